@@ -1,0 +1,138 @@
+/**
+ * Reads what `ByteWriter` wrote, from bytes that nobody vouches for.
+ *
+ * Every read checks that the bytes are there before it takes them, and a length is checked against what is left
+ * before anything is allocated for it, so that nonsense costs an error and never memory. Byte strings come out as
+ * views into the source, not copies.
+ *
+ * Hot path, like its counterpart.
+ */
+
+/** The bytes do not hold what their reader expects: too short, too long, or a value out of its range. */
+export class MalformedBytes extends Error {
+  override readonly name = "MalformedBytes";
+  readonly code = "malformed-bytes";
+}
+
+const decoder: TextDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const longestLoopedText = 64;
+
+export class ByteReader {
+  #bytes: Uint8Array;
+  #view: DataView;
+  #at = 0;
+  #end: number;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#end = bytes.length;
+  }
+
+  /** How many bytes are left. */
+  get left(): number {
+    return this.#end - this.#at;
+  }
+
+  /** The offset of the next byte. */
+  get offset(): number {
+    return this.#at;
+  }
+
+  u8(): number {
+    this.#need(1);
+    return this.#bytes[this.#at++] as number;
+  }
+
+  u16(): number {
+    this.#need(2);
+    this.#at += 2;
+    return this.#view.getUint16(this.#at - 2);
+  }
+
+  u32(): number {
+    this.#need(4);
+    this.#at += 4;
+    return this.#view.getUint32(this.#at - 4);
+  }
+
+  f64(): number {
+    this.#need(8);
+    this.#at += 8;
+    return this.#view.getFloat64(this.#at - 8);
+  }
+
+  /** A whole number from 0 to 2^53-1. */
+  varint(): number {
+    let value = 0;
+    let scale = 1;
+    for (let i = 0; i < 8; i++) {
+      const byte = this.u8();
+      value += (byte & 0x7f) * scale;
+      if (byte < 0x80) {
+        if (value > Number.MAX_SAFE_INTEGER) break;
+        return value;
+      }
+      scale *= 0x80;
+    }
+    throw new MalformedBytes(`number at offset ${this.#at} is over 2^53-1`);
+  }
+
+  /** A varint that counts things of which each takes at least `bytesEach` of what is left. */
+  count(bytesEach: number): number {
+    const count = this.varint();
+    if (count * bytesEach > this.left) {
+      throw new MalformedBytes(`count ${count} at offset ${this.#at} is more than ${this.left} bytes can hold`);
+    }
+    return count;
+  }
+
+  /** The next `length` bytes, as a view. */
+  raw(length: number): Uint8Array {
+    this.#need(length);
+    this.#at += length;
+    return this.#bytes.subarray(this.#at - length, this.#at);
+  }
+
+  /** A byte string behind its length, as a view. */
+  bytes(): Uint8Array {
+    return this.raw(this.varint());
+  }
+
+  /** UTF-8 text behind its length in bytes. */
+  text(): string {
+    const length = this.varint();
+    this.#need(length);
+    if (length <= longestLoopedText) {
+      const end = this.#at + length;
+      let text = "";
+      let at = this.#at;
+      for (; at < end; at++) {
+        const byte = this.#bytes[at] as number;
+        if (byte > 0x7f) break;
+        text += String.fromCharCode(byte);
+      }
+      if (at === end) {
+        this.#at = end;
+        return text;
+      }
+    }
+    const bytes = this.raw(length);
+    try {
+      return decoder.decode(bytes);
+    } catch (cause) {
+      throw new MalformedBytes(`text at offset ${this.#at - length} is not UTF-8`, { cause });
+    }
+  }
+
+  /** Fails unless everything was read: what follows would be something this version does not know. */
+  end(): void {
+    if (this.left > 0) throw new MalformedBytes(`${this.left} bytes too many`);
+  }
+
+  #need(length: number): void {
+    if (length > this.#end - this.#at) {
+      throw new MalformedBytes(`${length} bytes wanted at offset ${this.#at}, ${this.#end - this.#at} left`);
+    }
+  }
+}

@@ -1,0 +1,57 @@
+/**
+ * Every limit of the store in one place, with its reason. `defaultLimits` holds those an operator or a simulation may
+ * set; the others are part of formats and fixed.
+ */
+
+/** Longest bucket name, in bytes of UTF-8. */
+export const bucketNameBytes: number = 128;
+/** Longest key, in bytes of UTF-8. */
+export const keyBytes: number = 1024;
+/** Most copies of a key: beyond this a quorum's latency is the slowest machine's. */
+export const mostCopies: number = 16;
+/** Most partitions: their numbers are stored in two bytes. */
+export const mostPartitions: number = 65536;
+/** Longest name of a node or zone, in characters. */
+export const nameCharacters: number = 64;
+/** Largest capacity weight: placement draws one hash for each unit. */
+export const mostCapacity: number = 100;
+/** Longest Content-Type, in bytes. */
+export const contentTypeBytes: number = 255;
+/** Longest write id, in characters. */
+export const writeIdCharacters: number = 64;
+
+export interface Limits {
+  /** Largest value, in bytes. */
+  readonly valueBytes: number;
+  /** Most live versions of one key; a write that would exceed it is refused. */
+  readonly siblings: number;
+  /** Most bytes of one key's state. */
+  readonly stateBytes: number;
+  /** Most intervals in a context before the oldest are pruned (§4.4). */
+  readonly contextEntries: number;
+  /** Largest frame, in bytes: a state and its head must fit. */
+  readonly frameBytes: number;
+  /** Most bytes that wait to leave on one connection before requests over it are refused. */
+  readonly connectionQueueBytes: number;
+  /** Most requests one node coordinates at a time. */
+  readonly coordinations: number;
+  /** Most bytes of writes that wait for the disk. */
+  readonly writeBufferBytes: number;
+  /** How long a request may take where it does not say, in ms. */
+  readonly requestTimeoutMs: number;
+  /** The longest a request may ask for, in ms. */
+  readonly longestTimeoutMs: number;
+}
+
+export const defaultLimits: Limits = {
+  valueBytes: 1024 * 1024,
+  siblings: 100,
+  stateBytes: 4 * 1024 * 1024,
+  contextEntries: 50,
+  frameBytes: 8 * 1024 * 1024,
+  connectionQueueBytes: 64 * 1024 * 1024,
+  coordinations: 10_000,
+  writeBufferBytes: 64 * 1024 * 1024,
+  requestTimeoutMs: 2000,
+  longestTimeoutMs: 60_000,
+};

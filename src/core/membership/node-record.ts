@@ -1,0 +1,24 @@
+/**
+ * What a node says of itself and gossip carries: its only writer is the node it is about, so that the newest version
+ * is simply the truth of that moment (§4.8.2).
+ */
+
+import type { NodeId } from "../ids.ts";
+
+export interface NodeRecord {
+  readonly node: NodeId;
+  /** The name of the join (or found) event by which this incarnation became a member, as `eventName` writes it. */
+  readonly incarnation: string;
+  /** Grows with every change its node makes, over restarts too; a record with a greater one replaces a lesser. */
+  readonly version: number;
+  /** Where peers and native clients reach it, `host:port`. */
+  readonly peer: string;
+  /** Where its HTTP interface is, `host:port`, or empty where it has none. */
+  readonly http: string;
+  /** How many seats it holds with a voice. */
+  readonly voices: number;
+  /** The Lamport time of the newest placement event it knows. */
+  readonly ringVersion: number;
+  /** The software's version. */
+  readonly software: string;
+}

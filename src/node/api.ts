@@ -1,0 +1,176 @@
+/**
+ * What a node does for whoever stands before it: the web interface, the command line, an embedding process, the
+ * simulation's clients. Everything here is in the words of `../wire` and `../core`; text and status codes are the
+ * caller's affair.
+ */
+
+import type { HistoryEvent } from "../core/membership/event.ts";
+import type { BucketChange, BucketSettings, Quorum } from "../core/settings.ts";
+
+interface RequestBase {
+  readonly bucket: string;
+  readonly key: string;
+  /** How long the caller will wait, in ms; the node's default where absent. */
+  readonly timeoutMs?: number;
+}
+
+export interface GetRequest extends RequestBase {
+  readonly r?: Quorum;
+  readonly pr?: Quorum;
+}
+
+interface WriteRequestBase extends RequestBase {
+  readonly w?: Quorum;
+  readonly pw?: Quorum;
+  readonly dw?: Quorum;
+  /** The context token of the read this write builds on. */
+  readonly context?: string;
+  /** Equal on a write and its retries, so that they show as one. */
+  readonly writeId?: string;
+}
+
+export interface PutRequest extends WriteRequestBase {
+  readonly value: Uint8Array;
+  readonly contentType: string;
+  /** Refuse with `precondition-failed` if a quorum read finds a live version. */
+  readonly onlyIfAbsent?: boolean;
+}
+
+export interface DeleteRequest extends WriteRequestBase {}
+
+/** One live version, as a reader sees it. */
+export interface Version {
+  readonly value: Uint8Array;
+  readonly contentType: string;
+  /** Wall time of the write, in ms since 1970. */
+  readonly modified: number;
+  /** The write's unique name, `actor:counter`: for logs, tests and tools. */
+  readonly dot: string;
+}
+
+/**
+ * Why a request was not done. A write that failed says whether it may still take effect.
+ */
+export type FailureCode =
+  | "bad-request"
+  | "bad-context"
+  | "value-too-large"
+  | "too-many-siblings"
+  | "precondition-failed"
+  | "quorum-not-met"
+  | "timeout"
+  | "overloaded"
+  | "disk-full"
+  | "storage-failed"
+  | "not-ready"
+  | "conflicting-change"
+  | "internal";
+
+export interface Failure {
+  readonly kind: "failure";
+  readonly code: FailureCode;
+  /** One sentence that names the value and what is allowed. */
+  readonly detail: string;
+  readonly needed?: number;
+  readonly received?: number;
+  /** For writes: whether it may still take effect. Absent where nothing was sent. */
+  readonly outcome?: "unknown";
+}
+
+/** `context` is absent only where nothing is known of the key. Without versions it is a deleted key's. */
+export interface GetFound {
+  readonly kind: "found";
+  readonly context: string | undefined;
+  readonly versions: readonly Version[];
+}
+
+export interface Written {
+  readonly kind: "written";
+  readonly context: string;
+  /** Live versions after the write, where it was coordinated. */
+  readonly siblings: number;
+}
+
+export type GetOutcome = GetFound | Failure;
+export type WriteOutcome = Written | Failure;
+
+export interface MemberView {
+  readonly id: string;
+  readonly name: string;
+  readonly status: "up" | "down" | "joining" | "leaving";
+  readonly zone: string;
+  readonly capacity: number;
+  /** Partitions of which it is an owner. */
+  readonly partitions: number;
+  readonly peer: string;
+  readonly http: string;
+}
+
+export interface ClusterView {
+  readonly name: string;
+  readonly cluster: string;
+  readonly version: string;
+  readonly ringVersion: number;
+  readonly partitions: number;
+  readonly members: readonly MemberView[];
+  readonly pendingTransfers: number;
+  readonly hints: number;
+  /** n, r and w as they are in force, capped by the number of members. */
+  readonly quorum: { readonly n: number; readonly r: number; readonly w: number };
+}
+
+export interface RingView {
+  readonly partitions: readonly {
+    readonly id: number;
+    readonly owner: string;
+    readonly preferenceList: readonly string[];
+  }[];
+}
+
+export interface LocateView {
+  readonly bucket: string;
+  readonly key: string;
+  /** The key's 64-bit place on the ring, 16 hexadecimal digits. */
+  readonly hash: string;
+  readonly partition: number;
+  /** How many of the preference list are owners. */
+  readonly n: number;
+  readonly preferenceList: readonly {
+    readonly name: string;
+    readonly role: "owner" | "fallback";
+    readonly isUp: boolean;
+  }[];
+}
+
+export interface BucketView extends BucketSettings {
+  readonly bucket: string;
+}
+
+export type BucketOutcome = { readonly kind: "set"; readonly bucket: BucketView } | Failure;
+
+/** A number that only grows, or a level, read when somebody asks. */
+export interface MetricSample {
+  readonly name: string;
+  readonly help: string;
+  readonly kind: "counter" | "gauge";
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
+}
+
+export interface NodeApi {
+  readonly name: string;
+  /** A member, its store open, serving. */
+  readonly isReady: boolean;
+  get(request: GetRequest): Promise<GetOutcome>;
+  put(request: PutRequest): Promise<WriteOutcome>;
+  delete(request: DeleteRequest): Promise<WriteOutcome>;
+  /** Every bucket that has properties of its own. */
+  buckets(): readonly BucketView[];
+  bucket(bucket: string): BucketView;
+  setBucket(bucket: string, change: BucketChange): Promise<BucketOutcome>;
+  cluster(): ClusterView;
+  ring(): RingView;
+  locate(bucket: string, key: string): LocateView;
+  history(): readonly HistoryEvent[];
+  metrics(): readonly MetricSample[];
+}

@@ -1,0 +1,294 @@
+/**
+ * Everything one process says to another, as one union discriminated by `kind`.
+ *
+ * A request carries an `id` that its sender chose; the answer repeats it. Ids are a connection's own: the same number
+ * on another connection is another request. `codec.ts` turns each kind into bytes; their golden bytes are in the tests.
+ */
+
+import type { DotSet } from "../core/causality/dot-set.ts";
+import type { SiblingSet } from "../core/causality/sibling-set.ts";
+import type { NodeId } from "../core/ids.ts";
+import type { HistoryEvent } from "../core/membership/event.ts";
+import type { NodeRecord } from "../core/membership/node-record.ts";
+import type { Quorum } from "../core/settings.ts";
+
+/** The one voice of a partition's seat: which seat its holder speaks for, and since which epoch. */
+export interface Voice {
+  readonly seat: number;
+  readonly epoch: number;
+}
+
+/** First on every connection, from both sides, the dialler's first. A process that is no member yet has no cluster. */
+export interface Hello {
+  readonly kind: "hello";
+  readonly id: 0;
+  readonly role: "member" | "joiner" | "client";
+  /** The cluster's id, empty for a joiner. */
+  readonly cluster: string;
+  readonly node: NodeId;
+  /** Empty for a joiner. */
+  readonly incarnation: string;
+  readonly name: string;
+}
+
+/** Asks a replica for its state of a key. */
+export interface ReplicaGet {
+  readonly kind: "replica-get";
+  readonly id: number;
+  readonly ringVersion: number;
+  readonly bucket: string;
+  readonly key: string;
+}
+
+/** Asks a replica to merge a state into its own. */
+export interface ReplicaPut {
+  readonly kind: "replica-put";
+  readonly id: number;
+  readonly ringVersion: number;
+  readonly bucket: string;
+  readonly key: string;
+  /** A client's write, or the repair of a copy that was seen to be stale. */
+  readonly purpose: "write" | "repair";
+  /** Whether the answer may come only once the copy is on disk. */
+  readonly synced: boolean;
+  /** Whether the sender holds the bucket to keep a single version. */
+  readonly lastWriteWins: boolean;
+  /** The owner for which the receiver stands in (§4.6). */
+  readonly hintFor?: NodeId;
+  readonly state: SiblingSet;
+}
+
+export interface ReplicaState {
+  readonly kind: "replica-state";
+  readonly id: number;
+  readonly ringVersion: number;
+  /** Absent: the answerer holds no voice for the key's partition, and its answer counts for nothing. */
+  readonly voice?: Voice;
+  /** Absent: it has nothing of the key, not even a tombstone. */
+  readonly state?: SiblingSet;
+}
+
+export interface ReplicaStored {
+  readonly kind: "replica-stored";
+  readonly id: number;
+  readonly ringVersion: number;
+  readonly voice?: Voice;
+  /** Whether the copy is on disk. */
+  readonly synced: boolean;
+}
+
+/** A client's get, passed on to a node that can coordinate it. */
+export interface CoordinateGet {
+  readonly kind: "coordinate-get";
+  readonly id: number;
+  readonly ringVersion: number;
+  readonly bucket: string;
+  readonly key: string;
+  /** What is left of the request's time, in ms. */
+  readonly budgetMs: number;
+  readonly r?: Quorum;
+  readonly pr?: Quorum;
+}
+
+/** A client's put or delete, passed on to a node that can coordinate it. */
+export interface CoordinateWrite {
+  readonly kind: "coordinate-write";
+  readonly id: number;
+  readonly ringVersion: number;
+  readonly bucket: string;
+  readonly key: string;
+  readonly budgetMs: number;
+  readonly w?: Quorum;
+  readonly pw?: Quorum;
+  readonly dw?: Quorum;
+  /** What the client has seen; absent for a blind write, and for a delete that shall remove what a read finds. */
+  readonly context?: DotSet;
+  /** Refuse if a quorum read finds a live version. */
+  readonly onlyIfAbsent: boolean;
+  readonly writeId?: string;
+  /** Absent for a delete. */
+  readonly version?: { readonly value: Uint8Array; readonly checksum: number; readonly contentType: string };
+}
+
+/** What a coordinated get found. */
+export interface GetAnswer {
+  readonly kind: "get-answer";
+  readonly id: number;
+  readonly ringVersion: number;
+  /** Absent: nothing is known of the key, not even that it was deleted. */
+  readonly state?: SiblingSet;
+  /** The owner whose answer came first: the best coordinator for the write that may follow (§5). */
+  readonly fastest?: NodeId;
+}
+
+/** A coordinated write succeeded. */
+export interface WriteAnswer {
+  readonly kind: "write-answer";
+  readonly id: number;
+  readonly ringVersion: number;
+  /** The write's dot and what its client had seen, nothing else. */
+  readonly context: DotSet;
+  /** Live versions at the coordinator after the write. */
+  readonly siblings: number;
+}
+
+/** Why a request was not done. */
+export type RefusalCode =
+  | "stale-ring" // the two sides know different rings; the answer's ringVersion says whose is older
+  | "not-ready" // the node is starting, stopping, or waits for a membership change to be decided
+  | "no-owner" // the node does not own the key and will not coordinate it
+  | "quorum-not-met"
+  | "deadline-passed"
+  | "precondition-failed"
+  | "too-many-siblings"
+  | "value-too-large"
+  | "bad-request"
+  | "overloaded"
+  | "disk-full"
+  | "corrupt"
+  | "storage-failed"
+  | "join-refused"
+  | "superseded" // the asker's incarnation has been replaced
+  | "unknown-request";
+
+export interface Refusal {
+  readonly kind: "refusal";
+  readonly id: number;
+  readonly ringVersion: number;
+  readonly code: RefusalCode;
+  /** One sentence for people that names the value and what is allowed. */
+  readonly detail: string;
+  /** For `quorum-not-met`. */
+  readonly needed?: number;
+  readonly received?: number;
+  /** Whether a refused write may still take effect. */
+  readonly mayHaveHappened: boolean;
+}
+
+/** How many events of each author a node knows: an author's events spread in their order, so a count names them. */
+export type HistoryDigest = readonly { readonly author: NodeId; readonly events: number }[];
+/** Which record versions a node knows. */
+export type RecordDigest = readonly { readonly node: NodeId; readonly incarnation: string; readonly version: number }[];
+
+/** One round of gossip: what the asker knows, by digest. */
+export interface Gossip {
+  readonly kind: "gossip";
+  readonly id: number;
+  readonly history: HistoryDigest;
+  readonly records: RecordDigest;
+}
+
+/** What the asker lacked, and what the answerer knows, so that the asker can send what is missing there. */
+export interface GossipAnswer {
+  readonly kind: "gossip-answer";
+  readonly id: number;
+  readonly events: readonly HistoryEvent[];
+  readonly records: readonly NodeRecord[];
+  readonly history: HistoryDigest;
+  readonly recordDigest: RecordDigest;
+}
+
+/** What the answerer lacked. Answered with `done`. */
+export interface GossipDelta {
+  readonly kind: "gossip-delta";
+  readonly id: number;
+  readonly events: readonly HistoryEvent[];
+  readonly records: readonly NodeRecord[];
+}
+
+/** A process asks a member to make it one, too. */
+export interface JoinRequest {
+  readonly kind: "join-request";
+  readonly id: number;
+  readonly node: NodeId;
+  readonly name: string;
+  readonly zone: string;
+  readonly capacity: number;
+  readonly peer: string;
+  readonly http: string;
+  readonly software: string;
+  /** What the joiner was told of the cluster's settings, where it was told: must equal the cluster's. */
+  readonly partitions?: number;
+  readonly n?: number;
+  readonly r?: Quorum;
+  readonly w?: Quorum;
+}
+
+export interface JoinAnswer {
+  readonly kind: "join-answer";
+  readonly id: number;
+  /** The joiner's id from now on: its own, or the one it had before its directory was lost. */
+  readonly node: NodeId;
+  readonly incarnation: string;
+  /** The cluster's secret, 32 bytes. */
+  readonly secret: Uint8Array;
+  readonly events: readonly HistoryEvent[];
+  readonly records: readonly NodeRecord[];
+}
+
+/** Asks a member's consent to a change of placement that moves no data: see `node/placement-change.ts`. */
+export interface PrepareChange {
+  readonly kind: "prepare-change";
+  readonly id: number;
+  /** The sponsor's random name for this attempt, 16 hexadecimal digits. */
+  readonly attempt: string;
+  readonly sponsor: NodeId;
+  /** The history on which the change builds; a member with another answers `stale-ring`. */
+  readonly history: HistoryDigest;
+  /** The bucket that must be empty, or absent where all of the store must be. */
+  readonly emptyBucket?: string;
+}
+
+/** Asks a sponsor what became of its attempt. Answered with `change-outcome`. */
+export interface ChangeInquiry {
+  readonly kind: "change-inquiry";
+  readonly id: number;
+  readonly attempt: string;
+}
+
+/** Tells a member that an attempt is over, or answers an inquiry. `undecided` only as an answer. */
+export interface ChangeOutcome {
+  readonly kind: "change-outcome";
+  readonly id: number;
+  readonly attempt: string;
+  readonly outcome: "committed" | "aborted" | "undecided";
+  /** With `committed`: the event. */
+  readonly events: readonly HistoryEvent[];
+}
+
+export interface Ping {
+  readonly kind: "ping";
+  readonly id: number;
+}
+
+/** Yes, to whatever needs no more. */
+export interface Done {
+  readonly kind: "done";
+  readonly id: number;
+}
+
+export type Request =
+  | ReplicaGet
+  | ReplicaPut
+  | CoordinateGet
+  | CoordinateWrite
+  | Gossip
+  | GossipDelta
+  | JoinRequest
+  | PrepareChange
+  | ChangeInquiry
+  | ChangeOutcome
+  | Ping;
+
+export type Answer =
+  | ReplicaState
+  | ReplicaStored
+  | GetAnswer
+  | WriteAnswer
+  | Refusal
+  | GossipAnswer
+  | JoinAnswer
+  | ChangeOutcome
+  | Done;
+
+export type Message = Hello | Request | Answer;
