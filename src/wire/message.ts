@@ -10,13 +10,8 @@ import type { SiblingSet } from "../core/causality/sibling-set.ts";
 import type { NodeId } from "../core/ids.ts";
 import type { HistoryEvent } from "../core/membership/event.ts";
 import type { NodeRecord } from "../core/membership/node-record.ts";
+import type { Voice } from "../core/quorum/voice.ts";
 import type { Quorum } from "../core/settings.ts";
-
-/** The one voice of a partition's seat: which seat its holder speaks for, and since which epoch. */
-export interface Voice {
-  readonly seat: number;
-  readonly epoch: number;
-}
 
 /** First on every connection, from both sides, the dialler's first. A process that is no member yet has no cluster. */
 export interface Hello {
