@@ -22,7 +22,9 @@ const files = readdirSync(join(root, "test"), { recursive: true })
   .sort();
 
 if (files.length === 0) {
-  process.stderr.write(`${filters.length === 0 ? "there are no tests" : `no test file has ${filters.join(" or ")} in its path`}\n`);
+  process.stderr.write(
+    `${filters.length === 0 ? "there are no tests" : `no test file has ${filters.join(" or ")} in its path`}\n`,
+  );
   process.exit(1);
 }
 
