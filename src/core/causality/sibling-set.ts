@@ -1,9 +1,22 @@
 /**
- * A key's state: the versions that live side by side, and every dot this state has ever seen.
+ * A key's state: the versions that live side by side, and every dot this state has ever seen (§4.4).
+ *
+ * Law: only causality removes a version in a merge. A version is absent from a merge only if one side had seen it and
+ * no longer holds it: then something that had seen it replaced or deleted it. Expiry, limits and the folding of retries act on what is
+ * shown to a reader and never here.
+ *
+ * The merge is commutative, associative and idempotent, so replicas that have heard of the same writes hold the same
+ * state, whatever order, repetition or detour brought them. A state without siblings is a tombstone: it is its
+ * context that keeps what was deleted from coming back.
+ *
+ * A dot names one write for ever (`minting.ts`), so two siblings with one dot are the same version, and its time is
+ * the same wherever it is kept.
+ *
+ * Hot path: a merge that changes nothing returns what it was given, and the caller need not store it again.
  */
 
-import type { Dot } from "./dot.ts";
-import { type DotSet, emptyDotSet } from "./dot-set.ts";
+import { compareDots, type Dot, sameDot } from "./dot.ts";
+import { type DotSet, emptyDotSet, holds, prune, sameDots, unite, withDot } from "./dot-set.ts";
 
 /** One live version. */
 export interface Sibling {
@@ -27,3 +40,133 @@ export interface SiblingSet {
 
 /** The state of a key that nobody has written. */
 export const emptySiblingSet: SiblingSet = { context: emptyDotSet, siblings: [] };
+
+/** Whether there is a version to read. */
+export function isLive(state: SiblingSet): boolean {
+  return state.siblings.length > 0;
+}
+
+/**
+ * What both states together know: a version stays if both hold it, or if the other side's context lacks its dot.
+ * Returns `a` itself where `b` adds nothing, else `b` itself where `a` adds nothing.
+ */
+export function mergeStates(a: SiblingSet, b: SiblingSet): SiblingSet {
+  if (a === b) return a;
+  const context = unite(a.context, b.context);
+  const siblings = mergeSiblings(a, b);
+  if (context === a.context && siblings === a.siblings) return a;
+  if (siblings === b.siblings && unite(b.context, a.context) === b.context) return b;
+  return { context, siblings };
+}
+
+function mergeSiblings(a: SiblingSet, b: SiblingSet): readonly Sibling[] {
+  const merged: Sibling[] = [];
+  let keptOfA = 0;
+  let keptOfB = 0;
+  let atA = 0;
+  let atB = 0;
+  while (atA < a.siblings.length || atB < b.siblings.length) {
+    const left = a.siblings[atA];
+    const right = b.siblings[atB];
+    const order = left === undefined ? 1 : right === undefined ? -1 : compareDots(left.dot, right.dot);
+    if (order <= 0) atA++;
+    if (order >= 0) atB++;
+    if (order === 0) {
+      merged.push(left as Sibling);
+      keptOfA++;
+      keptOfB++;
+    } else if (order < 0 && !holds(b.context, (left as Sibling).dot)) {
+      merged.push(left as Sibling);
+      keptOfA++;
+    } else if (order > 0 && !holds(a.context, (right as Sibling).dot)) {
+      merged.push(right as Sibling);
+      keptOfB++;
+    }
+  }
+  if (keptOfA === merged.length && merged.length === a.siblings.length) return a.siblings;
+  if (keptOfB === merged.length && merged.length === b.siblings.length) return b.siblings;
+  return merged;
+}
+
+/**
+ * A put: the new version takes the place of every version its client had seen. All of what the client had seen goes
+ * into the context, dots unknown here included: left out, a version that the client had seen and replaced would come
+ * back with the next copy of it.
+ *
+ * `sibling.dot` must be freshly minted.
+ */
+export function putVersion(state: SiblingSet, seen: DotSet, sibling: Sibling): SiblingSet {
+  const rest = state.siblings.filter((old) => !holds(seen, old.dot));
+  const after = rest.findIndex((old) => compareDots(old.dot, sibling.dot) > 0);
+  rest.splice(after === -1 ? rest.length : after, 0, sibling);
+  return { context: withDot(unite(state.context, seen), sibling.dot, sibling.modified), siblings: rest };
+}
+
+/**
+ * A delete: a put without a new version. It mints a dot like any write, so that its context differs from every other
+ * and its time is known; a version its client had not seen survives it.
+ */
+export function removeVersions(state: SiblingSet, seen: DotSet, dot: Dot, time: number): SiblingSet {
+  const rest = state.siblings.filter((old) => !holds(seen, old.dot));
+  return { context: withDot(unite(state.context, seen), dot, time), siblings: rest };
+}
+
+/** Whether both hold the same versions and have seen the same dots. */
+export function sameState(a: SiblingSet, b: SiblingSet): boolean {
+  if (a === b) return true;
+  if (a.siblings.length !== b.siblings.length) return false;
+  for (let i = 0; i < a.siblings.length; i++) {
+    if (!sameDot((a.siblings[i] as Sibling).dot, (b.siblings[i] as Sibling).dot)) return false;
+  }
+  return sameDots(a.context, b.context);
+}
+
+export interface PrunedState {
+  readonly state: SiblingSet;
+  /** How many intervals of the context went. */
+  readonly pruned: number;
+}
+
+/** The state with its context bounded by `limit` intervals where its live versions allow: see `prune`. */
+export function pruneState(state: SiblingSet, limit: number): PrunedState {
+  if (state.context.length <= limit) return { state, pruned: 0 };
+  const { set, pruned } = prune(
+    state.context,
+    limit,
+    state.siblings.map((sibling) => sibling.dot),
+  );
+  return pruned === 0 ? { state, pruned } : { state: { context: set, siblings: state.siblings }, pruned };
+}
+
+/** The live version that this write made, whatever attempt of it came through. */
+export function versionOfWrite(state: SiblingSet, writeId: string): Sibling | undefined {
+  return state.siblings.find((sibling) => sibling.writeId === writeId);
+}
+
+/**
+ * The state as a reader should see it: a write and its retries, siblings to the store, are shown once, as the one
+ * with the least dot. The context still covers them all, so that the reader's next write replaces them all. Two
+ * versions under one write id that are not the same bytes are a client's mistake, and both are shown.
+ */
+export function foldRetries(state: SiblingSet): SiblingSet {
+  const { context, siblings } = state;
+  const shown = siblings.filter((sibling, i) => !siblings.slice(0, i).some((earlier) => isRetryOf(sibling, earlier)));
+  return shown.length === siblings.length ? state : { context, siblings: shown };
+}
+
+function isRetryOf(sibling: Sibling, earlier: Sibling): boolean {
+  return (
+    sibling.writeId !== undefined &&
+    sibling.writeId === earlier.writeId &&
+    sibling.checksum === earlier.checksum &&
+    sibling.contentType === earlier.contentType &&
+    sibling.value.length === earlier.value.length
+  );
+}
+
+/** About how many bytes the state takes, stored or sent; for the limit on a key's state. */
+export function stateBytes(state: SiblingSet): number {
+  let bytes = 16 + 32 * state.context.length;
+  for (const sibling of state.siblings) bytes += 24 + sibling.value.length + sibling.contentType.length;
+  return bytes;
+}
