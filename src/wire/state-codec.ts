@@ -99,7 +99,8 @@ export function writeState(head: ByteWriter, bodies: Uint8Array[], state: Siblin
   for (let i = 0; i < siblings.length; i++) {
     const { dot, value, checksum, contentType, modified, writeId } = siblings[i] as Sibling;
     let interval = context[place];
-    while (interval !== undefined && (interval.actor !== dot.actor || interval.to < dot.counter)) interval = context[++place];
+    while (interval !== undefined && (interval.actor !== dot.actor || interval.to < dot.counter))
+      interval = context[++place];
     if (interval === undefined || dot.counter < interval.from) {
       throw new RangeError(`sibling ${dot.actor}:${dot.counter} is out of order or not in its own context`);
     }

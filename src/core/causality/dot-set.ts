@@ -127,9 +127,7 @@ function isFirst(a: Interval | undefined, b: Interval | undefined): boolean {
 }
 
 function sameInterval(a: Interval | undefined, b: Interval): boolean {
-  return (
-    a === b || (a !== undefined && a.from === b.from && a.to === b.to && a.time === b.time && a.actor === b.actor)
-  );
+  return a === b || (a !== undefined && a.from === b.from && a.to === b.to && a.time === b.time && a.actor === b.actor);
 }
 
 /** The set with one dot more, minted at `time`. */
@@ -168,7 +166,9 @@ export interface Pruned {
 export function prune(set: DotSet, limit: number, live: readonly Dot[]): Pruned {
   if (set.length <= limit) return { set, pruned: 0 };
   const dead = set.filter((interval) => !live.some((dot) => holds([interval], dot)));
-  const oldestFirst = dead.toSorted((a, b) => a.time - b.time || (a.actor === b.actor ? a.from - b.from : a.actor < b.actor ? -1 : 1));
+  const oldestFirst = dead.toSorted(
+    (a, b) => a.time - b.time || (a.actor === b.actor ? a.from - b.from : a.actor < b.actor ? -1 : 1),
+  );
   const gone = new Set(oldestFirst.slice(0, set.length - limit));
   return { set: set.filter((interval) => !gone.has(interval)), pruned: gone.size };
 }
