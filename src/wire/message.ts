@@ -9,7 +9,8 @@ import type { DotSet } from "../core/causality/dot-set.ts";
 import type { SiblingSet } from "../core/causality/sibling-set.ts";
 import type { NodeId } from "../core/ids.ts";
 import type { HistoryEvent } from "../core/membership/event.ts";
-import type { NodeRecord } from "../core/membership/node-record.ts";
+import type { HistoryDigest } from "../core/membership/history.ts";
+import type { NodeRecord, RecordDigest } from "../core/membership/node-record.ts";
 import type { Voice } from "../core/quorum/voice.ts";
 import type { Quorum } from "../core/settings.ts";
 
@@ -159,11 +160,6 @@ export interface Refusal {
   /** Whether a refused write may still take effect. */
   readonly mayHaveHappened: boolean;
 }
-
-/** How many events of each author a node knows: an author's events spread in their order, so a count names them. */
-export type HistoryDigest = readonly { readonly author: NodeId; readonly events: number }[];
-/** Which record versions a node knows. */
-export type RecordDigest = readonly { readonly node: NodeId; readonly incarnation: string; readonly version: number }[];
 
 /** One round of gossip: what the asker knows, by digest. */
 export interface Gossip {

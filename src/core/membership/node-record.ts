@@ -4,6 +4,7 @@
  */
 
 import type { NodeId } from "../ids.ts";
+import { compareEventNames } from "./history.ts";
 
 export interface NodeRecord {
   readonly node: NodeId;
@@ -21,4 +22,19 @@ export interface NodeRecord {
   readonly ringVersion: number;
   /** The software's version. */
   readonly software: string;
+}
+
+/** Which version of whose record a node knows. */
+export interface RecordVersion {
+  readonly node: NodeId;
+  readonly incarnation: string;
+  readonly version: number;
+}
+
+export type RecordDigest = readonly RecordVersion[];
+
+/** Whether `a` says something newer than `b`: a later incarnation, or the same one's later version. */
+export function isNewerRecord(a: RecordVersion, b: RecordVersion): boolean {
+  if (a.incarnation !== b.incarnation) return compareEventNames(a.incarnation, b.incarnation) > 0;
+  return a.version > b.version;
 }

@@ -1,0 +1,124 @@
+/**
+ * A cluster's history: every membership event its members know, in one order (§4.8.1).
+ *
+ * Two histories merge by union, so it does not matter who hears what first, or from whom: members that know the same
+ * events have the same history, and everything else (the ring, the members, the buckets' properties) is folded from
+ * it by `ring/ring.ts`.
+ *
+ * Invariants: ordered by Lamport time, then author; no event twice; begins with the one `found` event. An author's
+ * events spread in their order, since a delta is cut only at its end, and that is why a count of an author's events
+ * names them in a digest.
+ */
+
+import type { NodeId } from "../ids.ts";
+import type { HistoryEvent } from "./event.ts";
+
+export type History = readonly HistoryEvent[];
+
+/** What a node knows of one author. */
+export interface AuthorDigest {
+  readonly author: NodeId;
+  /** How many of the author's events it knows. */
+  readonly events: number;
+  /**
+   * The Lamport time of the newest of them. An author that lost its disk may have forgotten an event that somebody
+   * else knows and write another in its place; then the counts agree and the times do not.
+   */
+  readonly last: number;
+}
+
+/** One entry for each author, ordered by author. */
+export type HistoryDigest = readonly AuthorDigest[];
+
+/** Orders events of one cluster: an effect never sorts before its cause. */
+export function compareEvents(a: HistoryEvent, b: HistoryEvent): number {
+  if (a.lamport !== b.lamport) return a.lamport - b.lamport;
+  if (a.author === b.author) return 0;
+  return a.author < b.author ? -1 : 1;
+}
+
+/** An event's unique name, `<lamport>-<author>`; a join's name is the incarnation it begins. */
+export function eventName(event: HistoryEvent): string {
+  return `${event.lamport}-${event.author}`;
+}
+
+/** Orders names as `compareEvents` orders their events; a name that is none sorts first. */
+export function compareEventNames(a: string, b: string): number {
+  const timeA = Number.parseInt(a, 10) || 0;
+  const timeB = Number.parseInt(b, 10) || 0;
+  if (timeA !== timeB) return timeA - timeB;
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}
+
+/** The union. The very same `history` where `events` brings nothing new. */
+export function uniteHistories(history: History, events: readonly HistoryEvent[]): History {
+  const known = new Set(history.map(eventName));
+  const fresh: HistoryEvent[] = [];
+  for (const event of events) {
+    const name = eventName(event);
+    if (known.has(name)) continue;
+    known.add(name);
+    fresh.push(event);
+  }
+  if (fresh.length === 0) return history;
+  return [...history, ...fresh].sort(compareEvents);
+}
+
+/** What this history holds, in brief. */
+export function digestOf(history: History): HistoryDigest {
+  const authors = new Map<NodeId, AuthorDigest>();
+  for (const { author, lamport } of history) {
+    authors.set(author, { author, events: (authors.get(author)?.events ?? 0) + 1, last: lamport });
+  }
+  return [...authors.values()].sort((a, b) => (a.author < b.author ? -1 : 1));
+}
+
+export function sameDigest(a: HistoryDigest, b: HistoryDigest): boolean {
+  if (a.length !== b.length) return false;
+  return a.every((entry, i) => {
+    const other = b[i];
+    return entry.author === other?.author && entry.events === other.events && entry.last === other.last;
+  });
+}
+
+/**
+ * The events that whoever sent `digest` lacks, in history order, so that any beginning of them may be sent alone and
+ * leaves no gap and no effect without its cause.
+ *
+ * Where both sides know as many events of an author but not the same (see `AuthorDigest.last`), all of that author's
+ * events go; where they know more, none, and their own delta finds out whether the beginnings agree.
+ */
+export function missingFrom(history: History, digest: HistoryDigest): readonly HistoryEvent[] {
+  const theirs = new Map(digest.map((entry) => [entry.author, entry]));
+  const byAuthor = new Map<NodeId, HistoryEvent[]>();
+  for (const event of history) {
+    const events = byAuthor.get(event.author);
+    if (events === undefined) byAuthor.set(event.author, [event]);
+    else events.push(event);
+  }
+  const missing: HistoryEvent[] = [];
+  for (const [author, events] of byAuthor) {
+    const entry = theirs.get(author);
+    if (entry === undefined) missing.push(...events);
+    else if (entry.events > events.length) continue;
+    else if (events[entry.events - 1]?.lamport === entry.last) missing.push(...events.slice(entry.events));
+    else missing.push(...events);
+  }
+  return missing.sort(compareEvents);
+}
+
+/** A Lamport time greater than every known event's. */
+export function nextLamport(history: History): number {
+  return (history.at(-1)?.lamport ?? 0) + 1;
+}
+
+/** Whether the event decides where copies live, and so makes a new version of the ring. */
+export function isPlacement(event: HistoryEvent): boolean {
+  return event.kind !== "bucket" || event.change.n !== undefined;
+}
+
+/** The Lamport time of the newest placement event: how nodes tell whose ring is older. 0 for no history at all. */
+export function ringVersionOf(history: History): number {
+  return history.findLast(isPlacement)?.lamport ?? 0;
+}
