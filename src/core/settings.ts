@@ -79,7 +79,10 @@ export function parseClusterSettings(value: unknown): ParsedClusterSettings {
   if (!isPlainObject(value)) return { kind: "invalid", why: "a cluster's settings are one object" };
   const { partitions, n, r, w } = { ...defaultClusterSettings, ...withoutUndefined(value) };
   if (!isWhole(partitions, 1, mostPartitions) || !Number.isInteger(Math.log2(partitions))) {
-    return { kind: "invalid", why: `partitions is ${show(partitions)}; it is a power of two, at most ${mostPartitions}` };
+    return {
+      kind: "invalid",
+      why: `partitions is ${show(partitions)}; it is a power of two, at most ${mostPartitions}`,
+    };
   }
   const flaw = flawOfProperty("n", n) ?? flawOfProperty("r", r) ?? flawOfProperty("w", w);
   if (flaw !== undefined) return { kind: "invalid", why: flaw };
@@ -107,7 +110,9 @@ export function contradictionIn(settings: BucketSettings): string | undefined {
 
 function flawOfProperty(name: string, value: unknown): string | undefined {
   if (name === "n") {
-    return isWhole(value, 1, mostCopies) ? undefined : `n is ${show(value)}; it is a whole number from 1 to ${mostCopies}`;
+    return isWhole(value, 1, mostCopies)
+      ? undefined
+      : `n is ${show(value)}; it is a whole number from 1 to ${mostCopies}`;
   }
   const lowest = lowestOf[name];
   if (lowest !== undefined) {

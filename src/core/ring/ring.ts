@@ -1,0 +1,126 @@
+/**
+ * The ring: who is a member, who holds which seat of which partition, and what each bucket asks for (§4.2, §6.2).
+ *
+ * It is a pure fold of the history, so members with the same history have the same ring, whatever order gossip brought
+ * the events in. It is only the target: whether a member may *speak* for a seat is `node/seats.ts`'s to say.
+ */
+
+import type { NodeId, PartitionId } from "../ids.ts";
+import { flawOf } from "../membership/check-events.ts";
+import type { FoundEvent, HistoryEvent, JoinEvent } from "../membership/event.ts";
+import { compareEvents, eventName, type History, isPlacement } from "../membership/history.ts";
+import { type BucketSettings, type ClusterSettings, defaultBucketSettings } from "../settings.ts";
+import { claim, type Seats } from "./claim.ts";
+
+export interface Member {
+  readonly node: NodeId;
+  /** For people; no two members have the same. */
+  readonly name: string;
+  readonly zone: string;
+  readonly capacity: number;
+  /** The name of the event by which it last became a member: another process under its id is an impostor or a ghost. */
+  readonly incarnation: string;
+  /** Whether every member vouched for an empty cluster then, so that it speaks for its seats from the start. */
+  readonly founding: boolean;
+}
+
+export interface Ring {
+  /** The Lamport time of the newest placement event: of two rings, the greater one is newer. */
+  readonly version: number;
+  /** The cluster's id. */
+  readonly cluster: string;
+  readonly settings: ClusterSettings;
+  /** In the order they joined. */
+  readonly members: ReadonlyMap<NodeId, Member>;
+  /** By partition: its holders by seat, min(N, members) of them. */
+  readonly seats: readonly Seats[];
+  /** Those that were told anything; see `bucketSettings` for the others. */
+  readonly buckets: ReadonlyMap<string, BucketSettings>;
+  /** What it was folded from. */
+  readonly history: History;
+  /** Answers of `preferenceOrder` by partition: a memo, true as long as the ring, which never changes. */
+  readonly orders: Map<PartitionId, readonly NodeId[]>;
+  /** Answers of `ownersOf`, by partition and n. */
+  readonly owners: Map<number, readonly NodeId[]>;
+}
+
+/**
+ * The ring of a history, which must be without flaw (`flawOf`). With `previous`, the ring of an earlier state of the
+ * same history, only what is new is folded, where all of it is at the end.
+ */
+export function foldHistory(history: History, previous?: Ring): Ring {
+  if (previous !== undefined && isContinued(previous.history, history)) {
+    return foldOnto(previous, history.slice(previous.history.length), history);
+  }
+  const flaw = flawOf(history);
+  const [found, ...rest] = history;
+  if (flaw !== undefined || found?.kind !== "found") throw new Error(`cannot fold a history: ${flaw}`);
+  return foldOnto(foundRing(found), rest, history);
+}
+
+function isContinued(earlier: History, later: History): boolean {
+  return earlier.length <= later.length && earlier.every((event, i) => isSameEvent(event, later[i]));
+}
+
+function isSameEvent(a: HistoryEvent, b: HistoryEvent | undefined): boolean {
+  return a === b || (b !== undefined && compareEvents(a, b) === 0);
+}
+
+function foundRing(found: FoundEvent): Ring {
+  const { author: node, name, zone, capacity, cluster, settings, lamport: version } = found;
+  const member: Member = { node, name, zone, capacity, incarnation: eventName(found), founding: true };
+  const seats = claim([], [member], { partitions: settings.partitions, copies: settings.n });
+  const members = new Map([[node, member]]);
+  return { version, cluster, settings, members, seats, buckets: new Map(), history: [found], ...emptyMemos() };
+}
+
+function foldOnto(ring: Ring, events: readonly HistoryEvent[], history: History): Ring {
+  const members = new Map(ring.members);
+  const buckets = new Map(ring.buckets);
+  const size = { partitions: ring.settings.partitions, copies: ring.settings.n };
+  let { seats, version } = ring;
+  for (const event of events) {
+    if (isPlacement(event)) version = event.lamport;
+    if (event.kind === "bucket") {
+      const before = buckets.get(event.bucket) ?? defaultBucketSettings(ring.settings);
+      buckets.set(event.bucket, { ...before, ...event.change });
+    } else if (event.kind === "join") {
+      const isNew = !members.has(event.node);
+      join(members, event);
+      if (isNew) seats = claim(seats, [...members.values()], size);
+    } else throw new Error(`a second found event, ${eventName(event)}`);
+  }
+  const memos = seats === ring.seats ? { orders: ring.orders, owners: ring.owners } : emptyMemos();
+  return { ...ring, version, members, seats, buckets, history, ...memos };
+}
+
+/**
+ * A member that joins again keeps its place and its seats. A join under a name that another member has is void: its
+ * sponsor could not know, and two members must not answer to one name.
+ */
+function join(members: Map<NodeId, Member>, event: JoinEvent): void {
+  const { node, name, zone, capacity, founding } = event;
+  const incarnation = eventName(event);
+  const known = members.get(node);
+  if (known !== undefined) {
+    members.set(node, { ...known, incarnation, founding });
+    return;
+  }
+  for (const member of members.values()) if (member.name === name) return;
+  members.set(node, { node, name, zone, capacity, incarnation, founding });
+}
+
+function emptyMemos(): Pick<Ring, "orders" | "owners"> {
+  return { orders: new Map(), owners: new Map() };
+}
+
+/** What a bucket asks for: what it was told, over the cluster's defaults. Not capped by the number of members. */
+export function bucketSettings(ring: Ring, bucket: string): BucketSettings {
+  return ring.buckets.get(bucket) ?? defaultBucketSettings(ring.settings);
+}
+
+/** The member of that name, if there is one. */
+export function memberNamed(ring: Ring, name: string): Member | undefined {
+  for (const member of ring.members.values()) if (member.name === name) return member;
+  return undefined;
+}
