@@ -1,0 +1,105 @@
+/**
+ * One run of one process on a machine: what dies at a crash, and stops at a pause.
+ *
+ * A crash is silence. Every timer, delivery and commit of a process is an event that belongs to it, and no event of a
+ * dead process runs: so no promise of its settles again, and whoever waits for one waits for ever, or until `onDeath`.
+ * A paused process's events wait, and run in their order when it goes on; time passes for it all the same.
+ */
+
+import type { SimEvent } from "./event-queue.ts";
+import type { Simulation } from "./simulation.ts";
+
+export class SimProcess {
+  readonly simulation: Simulation;
+  /** `n2.1`: the machine and how many-eth run on it. */
+  readonly name: string;
+  readonly index: number;
+  #isDead = false;
+  #isPaused = false;
+  #deferred: SimEvent[] = [];
+  readonly #deathListeners: (() => void)[] = [];
+  readonly #turnListeners: (() => void)[] = [];
+  #endOfTurn: (() => void)[] = [];
+  readonly #turnMs: number;
+
+  /** `turnMs` is how long a turn gathers what arrives before its end: the longer, the larger the batches. */
+  constructor(simulation: Simulation, name: string, index: number, turnMs: number) {
+    this.simulation = simulation;
+    this.name = name;
+    this.index = index;
+    this.#turnMs = turnMs;
+  }
+
+  get isDead(): boolean {
+    return this.#isDead;
+  }
+
+  get isPaused(): boolean {
+    return this.#isPaused;
+  }
+
+  get isRunning(): boolean {
+    return !this.#isDead && !this.#isPaused;
+  }
+
+  kill(): void {
+    if (this.#isDead) return;
+    this.#isDead = true;
+    const deferred = this.#deferred;
+    this.#deferred = [];
+    for (const event of deferred) if (!event.isCancelled) event.lost?.();
+    for (const listener of this.#deathListeners.splice(0)) listener();
+  }
+
+  pause(): void {
+    this.#isPaused = true;
+  }
+
+  resume(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    const deferred = this.#deferred;
+    this.#deferred = [];
+    for (const event of deferred) {
+      this.simulation.schedule(
+        0,
+        this,
+        () => {
+          if (!event.isCancelled) event.run();
+        },
+        event.lost,
+      );
+    }
+  }
+
+  onDeath(listener: () => void): void {
+    if (this.#isDead) listener();
+    else this.#deathListeners.push(listener);
+  }
+
+  /** Calls the listener at the start of every turn: what was lent for one turn is taken back there. */
+  onTurn(listener: () => void): void {
+    this.#turnListeners.push(listener);
+  }
+
+  /** The events of one turn are those between two of its ends, or one alone where nobody waits for the end. */
+  endOfTurn(fire: () => void): void {
+    this.#endOfTurn.push(fire);
+    if (this.#endOfTurn.length > 1) return;
+    this.simulation.schedule(this.#turnMs, this, () => {
+      const listeners = this.#endOfTurn;
+      this.#endOfTurn = [];
+      for (const listener of listeners) listener();
+    });
+  }
+
+  /** For the simulation: an event of this process is about to run. */
+  beginEvent(): void {
+    if (this.#endOfTurn.length === 0) for (const listener of this.#turnListeners) listener();
+  }
+
+  /** For the simulation: an event came up while the process is paused. */
+  defer(event: SimEvent): void {
+    this.#deferred.push(event);
+  }
+}

@@ -1,0 +1,280 @@
+/**
+ * A disk that keeps the letter of the storage port's law and not a hair more.
+ *
+ * A write takes its time, is applied at some moment of it and acknowledged at the end. At a crash each write that was
+ * not applied yet is lost or kept whole, as chance has it, whatever came after it: an engine orders nothing that nobody
+ * waited for. A refused write may have been applied all the same. Bytes that a read lends are overwritten once the turn
+ * is over, as memory that an engine maps and reuses would be.
+ */
+
+import { compareBytes } from "../core/bytes/order.ts";
+import {
+  type EngineUsage,
+  type KeyRange,
+  type StorageEngine,
+  StorageError,
+  type StoredEntry,
+  type WriteOperation,
+} from "../storage/engine.ts";
+import type { Prng } from "./prng.ts";
+import type { SimProcess } from "./process.ts";
+import type { Simulation } from "./simulation.ts";
+
+/** What a disk holds: copies of it are backups. */
+export type DiskContents = ReadonlyMap<string, StoredEntry>;
+
+export interface DiskTraits {
+  /** The time a commit takes, from the least to the most; most are short. */
+  readonly leastCommitMs: number;
+  readonly mostCommitMs: number;
+}
+
+/** One change of a batch, or the fall of a whole range. */
+type Change = WriteOperation | { readonly range: KeyRange };
+
+interface PendingWrite {
+  readonly changes: readonly Change[];
+  isApplied: boolean;
+}
+
+interface Entry {
+  readonly key: Uint8Array;
+  value: Uint8Array;
+}
+
+/** Keys as strings of one character a byte: they sort as the bytes do. */
+function nameOf(key: Uint8Array): string {
+  return String.fromCharCode(...key);
+}
+
+export class SimDisk {
+  readonly #simulation: Simulation;
+  readonly #prng: Prng;
+  readonly #traits: DiskTraits;
+  #entries: Map<string, Entry> = new Map();
+  /** The entries in key order, until a key comes or goes. */
+  #sorted: readonly Entry[] | undefined;
+  readonly #pending: Set<PendingWrite> = new Set();
+  #lastCommitAt = 0;
+  #stalledUntil = 0;
+  /** Refuses every write while true. */
+  isFull = false;
+  /** Writes refused so far. */
+  refusedWrites = 0;
+  /** Writes that a crash lost so far. */
+  lostWrites = 0;
+
+  constructor(simulation: Simulation, name: string, traits: DiskTraits) {
+    this.#simulation = simulation;
+    this.#prng = simulation.prng(`disk ${name}`);
+    this.#traits = traits;
+  }
+
+  /** Opens the disk for one process, whose death closes it. */
+  open(process: SimProcess): StorageEngine {
+    process.onDeath(() => this.#crash());
+    return new SimEngine(this.#simulation, this, process);
+  }
+
+  /** No write is done before so much time has passed. */
+  stall(durationMs: number): void {
+    this.#stalledUntil = this.#simulation.now + durationMs;
+  }
+
+  /** What is on the disk now, in no particular order. */
+  contents(): DiskContents {
+    return new Map([...this.#entries].map(([name, { key, value }]) => [name, { key, value }]));
+  }
+
+  /** Puts a backup, or nothing, in the place of what is there. No process may have the disk open. */
+  replace(contents: DiskContents): void {
+    this.#entries = new Map([...contents].map(([name, { key, value }]) => [name, { key, value }]));
+    this.#sorted = undefined;
+  }
+
+  get(key: Uint8Array): Uint8Array | undefined {
+    return this.#entries.get(nameOf(key))?.value;
+  }
+
+  sorted(): readonly StoredEntry[] {
+    this.#sorted ??= [...this.#entries.values()].sort((a, b) => compareBytes(a.key, b.key));
+    return this.#sorted;
+  }
+
+  get usage(): EngineUsage {
+    let bytes = 0;
+    for (const entry of this.#entries.values()) bytes += entry.key.length + entry.value.length;
+    return { keys: this.#entries.size, bytes };
+  }
+
+  /** Starts a write; one of the two is called in an event of the process, if it lives. */
+  begin(
+    changes: readonly Change[],
+    process: SimProcess,
+    resolve: () => void,
+    reject: (error: StorageError) => void,
+  ): void {
+    const write: PendingWrite = {
+      changes: changes.map((change) =>
+        "range" in change ? change : { key: change.key.slice(), value: change.value?.slice() },
+      ),
+      isApplied: false,
+    };
+    this.#pending.add(write);
+    const commitMs = this.#prng.skewed(this.#traits.leastCommitMs, this.#traits.mostCommitMs);
+    const from = Math.max(this.#simulation.now, this.#lastCommitAt, this.#stalledUntil);
+    const doneAt = from + commitMs;
+    this.#lastCommitAt = doneAt;
+    const isEarly = this.#prng.chance(0.3);
+    if (isEarly) {
+      this.#at(from + this.#prng.uniform(0, commitMs), () => {
+        if (this.#pending.has(write) && !this.isFull) this.#apply(write);
+      });
+    }
+    // The disk finishes its work whether or not the process is paused; only the news of it waits.
+    this.#at(doneAt, () => {
+      if (!this.#pending.delete(write)) return;
+      if (!this.isFull) {
+        this.#apply(write);
+        this.#simulation.schedule(0, process, resolve);
+        return;
+      }
+      this.refusedWrites++;
+      if (this.#prng.chance(0.2)) this.#apply(write);
+      const error = new StorageError("disk-full", "no room on the simulated disk");
+      this.#simulation.schedule(0, process, () => reject(error));
+    });
+  }
+
+  get hasPending(): boolean {
+    return this.#pending.size > 0;
+  }
+
+  #at(time: number, run: () => void): void {
+    this.#simulation.schedule(time - this.#simulation.now, undefined, run);
+  }
+
+  #crash(): void {
+    for (const write of this.#pending) {
+      if (write.isApplied) continue;
+      if (this.#prng.chance(0.5)) this.#apply(write);
+      else this.lostWrites++;
+    }
+    this.#pending.clear();
+    this.#lastCommitAt = this.#simulation.now;
+  }
+
+  #apply(write: PendingWrite): void {
+    if (write.isApplied) return;
+    write.isApplied = true;
+    for (const change of write.changes) {
+      if ("range" in change) this.#drop(change.range);
+      else this.#set(change);
+    }
+  }
+
+  #set({ key, value }: WriteOperation): void {
+    const name = nameOf(key);
+    const entry = this.#entries.get(name);
+    if (value === undefined) {
+      if (this.#entries.delete(name)) this.#sorted = undefined;
+    } else if (entry === undefined) {
+      this.#entries.set(name, { key, value });
+      this.#sorted = undefined;
+    } else {
+      entry.value = value;
+    }
+  }
+
+  #drop(range: KeyRange): void {
+    for (const [name, { key }] of this.#entries) {
+      if (compareBytes(key, range.from) >= 0 && compareBytes(key, range.to) < 0) this.#entries.delete(name);
+    }
+    this.#sorted = undefined;
+  }
+}
+
+class SimEngine implements StorageEngine {
+  readonly name = "simulated";
+  readonly #simulation: Simulation;
+  readonly #disk: SimDisk;
+  readonly #process: SimProcess;
+  #lent: Uint8Array[] = [];
+  #isClosed = false;
+
+  constructor(simulation: Simulation, disk: SimDisk, process: SimProcess) {
+    this.#simulation = simulation;
+    this.#disk = disk;
+    this.#process = process;
+    process.onTurn(() => this.#takeBack());
+  }
+
+  get(key: Uint8Array): Uint8Array | undefined {
+    this.#check();
+    const value = this.#disk.get(key);
+    return value === undefined ? undefined : this.#lend(value);
+  }
+
+  write(operations: readonly WriteOperation[]): Promise<void> {
+    if (this.#isClosed) return Promise.reject(new StorageError("closed", "the engine is closed"));
+    return new Promise((resolve, reject) => this.#disk.begin(operations, this.#process, resolve, reject));
+  }
+
+  scan(range: KeyRange, limit: number): readonly StoredEntry[] {
+    this.#check();
+    const found: StoredEntry[] = [];
+    const entries = this.#disk.sorted();
+    for (let i = firstAtOrAfter(entries, range.from); i < entries.length && found.length < limit; i++) {
+      const entry = entries[i] as StoredEntry;
+      if (compareBytes(entry.key, range.to) >= 0) break;
+      found.push({ key: this.#lend(entry.key), value: this.#lend(entry.value) });
+    }
+    return found;
+  }
+
+  drop(range: KeyRange): Promise<void> {
+    if (this.#isClosed) return Promise.reject(new StorageError("closed", "the engine is closed"));
+    return new Promise((resolve, reject) => this.#disk.begin([{ range }], this.#process, resolve, reject));
+  }
+
+  usage(): EngineUsage {
+    this.#check();
+    return this.#disk.usage;
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    while (this.#disk.hasPending) {
+      await new Promise<void>((resolve) => {
+        this.#simulation.schedule(1, this.#process, resolve);
+      });
+    }
+  }
+
+  #check(): void {
+    if (this.#isClosed) throw new StorageError("closed", "the engine is closed");
+  }
+
+  #lend(bytes: Uint8Array): Uint8Array {
+    const copy = bytes.slice();
+    this.#lent.push(copy);
+    return copy;
+  }
+
+  #takeBack(): void {
+    if (this.#lent.length === 0) return;
+    for (const bytes of this.#lent) bytes.fill(0xdb);
+    this.#lent = [];
+  }
+}
+
+function firstAtOrAfter(entries: readonly StoredEntry[], key: Uint8Array): number {
+  let low = 0;
+  let high = entries.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (compareBytes((entries[middle] as StoredEntry).key, key) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
