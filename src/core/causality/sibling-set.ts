@@ -54,15 +54,13 @@ export function mergeStates(a: SiblingSet, b: SiblingSet): SiblingSet {
   if (a === b) return a;
   const context = unite(a.context, b.context);
   const siblings = mergeSiblings(a, b);
-  if (context === a.context && siblings === a.siblings) return a;
-  if (siblings === b.siblings && unite(b.context, a.context) === b.context) return b;
+  if (context === a.context && sameVersions(siblings, a.siblings)) return a;
+  if (sameVersions(siblings, b.siblings) && unite(b.context, a.context) === b.context) return b;
   return { context, siblings };
 }
 
 function mergeSiblings(a: SiblingSet, b: SiblingSet): readonly Sibling[] {
   const merged: Sibling[] = [];
-  let keptOfA = 0;
-  let keptOfB = 0;
   let atA = 0;
   let atB = 0;
   while (atA < a.siblings.length || atB < b.siblings.length) {
@@ -71,21 +69,19 @@ function mergeSiblings(a: SiblingSet, b: SiblingSet): readonly Sibling[] {
     const order = left === undefined ? 1 : right === undefined ? -1 : compareDots(left.dot, right.dot);
     if (order <= 0) atA++;
     if (order >= 0) atB++;
-    if (order === 0) {
-      merged.push(left as Sibling);
-      keptOfA++;
-      keptOfB++;
-    } else if (order < 0 && !holds(b.context, (left as Sibling).dot)) {
-      merged.push(left as Sibling);
-      keptOfA++;
-    } else if (order > 0 && !holds(a.context, (right as Sibling).dot)) {
-      merged.push(right as Sibling);
-      keptOfB++;
-    }
+    const sibling = (order <= 0 ? left : right) as Sibling;
+    if (order === 0 || !holds(order < 0 ? b.context : a.context, sibling.dot)) merged.push(sibling);
   }
-  if (keptOfA === merged.length && merged.length === a.siblings.length) return a.siblings;
-  if (keptOfB === merged.length && merged.length === b.siblings.length) return b.siblings;
   return merged;
+}
+
+/** Whether both name the same dots, which makes them the same versions. */
+function sameVersions(a: readonly Sibling[], b: readonly Sibling[]): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) {
+    if (!sameDot((a[i] as Sibling).dot, (b[i] as Sibling).dot)) return false;
+  }
+  return true;
 }
 
 /**
@@ -113,12 +109,7 @@ export function removeVersions(state: SiblingSet, seen: DotSet, dot: Dot, time: 
 
 /** Whether both hold the same versions and have seen the same dots. */
 export function sameState(a: SiblingSet, b: SiblingSet): boolean {
-  if (a === b) return true;
-  if (a.siblings.length !== b.siblings.length) return false;
-  for (let i = 0; i < a.siblings.length; i++) {
-    if (!sameDot((a.siblings[i] as Sibling).dot, (b.siblings[i] as Sibling).dot)) return false;
-  }
-  return sameDots(a.context, b.context);
+  return a === b || (sameVersions(a.siblings, b.siblings) && sameDots(a.context, b.context));
 }
 
 export interface PrunedState {
@@ -167,6 +158,8 @@ function isRetryOf(sibling: Sibling, earlier: Sibling): boolean {
 /** About how many bytes the state takes, stored or sent; for the limit on a key's state. */
 export function stateBytes(state: SiblingSet): number {
   let bytes = 16 + 32 * state.context.length;
-  for (const sibling of state.siblings) bytes += 24 + sibling.value.length + sibling.contentType.length;
+  for (const { value, contentType, writeId } of state.siblings) {
+    bytes += 24 + value.length + contentType.length + (writeId?.length ?? 0);
+  }
   return bytes;
 }
