@@ -1,0 +1,205 @@
+/**
+ * A node's data directory: one node's, one process's, one format's.
+ *
+ *   cartwheel.json      what this is: the format's version and the engine
+ *   store/              the engine's files: data, and the node's own records, its identity among them
+ *   lock-<hex>.sock     while a process has it open (`directory-lock.ts`)
+ *
+ * Opening it refuses whatever is not surely right, with a sentence that says what is wrong: starting a node on
+ * something else's files, beside another process or over a newer format's data costs more than starting it again.
+ */
+
+import { mkdir, open, readdir, readFile, realpath, rename, stat } from "node:fs/promises";
+import { join } from "node:path";
+import type { StorageEngine } from "../storage/engine.ts";
+import { MemoryEngine } from "../storage/memory-engine.ts";
+import { DirectoryInUse, type DirectoryLock, lockDirectory, lockLeavings } from "./directory-lock.ts";
+import { openLmdbEngine } from "./lmdb-engine.ts";
+
+/** The engines this version has. */
+export const storageNames = ["lmdb", "memory"] as const;
+export type StorageName = (typeof storageNames)[number];
+
+/** The layout of everything below the directory, keys and records included. Older ones are to be migrated here. */
+export const formatVersion = 1;
+
+/**
+ * - `in-use`: another process has it open.
+ * - `newer-format`: a later version wrote it.
+ * - `other-storage`: it belongs to another engine than the one asked for.
+ * - `foreign`: it holds files that are not a node's.
+ * - `damaged`: its description cannot be understood.
+ * - `not-a-directory`, `no-access`: the file system says so.
+ */
+export type DataDirectoryErrorCode =
+  | "in-use"
+  | "newer-format"
+  | "other-storage"
+  | "foreign"
+  | "damaged"
+  | "not-a-directory"
+  | "no-access";
+
+/** Why a data directory cannot be used, as one sentence for whoever starts the node. */
+export class DataDirectoryError extends Error {
+  override readonly name = "DataDirectoryError";
+  readonly code: DataDirectoryErrorCode;
+
+  constructor(code: DataDirectoryErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+export interface DataDirectoryOptions {
+  /** The engine; where absent, the one the directory has, or else LMDB. */
+  readonly storage?: StorageName;
+}
+
+export interface DataDirectory {
+  /** Where it is, with every link followed. */
+  readonly path: string;
+  readonly storage: StorageName;
+  /** Whether this opening made it. */
+  readonly isNew: boolean;
+  /** Opens the store, once; its opener closes it before the directory. Throws `StorageError`. */
+  openEngine(): StorageEngine;
+  /** Gives the directory free for others. */
+  close(): Promise<void>;
+}
+
+interface Description {
+  readonly format: number;
+  readonly storage: StorageName;
+}
+
+const descriptionFile = "cartwheel.json";
+const newDescriptionFile = "cartwheel.json.new";
+const storeDirectory = "store";
+
+/** Opens the directory, or makes it, and keeps every other process out. Rejects with `DataDirectoryError`. */
+export async function openDataDirectory(
+  directory: string,
+  options: DataDirectoryOptions = {},
+): Promise<DataDirectory> {
+  const path = await existing(directory);
+  const lock = await exclusively(path);
+  try {
+    const found = await readDescription(path);
+    if (found !== undefined && options.storage !== undefined && found.storage !== options.storage) {
+      throw new DataDirectoryError(
+        "other-storage",
+        `data directory ${path} belongs to the ${found.storage} engine and cannot be opened with ${options.storage}`,
+      );
+    }
+    if (found === undefined) await mustBeEmpty(path);
+    const storage = found?.storage ?? options.storage ?? "lmdb";
+    if (found === undefined) await writeDescription(path, { format: formatVersion, storage });
+    return {
+      path,
+      storage,
+      isNew: found === undefined,
+      openEngine: () => (storage === "memory" ? new MemoryEngine() : openLmdbEngine(join(path, storeDirectory))),
+      close: () => lock.release(),
+    };
+  } catch (error) {
+    await lock.release();
+    throw error instanceof DataDirectoryError ? error : noAccess(path, error);
+  }
+}
+
+/** The directory's real path; made where it is not there, readable by its owner only, for it will hold a secret. */
+async function existing(directory: string): Promise<string> {
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    const path = await realpath(directory);
+    if ((await stat(path)).isDirectory()) return path;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== "EEXIST" && code !== "ENOTDIR") throw noAccess(directory, error);
+  }
+  throw new DataDirectoryError("not-a-directory", `data directory ${directory} is not a directory`);
+}
+
+async function exclusively(path: string): Promise<DirectoryLock> {
+  try {
+    return await lockDirectory(path);
+  } catch (error) {
+    if (!(error instanceof DirectoryInUse)) throw noAccess(path, error);
+    throw new DataDirectoryError("in-use", `data directory ${path} is ${error.message}`, { cause: error });
+  }
+}
+
+async function readDescription(path: string): Promise<Description | undefined> {
+  const file = join(path, descriptionFile);
+  let text: string;
+  try {
+    text = await readFile(file, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw noAccess(path, error);
+  }
+  const { format, storage } = parsedObject(text);
+  if (typeof format !== "number" || !Number.isInteger(format) || format < 1) {
+    throw new DataDirectoryError("damaged", `data directory ${path}: ${descriptionFile} does not say which format it has`);
+  }
+  if (format > formatVersion) {
+    throw new DataDirectoryError(
+      "newer-format",
+      `data directory ${path} has format ${format}, this version knows formats up to ${formatVersion}: start a newer one`,
+    );
+  }
+  const known = storageNames.find((name) => name === storage);
+  if (known === undefined) {
+    throw new DataDirectoryError(
+      "damaged",
+      `data directory ${path}: ${descriptionFile} names the engine ${JSON.stringify(storage)}, known are ${storageNames.join(" and ")}`,
+    );
+  }
+  return { format, storage: known };
+}
+
+function parsedObject(text: string): { readonly format?: unknown; readonly storage?: unknown } {
+  try {
+    const parsed: unknown = JSON.parse(text);
+    return typeof parsed === "object" && parsed !== null ? parsed : {};
+  } catch {
+    return {};
+  }
+}
+
+/** What a first start that was cut off leaves, and what a disk's own root directory holds, does not count. */
+async function mustBeEmpty(path: string): Promise<void> {
+  const foreign = (await readdir(path)).find(
+    (file) => !lockLeavings.test(file) && file !== newDescriptionFile && file !== "lost+found",
+  );
+  if (foreign !== undefined) {
+    throw new DataDirectoryError(
+      "foreign",
+      `data directory ${path} holds "${foreign}" but no ${descriptionFile}: it is not a node's, give an empty or a new one`,
+    );
+  }
+}
+
+/** The description appears whole or not at all, whenever power is lost. */
+async function writeDescription(path: string, description: Description): Promise<void> {
+  const file = await open(join(path, newDescriptionFile), "w");
+  try {
+    await file.writeFile(`${JSON.stringify(description)}\n`);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(join(path, newDescriptionFile), join(path, descriptionFile));
+  const directory = await open(path, "r");
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+}
+
+function noAccess(path: string, cause: unknown): DataDirectoryError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new DataDirectoryError("no-access", `data directory ${path} cannot be used: ${reason}`, { cause });
+}
