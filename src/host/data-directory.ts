@@ -78,10 +78,7 @@ const newDescriptionFile = "cartwheel.json.new";
 const storeDirectory = "store";
 
 /** Opens the directory, or makes it, and keeps every other process out. Rejects with `DataDirectoryError`. */
-export async function openDataDirectory(
-  directory: string,
-  options: DataDirectoryOptions = {},
-): Promise<DataDirectory> {
+export async function openDataDirectory(directory: string, options: DataDirectoryOptions = {}): Promise<DataDirectory> {
   const path = await existing(directory);
   const lock = await exclusively(path);
   try {
@@ -141,7 +138,10 @@ async function readDescription(path: string): Promise<Description | undefined> {
   }
   const { format, storage } = parsedObject(text);
   if (typeof format !== "number" || !Number.isInteger(format) || format < 1) {
-    throw new DataDirectoryError("damaged", `data directory ${path}: ${descriptionFile} does not say which format it has`);
+    throw new DataDirectoryError(
+      "damaged",
+      `data directory ${path}: ${descriptionFile} does not say which format it has`,
+    );
   }
   if (format > formatVersion) {
     throw new DataDirectoryError(

@@ -137,7 +137,10 @@ class Claim {
   }
 }
 
-type Answer = "nobody" | { readonly kind: "gave-way" } | { readonly kind: "refused"; readonly holder: number | undefined };
+type Answer =
+  | "nobody"
+  | { readonly kind: "gave-way" }
+  | { readonly kind: "refused"; readonly holder: number | undefined };
 
 /** Asks the socket's listener to give way to `ownId`. */
 function ask(path: string, ownId: string): Promise<Answer> {

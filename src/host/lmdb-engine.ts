@@ -234,7 +234,12 @@ async function causeOf(error: unknown): Promise<unknown> {
 function storageError(cause: unknown, directory: string, bytes: number): StorageError {
   const code = (cause as { readonly code?: unknown }).code;
   const reason = cause instanceof Error ? cause.message : String(cause);
-  if (code === errnoNoSpace || code === errnoQuota || code === lmdbMapFull || (code === errnoIo && isFull(directory, bytes))) {
+  if (
+    code === errnoNoSpace ||
+    code === errnoQuota ||
+    code === lmdbMapFull ||
+    (code === errnoIo && isFull(directory, bytes))
+  ) {
     return new StorageError("disk-full", `no room on the disk of ${directory}: ${reason}`, { cause });
   }
   if (lmdbCorruptions.has(code as number)) {
