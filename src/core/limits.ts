@@ -33,6 +33,8 @@ export interface Limits {
   readonly frameBytes: number;
   /** Most bytes that wait to leave on one connection before requests over it are refused. */
   readonly connectionQueueBytes: number;
+  /** Most connections taken from other processes. */
+  readonly connections: number;
   /** Most requests one node coordinates at a time. */
   readonly coordinations: number;
   /** Most bytes of writes that wait for the disk. */
@@ -50,6 +52,7 @@ export const defaultLimits: Limits = {
   contextEntries: 50,
   frameBytes: 8 * 1024 * 1024,
   connectionQueueBytes: 64 * 1024 * 1024,
+  connections: 1000,
   coordinations: 10_000,
   writeBufferBytes: 64 * 1024 * 1024,
   requestTimeoutMs: 2000,

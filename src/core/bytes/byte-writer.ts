@@ -34,6 +34,17 @@ export class ByteWriter {
     return this.#bytes.subarray(0, this.#length);
   }
 
+  /** What was written from `offset` on, as `view` has it. */
+  viewFrom(offset: number): Uint8Array {
+    return this.#bytes.subarray(offset, this.#length);
+  }
+
+  /** Forgets what was written after the first `length` bytes. */
+  truncate(length: number): void {
+    if (length > this.#length) throw new RangeError(`cannot cut ${this.#length} bytes to ${length}`);
+    this.#length = length;
+  }
+
   /** What was written, as bytes of its own. */
   copy(): Uint8Array {
     return this.#bytes.slice(0, this.#length);

@@ -1,0 +1,158 @@
+/**
+ * One connection that another process made to this one: from its hello to its end.
+ *
+ * Hot path.
+ */
+
+import type { Limits } from "../core/limits.ts";
+import type { Connection, ConnectionHandler } from "../runtime/network.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { FrameError } from "../wire/frame.ts";
+import type { Answer, Hello, Message, Request } from "../wire/message.ts";
+import type { CloseCause, RpcCounters } from "./counters.ts";
+import { isRequest } from "./direction.ts";
+import { handshakeMs, mayAsk, reasonToPart } from "./handshake.ts";
+import type { Requester } from "./server.ts";
+import { Stream, type StreamOwner } from "./stream.ts";
+
+/** A dialler pings when idle; one that says nothing for so long is gone, in ms. */
+const silentMs = 15_000;
+/** A peer may leave its answers lying for so long, in ms. */
+const stalledMs = 30_000;
+/** Answers to what was asked before reading stopped may still fill a queue up to so many times its limit. */
+const queueExcess = 2;
+
+export interface AcceptedOptions {
+  readonly runtime: Runtime;
+  readonly limits: Limits;
+  readonly counters: RpcCounters;
+  readonly connection: Connection;
+  /** What to say to the other side. */
+  readonly hello: Hello;
+  readonly serve: (request: Request, from: Requester) => void;
+  readonly onEnd: (accepted: Accepted) => void;
+}
+
+export class Accepted implements ConnectionHandler, StreamOwner, Requester {
+  readonly #options: AcceptedOptions;
+  readonly #stream: Stream;
+  readonly #startedMs: number;
+  readonly #mostQueuedBytes: number;
+  #theirs: Hello | undefined;
+  /** Set once the sides do not fit: the other one has been told who this is, and nothing it says counts. */
+  #reasonToPart: string | undefined;
+  #pausedMs: number | undefined;
+
+  constructor(options: AcceptedOptions) {
+    this.#options = options;
+    this.#startedMs = options.runtime.clock.monotonicMs();
+    this.#mostQueuedBytes = options.limits.connectionQueueBytes;
+    this.#stream = new Stream(options.runtime, options.limits, options.counters, this);
+    this.#stream.attach(options.connection);
+  }
+
+  /** Who asks. Requests come only after it. */
+  get hello(): Hello {
+    if (this.#theirs === undefined) throw new Error("a connection's hello asked for before it came");
+    return this.#theirs;
+  }
+
+  reply(answer: Answer, id: number): void {
+    if (this.#stream.isClosed) {
+      this.#options.counters.late++;
+      return;
+    }
+    if (!this.#stream.send(answer, id)) this.#replyTooLong(answer, id);
+    const queuedBytes = this.#stream.queuedBytes;
+    if (queuedBytes <= this.#mostQueuedBytes) return;
+    if (queuedBytes > this.#mostQueuedBytes * queueExcess) {
+      this.close("slow", `${queuedBytes} bytes of answers wait; the limit is ${this.#mostQueuedBytes}`);
+    } else if (this.#pausedMs === undefined) {
+      this.#pausedMs = this.#options.runtime.clock.monotonicMs();
+      this.#stream.pauseReading();
+    }
+  }
+
+  /** Looks after the connection, about once a second. */
+  pulse(nowMs: number): void {
+    if (this.#reasonToPart !== undefined) this.close("wrong-peer", this.#reasonToPart);
+    else if (this.#theirs === undefined) {
+      if (nowMs - this.#startedMs > handshakeMs) this.close("silent", "it has not said who it is");
+    } else if (this.#pausedMs !== undefined) {
+      if (nowMs - this.#pausedMs > stalledMs) this.close("slow", "it does not take its answers");
+    } else if (nowMs - this.#stream.heardMs > silentMs) this.close("silent", `nothing came for ${silentMs} ms`);
+  }
+
+  close(cause: CloseCause, reason: string): void {
+    if (!this.#stream.close(cause, reason)) return;
+    this.#options.onEnd(this);
+    const fields = { peer: this.#theirs?.name, remote: this.#stream.remote, cause, reason };
+    if (cause === "gone" || cause === "done") this.#options.runtime.log.debug("connection from a peer is gone", fields);
+    else this.#options.runtime.log.warn("connection from a peer closed", fields);
+  }
+
+  /** Closes it after what has been answered. */
+  finish(): void {
+    this.#stream.flush();
+    this.close("done", "this node stops");
+  }
+
+  onOpen(): void {}
+
+  onBytes(bytes: Uint8Array): void {
+    if (this.#reasonToPart === undefined) this.#stream.take(bytes);
+  }
+
+  onDrain(): void {
+    if (this.#pausedMs === undefined || this.#stream.queuedBytes > this.#mostQueuedBytes) return;
+    this.#pausedMs = undefined;
+    this.#stream.resumeReading();
+  }
+
+  onClose(reason: string): void {
+    this.close("gone", reason);
+  }
+
+  onNonsense(error: FrameError): void {
+    // The other side may be of another version: it is told what this one speaks, so that it can say so, too.
+    if (error.code === "bad-version") {
+      this.#stream.greet(this.#options.hello);
+      this.#partLater(error.message);
+    } else this.close(error.code, error.message);
+  }
+
+  onMessage(message: Message): void {
+    if (this.#theirs === undefined) this.#meet(message);
+    else if (this.#reasonToPart !== undefined) return;
+    else if (!isRequest(message)) this.close("unexpected", `it sent a ${message.kind} where a request belongs`);
+    else if (!mayAsk(this.#theirs, message)) this.close("unexpected", `a joiner sent a ${message.kind}`);
+    else this.#options.serve(message, this);
+  }
+
+  #meet(message: Message): void {
+    if (message.kind !== "hello") {
+      this.close("unexpected", `it sent a ${message.kind} before its hello`);
+      return;
+    }
+    this.#theirs = message;
+    this.#stream.greet(this.#options.hello);
+    const reason = reasonToPart(this.#options.hello, message);
+    if (reason === undefined) this.#stream.welcome();
+    else this.#partLater(reason);
+  }
+
+  /** Leaves the closing to the other side, which has been told why, or to the next pulse. */
+  #partLater(reason: string): void {
+    this.#reasonToPart = reason;
+  }
+
+  #replyTooLong(answer: Answer, id: number): void {
+    const { limits, runtime } = this.#options;
+    runtime.log.error("an answer is too long for a frame", { answer: answer.kind, limit: limits.frameBytes });
+    const detail = `the answer is longer than a frame, whose limit is ${limits.frameBytes} bytes`;
+    this.#stream.send(
+      { kind: "refusal", id, ringVersion: 0, code: "value-too-large", detail, mayHaveHappened: true },
+      id,
+    );
+  }
+}

@@ -1,0 +1,274 @@
+/**
+ * One outgoing connection and the calls made over it, from the dialling to the end.
+ *
+ * Calls are pipelined: many wait at once and answers come in any order. While the connection is being made, and until
+ * the other side has said who it is, requests wait unencoded: then it is certain of them that they were not sent, and
+ * those given up meanwhile never are.
+ *
+ * Invariant: every call ends in one `onAnswer` or one `onFailure`, and never from within `call`.
+ *
+ * Hot path.
+ */
+
+import { type NodeId, parseNodeId } from "../core/ids.ts";
+import type { Limits } from "../core/limits.ts";
+import type { Address, ConnectionHandler } from "../runtime/network.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { FrameError } from "../wire/frame.ts";
+import type { Hello, Message, Request } from "../wire/message.ts";
+import type { AnswerHandler, CallFailure } from "./call.ts";
+import { CallTable, type PendingCall } from "./call-table.ts";
+import type { CloseCause, RpcCounters } from "./counters.ts";
+import { isAnswer } from "./direction.ts";
+import { handshakeMs, reasonToPart } from "./handshake.ts";
+import { Stream, type StreamOwner } from "./stream.ts";
+
+/** How long making a connection may take, in ms. */
+const dialMs = 2000;
+/** A connection silent for so long is asked whether it lives, in ms. */
+const idleMs = 2000;
+/** And closed if it does not say so within, in ms. */
+const pingMs = 2000;
+/** How much one round trip moves the average. */
+const roundTripWeight = 1 / 8;
+/** What a request that waits for its connection is counted as beside its value, in bytes. */
+const waitingBytes = 256;
+
+const unknownNode = parseNodeId("0".repeat(16)) as NodeId;
+
+/** Whoever keeps the channels. */
+export interface ChannelOwner {
+  /** The other side has said who it is, and is the right one. */
+  onOpen(channel: Channel, hello: Hello): void;
+  /** The channel is over, once; its calls' failures follow by `defer`. */
+  onEnd(channel: Channel, cause: CloseCause, reason: string): void;
+  /** Sees to it that `expire` is called at that time. */
+  watch(deadlineMs: number): void;
+  /** Tells the handler at the end of the turn. */
+  defer(handler: AnswerHandler, from: NodeId, failure: CallFailure, tag: number): void;
+}
+
+export interface ChannelOptions {
+  readonly runtime: Runtime;
+  readonly limits: Limits;
+  readonly counters: RpcCounters;
+  readonly owner: ChannelOwner;
+  readonly address: Address;
+  /** What to say to the other side. */
+  readonly hello: Hello;
+  /** Who must be there, where that is known. */
+  readonly expected?: NodeId;
+  /** What is known of the round trip from before, in ms. */
+  readonly roundTripMs?: number | undefined;
+}
+
+interface WaitingRequest {
+  readonly id: number;
+  readonly request: Request;
+}
+
+export class Channel implements ConnectionHandler, StreamOwner {
+  readonly address: Address;
+  readonly hello: Hello;
+  readonly #runtime: Runtime;
+  readonly #limits: Limits;
+  readonly #counters: RpcCounters;
+  readonly #owner: ChannelOwner;
+  readonly #expected: NodeId | undefined;
+  readonly #stream: Stream;
+  readonly #calls: CallTable = new CallTable();
+  readonly #startedMs: number;
+  readonly #pings: AnswerHandler = {
+    onAnswer: () => {
+      this.#isPinging = false;
+    },
+    onFailure: (_from, failure) => {
+      this.#isPinging = false;
+      if (failure === "timed-out") this.close("silent", `no answer to a ping within ${pingMs} ms`);
+    },
+  };
+  #node: NodeId;
+  #isOpen = false;
+  #openedMs: number | undefined;
+  #isPinging = false;
+  #waiting: WaitingRequest[] = [];
+  #waitingBytes = 0;
+  #roundTripMs: number | undefined;
+
+  constructor(options: ChannelOptions) {
+    this.address = options.address;
+    this.hello = options.hello;
+    this.#runtime = options.runtime;
+    this.#limits = options.limits;
+    this.#counters = options.counters;
+    this.#owner = options.owner;
+    this.#expected = options.expected;
+    this.#node = options.expected ?? unknownNode;
+    this.#roundTripMs = options.roundTripMs;
+    this.#startedMs = options.runtime.clock.monotonicMs();
+    this.#stream = new Stream(options.runtime, options.limits, options.counters, this);
+    this.#stream.attach(options.runtime.network.dial(options.address, dialMs, this));
+  }
+
+  /** The other side is there and is who it should be. */
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  get wasOpen(): boolean {
+    return this.#openedMs !== undefined;
+  }
+
+  /** How long it has been open, in ms; 0 if it never was. */
+  wasOpenMs(nowMs: number): number {
+    return this.#openedMs === undefined ? 0 : nowMs - this.#openedMs;
+  }
+
+  /** Calls that wait for an answer. */
+  get pendingCalls(): number {
+    return this.#calls.size;
+  }
+
+  /** When anything last came from the other side, on the monotonic clock. */
+  get heardMs(): number {
+    return this.#stream.heardMs;
+  }
+
+  /** Moving average from asking to the answer, in ms; undefined before the first. */
+  get roundTripMs(): number | undefined {
+    return this.#roundTripMs;
+  }
+
+  /** Sends the request, or keeps it until the connection stands. A failure returned is one the handler has not heard. */
+  call(request: Request, timeoutMs: number, handler: AnswerHandler, tag: number): CallFailure | undefined {
+    if (this.#stream.isClosed) return "not-sent";
+    if (this.#stream.queuedBytes + this.#waitingBytes > this.#limits.connectionQueueBytes) return "overloaded";
+    const nowMs = this.#runtime.clock.monotonicMs();
+    const call = this.#calls.open(handler, tag, nowMs, nowMs + timeoutMs);
+    if (call === undefined) return "overloaded";
+    if (!this.#isOpen) {
+      this.#waiting.push({ id: call.id, request });
+      this.#waitingBytes += waitingBytes + valueBytes(request);
+    } else if (!this.#send(call, request)) {
+      this.#calls.take(call.id);
+      return "not-sent";
+    }
+    this.#owner.watch(call.deadlineMs);
+    return undefined;
+  }
+
+  /** Fails the calls whose time is over; answers with the next deadline, infinity if there is none. */
+  expire(nowMs: number): number {
+    for (const call of this.#calls.expired(nowMs)) {
+      const { id, handler, tag } = call;
+      const failure = this.#isSent(call) ? "timed-out" : "not-sent";
+      if (this.#calls.take(id) !== undefined) handler.onFailure(this.#node, failure, tag);
+    }
+    return this.#calls.earliestMs();
+  }
+
+  /** Looks after the connection, about once a second: is the other side still there? */
+  pulse(nowMs: number): void {
+    if (!this.#isOpen) {
+      if (nowMs - this.#startedMs > dialMs + handshakeMs) this.close("silent", "it has not said who it is");
+      return;
+    }
+    if (this.#isPinging || nowMs - this.#stream.heardMs < idleMs) return;
+    this.#isPinging = this.call({ kind: "ping", id: 0 }, pingMs, this.#pings, 0) === undefined;
+  }
+
+  close(cause: CloseCause, reason: string): void {
+    if (!this.#stream.close(cause, reason)) return;
+    this.#isOpen = false;
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+    this.#owner.onEnd(this, cause, reason);
+    for (const call of this.#calls.all()) {
+      const failure = this.#isSent(call) ? "lost" : "not-sent";
+      this.#owner.defer(call.handler, this.#node, failure, call.tag);
+      this.#calls.take(call.id);
+    }
+  }
+
+  onOpen(): void {
+    this.#stream.greet(this.hello);
+  }
+
+  onBytes(bytes: Uint8Array): void {
+    this.#stream.take(bytes);
+  }
+
+  onDrain(): void {}
+
+  onClose(reason: string): void {
+    this.close("gone", reason);
+  }
+
+  onNonsense(error: FrameError): void {
+    this.close(error.code, error.message);
+  }
+
+  onMessage(message: Message, nowMs: number): void {
+    if (!this.#isOpen) this.#meet(message, nowMs);
+    else if (isAnswer(message)) {
+      const call = this.#calls.take(message.id);
+      if (call === undefined) {
+        this.#counters.late++;
+        return;
+      }
+      const sample = nowMs - call.sentAtMs;
+      const average = this.#roundTripMs ?? sample;
+      this.#roundTripMs = average + (sample - average) * roundTripWeight;
+      call.handler.onAnswer(this.#node, message, call.tag);
+    } else this.close("unexpected", `it sent a ${message.kind} where an answer belongs`);
+  }
+
+  #meet(message: Message, nowMs: number): void {
+    if (message.kind !== "hello") {
+      this.close("unexpected", `it sent a ${message.kind} before its hello`);
+      return;
+    }
+    const reason = reasonToPart(this.hello, message, this.#expected);
+    if (reason !== undefined) {
+      this.close("wrong-peer", reason);
+      return;
+    }
+    this.#node = message.node;
+    this.#isOpen = true;
+    this.#openedMs = nowMs;
+    this.#stream.welcome();
+    this.#owner.onOpen(this, message);
+    this.#sendWaiting();
+  }
+
+  #sendWaiting(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+    for (const { id, request } of waiting) {
+      const call = this.#calls.find(id);
+      if (call === undefined || this.#send(call, request)) continue;
+      this.#calls.take(id);
+      this.#owner.defer(call.handler, this.#node, "not-sent", call.tag);
+    }
+  }
+
+  #send(call: PendingCall, request: Request): boolean {
+    if (this.#stream.send(request, call.id)) {
+      this.#calls.encoded(call, this.#stream.turn);
+      return true;
+    }
+    this.#runtime.log.error("a request is too long for a frame", { request: request.kind, peer: this.#node });
+    return false;
+  }
+
+  #isSent(call: PendingCall): boolean {
+    return call.turn < this.#stream.turn;
+  }
+}
+
+function valueBytes(request: Request): number {
+  if (request.kind === "coordinate-write") return request.version?.value.length ?? 0;
+  if (request.kind !== "replica-put") return 0;
+  return request.state.siblings.reduce((sum, sibling) => sum + sibling.value.length, 0);
+}

@@ -1,0 +1,38 @@
+/** Which messages ask and which answer: a connection's dialler asks, and the side that accepted it answers. */
+
+import type { Answer, Message, Request } from "../wire/message.ts";
+
+const asks: Readonly<Record<Request["kind"], true>> = {
+  "replica-get": true,
+  "replica-put": true,
+  "coordinate-get": true,
+  "coordinate-write": true,
+  gossip: true,
+  "gossip-delta": true,
+  "join-request": true,
+  "prepare-change": true,
+  "change-inquiry": true,
+  "change-outcome": true,
+  ping: true,
+};
+const answers: Readonly<Record<Answer["kind"], true>> = {
+  "replica-state": true,
+  "replica-stored": true,
+  "get-answer": true,
+  "write-answer": true,
+  refusal: true,
+  "gossip-answer": true,
+  "join-answer": true,
+  "change-outcome": true,
+  done: true,
+};
+const requestKinds: ReadonlySet<string> = new Set(Object.keys(asks));
+const answerKinds: ReadonlySet<string> = new Set(Object.keys(answers));
+
+export function isRequest(message: Message): message is Request {
+  return requestKinds.has(message.kind);
+}
+
+export function isAnswer(message: Message): message is Answer {
+  return answerKinds.has(message.kind);
+}

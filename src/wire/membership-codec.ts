@@ -1,0 +1,250 @@
+/** Hello, gossip, joins and the consent to changes of placement, as bytes. */
+
+import { type ByteReader, MalformedBytes } from "../core/bytes/byte-reader.ts";
+import type { ByteWriter } from "../core/bytes/byte-writer.ts";
+import type { HistoryDigest } from "../core/membership/history.ts";
+import type { RecordDigest } from "../core/membership/node-record.ts";
+import {
+  leastEventBytes,
+  leastNodeRecordBytes,
+  readEvent,
+  readNodeRecord,
+  writeEvent,
+  writeNodeRecord,
+} from "./event-codec.ts";
+import {
+  readBucket,
+  readList,
+  readName,
+  readNodeId,
+  readPresence,
+  readQuorum,
+  readShortText,
+  writeFlag,
+  writeList,
+  writeName,
+  writeNodeId,
+  writeQuorum,
+} from "./fields.ts";
+import type {
+  ChangeInquiry,
+  ChangeOutcome,
+  Gossip,
+  GossipAnswer,
+  GossipDelta,
+  Hello,
+  JoinAnswer,
+  JoinRequest,
+  PrepareChange,
+} from "./message.ts";
+
+const roles = ["member", "joiner", "client"] as const;
+
+export function writeHello(head: ByteWriter, message: Hello): void {
+  writeName(head, roles, message.role);
+  head.text(message.cluster);
+  writeNodeId(head, message.node);
+  head.text(message.incarnation);
+  head.text(message.name);
+}
+
+export function readHello(head: ByteReader, id: number): Hello {
+  if (id !== 0) throw new MalformedBytes(`hello has the id ${id}, not 0`);
+  return {
+    kind: "hello",
+    id,
+    role: readName(head, roles, "role"),
+    cluster: readShortText(head),
+    node: readNodeId(head),
+    incarnation: readShortText(head),
+    name: readShortText(head),
+  };
+}
+
+function writeHistoryDigest(head: ByteWriter, digest: HistoryDigest): void {
+  writeList(head, digest, (to, entry) => {
+    writeNodeId(to, entry.author);
+    to.varint(entry.events);
+    to.varint(entry.last);
+  });
+}
+
+function readHistoryDigest(head: ByteReader): HistoryDigest {
+  return readList(head, 10, (from) => ({ author: readNodeId(from), events: from.varint(), last: from.varint() }));
+}
+
+function writeRecordDigest(head: ByteWriter, digest: RecordDigest): void {
+  writeList(head, digest, (to, entry) => {
+    writeNodeId(to, entry.node);
+    to.text(entry.incarnation);
+    to.varint(entry.version);
+  });
+}
+
+function readRecordDigest(head: ByteReader): RecordDigest {
+  return readList(head, 10, (from) => ({
+    node: readNodeId(from),
+    incarnation: readShortText(from),
+    version: from.varint(),
+  }));
+}
+
+export function writeGossip(head: ByteWriter, message: Gossip): void {
+  writeHistoryDigest(head, message.history);
+  writeRecordDigest(head, message.records);
+}
+
+export function readGossip(head: ByteReader, id: number): Gossip {
+  return { kind: "gossip", id, history: readHistoryDigest(head), records: readRecordDigest(head) };
+}
+
+export function writeGossipAnswer(head: ByteWriter, message: GossipAnswer): void {
+  writeList(head, message.events, writeEvent);
+  writeList(head, message.records, writeNodeRecord);
+  writeHistoryDigest(head, message.history);
+  writeRecordDigest(head, message.recordDigest);
+}
+
+export function readGossipAnswer(head: ByteReader, id: number): GossipAnswer {
+  return {
+    kind: "gossip-answer",
+    id,
+    events: readList(head, leastEventBytes, readEvent),
+    records: readList(head, leastNodeRecordBytes, readNodeRecord),
+    history: readHistoryDigest(head),
+    recordDigest: readRecordDigest(head),
+  };
+}
+
+export function writeGossipDelta(head: ByteWriter, message: GossipDelta): void {
+  writeList(head, message.events, writeEvent);
+  writeList(head, message.records, writeNodeRecord);
+}
+
+export function readGossipDelta(head: ByteReader, id: number): GossipDelta {
+  return {
+    kind: "gossip-delta",
+    id,
+    events: readList(head, leastEventBytes, readEvent),
+    records: readList(head, leastNodeRecordBytes, readNodeRecord),
+  };
+}
+
+const hasPartitions = 1;
+const hasN = 2;
+const hasR = 4;
+const hasW = 8;
+
+export function writeJoinRequest(head: ByteWriter, message: JoinRequest): void {
+  writeNodeId(head, message.node);
+  head.text(message.name);
+  head.text(message.zone);
+  head.varint(message.capacity);
+  head.text(message.peer);
+  head.text(message.http);
+  head.text(message.software);
+  head.u8(
+    (message.partitions !== undefined ? hasPartitions : 0) |
+      (message.n !== undefined ? hasN : 0) |
+      (message.r !== undefined ? hasR : 0) |
+      (message.w !== undefined ? hasW : 0),
+  );
+  if (message.partitions !== undefined) head.varint(message.partitions);
+  if (message.n !== undefined) head.varint(message.n);
+  if (message.r !== undefined) writeQuorum(head, message.r);
+  if (message.w !== undefined) writeQuorum(head, message.w);
+}
+
+export function readJoinRequest(head: ByteReader, id: number): JoinRequest {
+  const node = readNodeId(head);
+  const name = readShortText(head);
+  const zone = readShortText(head);
+  const capacity = head.varint();
+  const peer = readShortText(head);
+  const http = readShortText(head);
+  const software = readShortText(head);
+  const bits = readPresence(head, hasPartitions | hasN | hasR | hasW);
+  return {
+    kind: "join-request",
+    id,
+    node,
+    name,
+    zone,
+    capacity,
+    peer,
+    http,
+    software,
+    ...((bits & hasPartitions) !== 0 && { partitions: head.varint() }),
+    ...((bits & hasN) !== 0 && { n: head.varint() }),
+    ...((bits & hasR) !== 0 && { r: readQuorum(head) }),
+    ...((bits & hasW) !== 0 && { w: readQuorum(head) }),
+  };
+}
+
+const secretBytes = 32;
+
+export function writeJoinAnswer(head: ByteWriter, message: JoinAnswer): void {
+  if (message.secret.length !== secretBytes) throw new RangeError(`a secret has ${secretBytes} bytes`);
+  writeNodeId(head, message.node);
+  head.text(message.incarnation);
+  head.raw(message.secret);
+  writeList(head, message.events, writeEvent);
+  writeList(head, message.records, writeNodeRecord);
+}
+
+export function readJoinAnswer(head: ByteReader, id: number): JoinAnswer {
+  return {
+    kind: "join-answer",
+    id,
+    node: readNodeId(head),
+    incarnation: readShortText(head),
+    secret: head.raw(secretBytes).slice(),
+    events: readList(head, leastEventBytes, readEvent),
+    records: readList(head, leastNodeRecordBytes, readNodeRecord),
+  };
+}
+
+export function writePrepareChange(head: ByteWriter, message: PrepareChange): void {
+  head.text(message.attempt);
+  writeNodeId(head, message.sponsor);
+  writeHistoryDigest(head, message.history);
+  writeFlag(head, message.emptyBucket !== undefined);
+  if (message.emptyBucket !== undefined) head.text(message.emptyBucket);
+}
+
+export function readPrepareChange(head: ByteReader, id: number): PrepareChange {
+  return {
+    kind: "prepare-change",
+    id,
+    attempt: readShortText(head),
+    sponsor: readNodeId(head),
+    history: readHistoryDigest(head),
+    ...(readPresence(head, 1) !== 0 && { emptyBucket: readBucket(head) }),
+  };
+}
+
+export function writeChangeInquiry(head: ByteWriter, message: ChangeInquiry): void {
+  head.text(message.attempt);
+}
+
+export function readChangeInquiry(head: ByteReader, id: number): ChangeInquiry {
+  return { kind: "change-inquiry", id, attempt: readShortText(head) };
+}
+
+const outcomes = ["committed", "aborted", "undecided"] as const;
+
+export function writeChangeOutcome(head: ByteWriter, message: ChangeOutcome): void {
+  head.text(message.attempt);
+  writeName(head, outcomes, message.outcome);
+  writeList(head, message.events, writeEvent);
+}
+
+export function readChangeOutcome(head: ByteReader, id: number): ChangeOutcome {
+  return {
+    kind: "change-outcome",
+    id,
+    attempt: readShortText(head),
+    outcome: readName(head, outcomes, "outcome"),
+    events: readList(head, leastEventBytes, readEvent),
+  };
+}

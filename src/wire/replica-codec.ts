@@ -1,0 +1,100 @@
+/**
+ * The messages between a coordinator and its replicas: nearly all the traffic there is.
+ *
+ * Hot path. The values of a state travel behind the head (`frame.ts`); everything else is here.
+ */
+
+import type { ByteReader } from "../core/bytes/byte-reader.ts";
+import type { ByteWriter } from "../core/bytes/byte-writer.ts";
+import {
+  readBucket,
+  readFlag,
+  readKey,
+  readNodeId,
+  readPresence,
+  readVoice,
+  writeFlag,
+  writeKey,
+  writeNodeId,
+  writeVoice,
+} from "./fields.ts";
+import type { ReplicaGet, ReplicaPut, ReplicaState, ReplicaStored } from "./message.ts";
+import { readState, writeState } from "./state-codec.ts";
+
+export function writeReplicaGet(head: ByteWriter, message: ReplicaGet): void {
+  head.varint(message.ringVersion);
+  writeKey(head, message.bucket, message.key);
+}
+
+export function readReplicaGet(head: ByteReader, id: number): ReplicaGet {
+  return { kind: "replica-get", id, ringVersion: head.varint(), bucket: readBucket(head), key: readKey(head) };
+}
+
+const isRepair = 1;
+const isSynced = 2;
+const isLastWriteWins = 4;
+const hasHint = 8;
+
+export function writeReplicaPut(head: ByteWriter, bodies: Uint8Array[], message: ReplicaPut): void {
+  head.u8(
+    (message.purpose === "repair" ? isRepair : 0) |
+      (message.synced ? isSynced : 0) |
+      (message.lastWriteWins ? isLastWriteWins : 0) |
+      (message.hintFor !== undefined ? hasHint : 0),
+  );
+  head.varint(message.ringVersion);
+  writeKey(head, message.bucket, message.key);
+  if (message.hintFor !== undefined) writeNodeId(head, message.hintFor);
+  writeState(head, bodies, message.state);
+}
+
+export function readReplicaPut(head: ByteReader, bodies: ByteReader, id: number): ReplicaPut {
+  const bits = readPresence(head, isRepair | isSynced | isLastWriteWins | hasHint);
+  const ringVersion = head.varint();
+  const bucket = readBucket(head);
+  const key = readKey(head);
+  const purpose = (bits & isRepair) !== 0 ? "repair" : "write";
+  const synced = (bits & isSynced) !== 0;
+  const lastWriteWins = (bits & isLastWriteWins) !== 0;
+  if ((bits & hasHint) === 0) {
+    const state = readState(head, bodies);
+    return { kind: "replica-put", id, ringVersion, bucket, key, purpose, synced, lastWriteWins, state };
+  }
+  const hintFor = readNodeId(head);
+  const state = readState(head, bodies);
+  return { kind: "replica-put", id, ringVersion, bucket, key, purpose, synced, lastWriteWins, hintFor, state };
+}
+
+export function writeReplicaState(head: ByteWriter, bodies: Uint8Array[], message: ReplicaState): void {
+  head.varint(message.ringVersion);
+  writeVoice(head, message.voice);
+  writeFlag(head, message.state !== undefined);
+  if (message.state !== undefined) writeState(head, bodies, message.state);
+}
+
+export function readReplicaState(head: ByteReader, bodies: ByteReader, id: number): ReplicaState {
+  const ringVersion = head.varint();
+  const voice = readVoice(head);
+  const state = readFlag(head) ? readState(head, bodies) : undefined;
+  return {
+    kind: "replica-state",
+    id,
+    ringVersion,
+    ...(voice !== undefined && { voice }),
+    ...(state !== undefined && { state }),
+  };
+}
+
+export function writeReplicaStored(head: ByteWriter, message: ReplicaStored): void {
+  head.varint(message.ringVersion);
+  writeVoice(head, message.voice);
+  writeFlag(head, message.synced);
+}
+
+export function readReplicaStored(head: ByteReader, id: number): ReplicaStored {
+  const ringVersion = head.varint();
+  const voice = readVoice(head);
+  const synced = readFlag(head);
+  if (voice === undefined) return { kind: "replica-stored", id, ringVersion, synced };
+  return { kind: "replica-stored", id, ringVersion, voice, synced };
+}
