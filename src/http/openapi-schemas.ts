@@ -1,0 +1,111 @@
+/** The shapes of the interface's JSON, as JSON Schema. Strict on purpose: a member that is not listed fails the test. */
+
+import { mostCopies } from "../core/limits.ts";
+import { problemTypes } from "./problem.ts";
+import { quorumWords } from "./quorum-query.ts";
+
+type Shape = Readonly<Record<string, unknown>>;
+
+const text: Shape = { type: "string" };
+const whole: Shape = { type: "integer", minimum: 0 };
+const flag: Shape = { type: "boolean" };
+
+/** An object with exactly these members. */
+const exactly = (properties: Record<string, Shape>, optional: readonly string[] = []): Shape => ({
+  type: "object",
+  properties,
+  required: Object.keys(properties).filter((name) => !optional.includes(name)),
+  additionalProperties: false,
+});
+const listOf = (items: Shape): Shape => ({ type: "array", items });
+const oneOf = (...values: readonly string[]): Shape => ({ enum: values });
+const quorum = (least: number): Shape => ({ oneOf: [{ type: "integer", minimum: least }, { enum: quorumWords }] });
+
+const bucketProperties: Record<string, Shape> = {
+  n: { type: "integer", minimum: 1, maximum: mostCopies, description: "Copies of each key." },
+  r: quorum(1),
+  w: quorum(1),
+  pr: quorum(0),
+  pw: quorum(0),
+  dw: quorum(0),
+  durability: oneOf("synced", "buffered"),
+  reconcile: oneOf("siblings", "last-write-wins"),
+};
+
+const types = problemTypes();
+
+/** The names of the shapes, as the description refers to them. */
+export type SchemaName =
+  | "Problem"
+  | "Siblings"
+  | "Cluster"
+  | "Ring"
+  | "Location"
+  | "Bucket"
+  | "Buckets"
+  | "BucketChange"
+  | "Alive"
+  | "Ready";
+
+/** The shapes, by name. */
+export const schemas: { readonly [Name in SchemaName]: Shape } = {
+  Problem: exactly(
+    {
+      type: oneOf(...types.map(({ type }) => type)),
+      title: text,
+      status: { enum: [...new Set(types.map(({ status }) => status))] },
+      detail: text,
+      needed: { ...whole, description: "Answers that were needed." },
+      received: { ...whole, description: "Answers that came." },
+      outcome: { const: "unknown", description: "The write may still take effect." },
+    },
+    ["needed", "received", "outcome"],
+  ),
+  Siblings: exactly({
+    context: text,
+    siblings: listOf(
+      exactly({
+        value: { type: "string", contentEncoding: "base64" },
+        contentType: text,
+        modified: { type: "string", format: "date-time" },
+      }),
+    ),
+  }),
+  Cluster: exactly({
+    name: { ...text, description: "The node that answers; the rest is its view." },
+    cluster: text,
+    version: text,
+    ringVersion: whole,
+    partitions: whole,
+    members: listOf(
+      exactly({
+        name: text,
+        status: oneOf("up", "down", "joining", "leaving"),
+        zone: text,
+        capacity: whole,
+        partitions: whole,
+        peer: text,
+        http: text,
+      }),
+    ),
+    pendingTransfers: whole,
+    hints: whole,
+    quorum: exactly({ n: whole, r: whole, w: whole }),
+  }),
+  Ring: exactly({
+    partitions: listOf(exactly({ id: whole, owner: text, preferenceList: listOf(text) })),
+  }),
+  Location: exactly({
+    bucket: text,
+    key: text,
+    hash: { type: "string", pattern: "^[0-9a-f]{16}$" },
+    partition: whole,
+    n: whole,
+    preferenceList: listOf(exactly({ name: text, role: oneOf("owner", "fallback"), isUp: flag })),
+  }),
+  Bucket: exactly({ bucket: text, ...bucketProperties }),
+  Buckets: exactly({ buckets: listOf({ $ref: "#/components/schemas/Bucket" }) }),
+  BucketChange: exactly(bucketProperties, Object.keys(bucketProperties)),
+  Alive: exactly({ status: { const: "alive" } }),
+  Ready: exactly({ status: { const: "ready" } }),
+};

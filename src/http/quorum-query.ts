@@ -1,0 +1,73 @@
+/**
+ * The query of a data call: how many answers it waits for, and how long. What is not known is refused, since a
+ * misspelt `pw` that is ignored is a promise not kept.
+ */
+
+import type { Quorum } from "../core/settings.ts";
+import { Rejection } from "./problem.ts";
+import { percentDecode, printable } from "./raw-path.ts";
+
+/** The parameters that are numbers of answers or copies. */
+export type QuorumName = "r" | "w" | "pr" | "pw" | "dw";
+
+/** The least each may be: `r` and `w` wait for at least one answer. */
+const leastQuorum: { readonly [Name in QuorumName]: number } = { r: 1, w: 1, pr: 0, pw: 0, dw: 0 };
+
+export type QuorumQuery = { readonly [Name in QuorumName]?: Quorum } & { readonly timeoutMs?: number };
+
+/** The words for a number of answers. */
+export const quorumWords: readonly ["one", "quorum", "all"] = ["one", "quorum", "all"];
+
+/** Reads a query that may have these parameters and `timeout`. Throws a `Rejection`. */
+export function readQuorumQuery(query: string, names: readonly QuorumName[], longestTimeoutMs: number): QuorumQuery {
+  const read: { -readonly [Name in keyof QuorumQuery]: QuorumQuery[Name] } = {};
+  for (const [name, value] of queryParameters(query, [...names, "timeout"])) {
+    if (name === "timeout") read.timeoutMs = timeout(value, longestTimeoutMs);
+    else read[name as QuorumName] = quorum(name as QuorumName, value);
+  }
+  return read;
+}
+
+/** Refuses any query at all. */
+export function refuseQuery(query: string): void {
+  queryParameters(query, []);
+}
+
+function queryParameters(query: string, allowed: readonly string[]): Map<string, string> {
+  const parameters = new Map<string, string>();
+  for (const pair of query.split("&")) {
+    if (pair === "") continue;
+    const equals = pair.indexOf("=");
+    const name = percentDecode("a query parameter's name", equals < 0 ? pair : pair.slice(0, equals));
+    if (!allowed.includes(name)) {
+      const known = allowed.length === 0 ? "this call takes none" : `known here: ${allowed.join(", ")}`;
+      throw new Rejection("bad-request", `unknown query parameter "${printable(name)}": ${known}`);
+    }
+    if (parameters.has(name)) throw new Rejection("bad-request", `query parameter "${name}" is given twice`);
+    parameters.set(name, equals < 0 ? "" : percentDecode(name, pair.slice(equals + 1)));
+  }
+  return parameters;
+}
+
+function quorum(name: QuorumName, text: string): Quorum {
+  const value = parseQuorum(name, /^\d{1,6}$/.test(text) ? Number(text) : text);
+  if (value === undefined) throw new Rejection("bad-request", `${name} is "${printable(text)}", ${quorumRule(name)}`);
+  return value;
+}
+
+/** The value as a quorum, or undefined if it is none. That it is at most n is the node's to check. */
+export function parseQuorum(name: QuorumName, value: unknown): Quorum | undefined {
+  if (typeof value === "number") return Number.isInteger(value) && value >= leastQuorum[name] ? value : undefined;
+  return quorumWords.find((word) => word === value);
+}
+
+/** What is allowed, for a refusal. */
+export function quorumRule(name: QuorumName): string {
+  return `and must be a whole number from ${leastQuorum[name]} to n, or one of ${quorumWords.join(", ")}`;
+}
+
+function timeout(text: string, longestMs: number): number {
+  const ms = /^\d{1,9}$/.test(text) ? Number(text) : 0;
+  if (ms >= 1 && ms <= longestMs) return ms;
+  throw new Rejection("bad-request", `timeout is "${printable(text)}", and must be 1 to ${longestMs} milliseconds`);
+}

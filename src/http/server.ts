@@ -1,0 +1,205 @@
+/**
+ * Binds the routes to an HTTP server, and keeps whatever a client may send from doing more than being answered.
+ *
+ * fastify does the parsing of messages, the limits of bodies and the closing; what it would decide by itself about
+ * paths, types and errors is decided here, since its ways are not the interface's: it refuses odd Content-Types that
+ * the store must keep, answers 404 to a wrong method, and has an error format of its own.
+ */
+
+import type { IncomingMessage } from "node:http";
+import type { AddressInfo } from "node:net";
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
+import type { Limits } from "../core/limits.ts";
+import type { NodeApi } from "../node/api.ts";
+import type { Log } from "../runtime/log.ts";
+import type { Address } from "../runtime/network.ts";
+import { bucketRoutes } from "./bucket-routes.ts";
+import { clusterRoutes } from "./cluster-routes.ts";
+import { kvRoutes } from "./kv-routes.ts";
+import { HttpMetrics } from "./metrics.ts";
+import { checkOrigin, hostOf } from "./origin-check.ts";
+import { problemAnswer, Rejection } from "./problem.ts";
+import { pathParameters, splitTarget, targetCharacters } from "./raw-path.ts";
+import type { HttpAnswer, HttpRequest, Route } from "./route.ts";
+import { serviceRoutes } from "./service-routes.ts";
+import { answerMalformed, badTargetAnswer, tooLongAnswer, unroutedAnswer } from "./unrouted.ts";
+
+/** How long an idle connection stays open: longer than common clients and proxies keep theirs. */
+const keepAliveMs = 72_000;
+/** How long a request may take to arrive in full. */
+const arrivalMs = 60_000;
+/** Room for the longest address and the longest contexts. */
+const headerBytes = 32 * 1024;
+
+export interface HttpServerOptions {
+  readonly node: NodeApi;
+  readonly listen: Address;
+  readonly limits: Limits;
+  /** Host names besides IP addresses and localhost under which the interface may be asked. */
+  readonly names: readonly string[];
+  /** The software's version. */
+  readonly software: string;
+  readonly log: Log;
+}
+
+export interface HttpServer {
+  /** Where it listens, with the port that was chosen where 0 was asked for. */
+  readonly address: Address;
+  /** Every route, as the description has them. */
+  readonly routes: readonly Route[];
+  /** Stops accepting, lets what runs finish for at most `graceMs`, and closes every connection. */
+  close(graceMs: number): Promise<void>;
+}
+
+/** Starts to listen. Rejects with the system's reason. */
+export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
+  const { node, limits, log } = options;
+  const metrics = new HttpMetrics();
+  const others = [...kvRoutes(node, limits), ...clusterRoutes(node), ...bucketRoutes(node)];
+  const routes = [...others, ...serviceRoutes({ node, metrics, software: options.software, others })];
+  const listen = splitAddress(options.listen);
+  const names = [...new Set([hostOf(options.listen), ...options.names.map((name) => name.toLowerCase())])];
+  const ownNames = names.filter((name) => name !== "");
+  let isClosing = false;
+
+  const app = fastify({
+    keepAliveTimeout: keepAliveMs,
+    requestTimeout: arrivalMs,
+    forceCloseConnections: "idle",
+    return503OnClosing: false,
+    logger: false,
+    http: { maxHeaderSize: headerBytes },
+    routerOptions: { maxParamLength: targetCharacters },
+    rewriteUrl: (request) => relativeTarget(request.url ?? "/"),
+    frameworkErrors: (_error, request, reply) => void send(reply, badTargetAnswer(request.raw.url ?? "/")),
+    clientErrorHandler: answerMalformed,
+  });
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("*", { parseAs: "buffer" }, (_request, body, done) => done(null, body));
+
+  app.addHook("onRequest", async (request, reply) => {
+    keepContentType(request.raw);
+    if (isClosing) return send(reply, problemAnswer("not-ready", `node ${node.name} is stopping`));
+    const target = request.raw.url ?? "/";
+    if (target.length > targetCharacters) return send(reply, tooLongAnswer(target));
+    try {
+      checkOrigin(request.method, headersOf(request.raw), ownNames);
+    } catch (error) {
+      return send(reply, thrownAnswer(error, request, log));
+    }
+  });
+  app.addHook("onSend", async (_request, reply) => {
+    // What was running when the server began to close would else stay open, idle, until its client goes.
+    if (isClosing) reply.header("connection", "close");
+  });
+  app.addHook("onResponse", async (request, reply) => {
+    const config = request.routeOptions.config as { readonly template?: string } | undefined;
+    metrics.observe(request.method, config?.template ?? "none", reply.statusCode, reply.elapsedTime);
+  });
+  app.setErrorHandler((error, request, reply) =>
+    send(reply, request.is404 ? unrouted(request, routes) : thrownAnswer(error, request, log)),
+  );
+  app.setNotFoundHandler((request, reply) => send(reply, unrouted(request, routes)));
+  for (const route of routes) bind(app, route, log);
+
+  await app.listen({ host: listen.host, port: listen.port });
+  const { port } = app.server.address() as AddressInfo;
+  return {
+    address: `${options.listen.slice(0, options.listen.lastIndexOf(":"))}:${port}`,
+    routes,
+    async close(graceMs) {
+      isClosing = true;
+      const force = setTimeout(() => app.server.closeAllConnections(), graceMs);
+      await app.close();
+      clearTimeout(force);
+    },
+  };
+}
+
+function splitAddress(address: Address): { readonly host: string; readonly port: number } {
+  const port = Number(address.slice(address.lastIndexOf(":") + 1));
+  return { host: hostOf(address), port };
+}
+
+function bind(app: FastifyInstance, route: Route, log: Log): void {
+  app.route({
+    method: route.method,
+    url: route.path.replace(/\{(\w+)\}/g, ":$1"),
+    bodyLimit: route.bodyBytes ?? 1024,
+    config: { template: route.path },
+    async handler(request, reply) {
+      try {
+        const { path, query } = splitTarget(request.raw.url ?? "/");
+        const answer = await route.handle({
+          method: request.method,
+          params: pathParameters(route.path, path),
+          query,
+          headers: headersOf(request.raw),
+          body: request.body instanceof Uint8Array ? request.body : new Uint8Array(0),
+        });
+        return send(reply, answer);
+      } catch (error) {
+        return send(reply, thrownAnswer(error, request, log));
+      }
+    },
+  });
+}
+
+function relativeTarget(target: string): string {
+  const { path, query } = splitTarget(target);
+  return query === "" ? path : `${path}?${query}`;
+}
+
+function unrouted(request: FastifyRequest, routes: readonly Route[]): HttpAnswer {
+  return unroutedAnswer(request.method, request.raw.url ?? "/", routes);
+}
+
+/** The answer for whatever a route or fastify threw. */
+function thrownAnswer(error: unknown, request: FastifyRequest, log: Log): HttpAnswer {
+  if (error instanceof Rejection) return problemAnswer(error.code, error.message, { headers: error.headers });
+  const { code, statusCode } = error as { readonly code?: string; readonly statusCode?: number };
+  if (code === "FST_ERR_CTP_BODY_TOO_LARGE") {
+    const size = request.headers["content-length"];
+    const limit = request.routeOptions.bodyLimit;
+    const detail = `the body is ${size === undefined ? "larger" : `${size} bytes long`}, the limit is ${limit} bytes`;
+    return problemAnswer("value-too-large", detail);
+  }
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
+    return problemAnswer("bad-request", error instanceof Error ? error.message : "the request is not understood");
+  }
+  log.error("a request over HTTP failed", { method: request.method, route: request.routeOptions.url, error });
+  return problemAnswer("internal", "the node failed on this request; its log says how");
+}
+
+function send(reply: FastifyReply, answer: HttpAnswer): FastifyReply {
+  reply.code(answer.status);
+  reply.headers({
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+    "cross-origin-resource-policy": "same-origin",
+    ...answer.headers,
+  });
+  // As bytes always: to a text fastify would add a charset of its own.
+  const { body } = answer;
+  if (typeof body === "string") return reply.send(Buffer.from(body));
+  return reply.send(body && Buffer.from(body.buffer, body.byteOffset, body.byteLength));
+}
+
+/** Content-Types as they came, out of fastify's sight: it refuses those that do not parse, and the store keeps them. */
+const contentTypes = new WeakMap<IncomingMessage, string>();
+
+function keepContentType(request: IncomingMessage): void {
+  const contentType = request.headers["content-type"];
+  if (contentType === undefined) return;
+  contentTypes.set(request, contentType);
+  delete request.headers["content-type"];
+}
+
+function headersOf(request: IncomingMessage): HttpRequest["headers"] {
+  const headers: Record<string, string | undefined> = {};
+  for (const [name, value] of Object.entries(request.headers)) {
+    headers[name] = Array.isArray(value) ? value.join(", ") : value;
+  }
+  headers["content-type"] = contentTypes.get(request);
+  return headers;
+}
