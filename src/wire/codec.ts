@@ -87,46 +87,64 @@ export function encodeMessage(head: ByteWriter, bodies: Uint8Array[], message: M
   head.varint(id);
   switch (message.kind) {
     case "replica-put":
-      return writeReplicaPut(head, bodies, message);
+      writeReplicaPut(head, bodies, message);
+      return;
     case "replica-stored":
-      return writeReplicaStored(head, message);
+      writeReplicaStored(head, message);
+      return;
     case "replica-get":
-      return writeReplicaGet(head, message);
+      writeReplicaGet(head, message);
+      return;
     case "replica-state":
-      return writeReplicaState(head, bodies, message);
+      writeReplicaState(head, bodies, message);
+      return;
     case "coordinate-get":
-      return writeCoordinateGet(head, message);
+      writeCoordinateGet(head, message);
+      return;
     case "coordinate-write":
-      return writeCoordinateWrite(head, bodies, message);
+      writeCoordinateWrite(head, bodies, message);
+      return;
     case "get-answer":
-      return writeGetAnswer(head, bodies, message);
+      writeGetAnswer(head, bodies, message);
+      return;
     case "write-answer":
-      return writeWriteAnswer(head, message);
+      writeWriteAnswer(head, message);
+      return;
     case "refusal":
-      return writeRefusal(head, message);
+      writeRefusal(head, message);
+      return;
     case "hello":
-      return writeHello(head, message);
+      writeHello(head, message);
+      return;
     case "gossip":
-      return writeGossip(head, message);
+      writeGossip(head, message);
+      return;
     case "gossip-answer":
-      return writeGossipAnswer(head, message);
+      writeGossipAnswer(head, message);
+      return;
     case "gossip-delta":
-      return writeGossipDelta(head, message);
+      writeGossipDelta(head, message);
+      return;
     case "join-request":
-      return writeJoinRequest(head, message);
+      writeJoinRequest(head, message);
+      return;
     case "join-answer":
-      return writeJoinAnswer(head, message);
+      writeJoinAnswer(head, message);
+      return;
     case "prepare-change":
-      return writePrepareChange(head, message);
+      writePrepareChange(head, message);
+      return;
     case "change-inquiry":
-      return writeChangeInquiry(head, message);
+      writeChangeInquiry(head, message);
+      return;
     case "change-outcome":
-      return writeChangeOutcome(head, message);
+      writeChangeOutcome(head, message);
+      return;
     case "ping":
     case "done":
       return;
     default:
-      return unknownKind(message);
+      unknownKind(message);
   }
 }
 
