@@ -100,7 +100,10 @@ class TcpConnection implements Connection {
     this.remote = remote;
     this.#socket = socket;
     this.#handler = handler;
-    socket.on("data", (bytes: Buffer) => handler().onBytes(bytes));
+    // Plain bytes: a Buffer's slice is a view where everybody else's is a copy.
+    socket.on("data", (bytes: Buffer) => {
+      handler().onBytes(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length));
+    });
     socket.on("error", (error) => {
       this.#reason = error.message === "" ? (Reflect.get(error, "code") ?? error.name) : error.message;
     });

@@ -1,8 +1,8 @@
 /**
  * The fields that several messages share, each with its one way to be written and the checks that reading it makes.
  *
- * Invariant: what `read` accepts, `write` would have written, so that a message has one form on the wire. A field
- * out of its range is the sender's nonsense and fails the whole frame.
+ * Invariant: what `write` wrote, `read` gives back; a field out of its range is the sender's nonsense and fails the
+ * whole frame.
  */
 
 import { type ByteReader, MalformedBytes } from "../core/bytes/byte-reader.ts";

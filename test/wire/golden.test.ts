@@ -1,0 +1,258 @@
+/**
+ * The bytes of each kind of message, once and for all: `test/data/golden-frames.txt` has a line for each, its name and
+ * its frame in hexadecimal digits. A change that breaks one speaks another protocol: it needs a new version in
+ * `hello.ts`, not new lines there.
+ */
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { crc32 } from "node:zlib";
+import type { Sibling } from "../../src/core/causality/sibling-set.ts";
+import type { ActorId, NodeId } from "../../src/core/ids.ts";
+import { defaultLimits } from "../../src/core/limits.ts";
+import type { HistoryEvent } from "../../src/core/membership/event.ts";
+import type { NodeRecord } from "../../src/core/membership/node-record.ts";
+import { machineChecksum } from "../../src/host/checksum.ts";
+import { FrameDecoder } from "../../src/wire/frame-decoder.ts";
+import { FrameEncoder } from "../../src/wire/frame-encoder.ts";
+import { encodePreamble, ownVersions } from "../../src/wire/hello.ts";
+import type { Message } from "../../src/wire/message.ts";
+import { messageKinds } from "./message-arbitraries.ts";
+
+const n1 = "00112233445566ff" as NodeId;
+const n2 = "f0e1d2c3b4a59687" as NodeId;
+const actor = "Zm9vYmFyYmF.1a" as ActorId;
+const cluster = "0123456789abcdef0123456789abcdef";
+const value = Uint8Array.from(Buffer.from('{"sku":"tea","pieces":2}'));
+const sibling: Sibling = {
+  dot: { actor, counter: 7 },
+  value,
+  checksum: crc32(value),
+  contentType: "application/json",
+  modified: 1_700_000_000_123,
+};
+const context = [
+  { actor: "Zm9vYmFyYmE.0" as ActorId, from: 1, to: 300, time: 1_700_000_000_001 },
+  { actor, from: 1, to: 4, time: 1_700_000_000_100 },
+  { actor, from: 7, to: 7, time: 1_700_000_000_123 },
+];
+const state = { context, siblings: [{ ...sibling, dot: { actor, counter: 3 }, writeId: "w-1" }, sibling] };
+const tombstone = { context, siblings: [] };
+const found: HistoryEvent = {
+  kind: "found",
+  lamport: 1,
+  author: n1,
+  at: 1_700_000_000_000,
+  cluster,
+  settings: { partitions: 256, n: 3, r: "quorum", w: 2 },
+  name: "n1",
+  zone: "a",
+  capacity: 1,
+  claim: 1,
+};
+const join: HistoryEvent = {
+  kind: "join",
+  lamport: 2,
+  author: n1,
+  at: 1_700_000_000_500,
+  node: n2,
+  name: "n2",
+  zone: "b",
+  capacity: 100,
+  claim: 1,
+  founding: true,
+};
+const bucket: HistoryEvent = {
+  kind: "bucket",
+  lamport: 3,
+  author: n2,
+  at: 1_700_000_001_000,
+  bucket: "carts",
+  change: { n: 5, r: "one", w: "all", pr: 0, pw: 1, dw: 2, durability: "buffered", reconcile: "last-write-wins" },
+};
+const smallBucket: HistoryEvent = { ...bucket, lamport: 4, change: { durability: "synced" } };
+const record: NodeRecord = {
+  node: n2,
+  incarnation: `2-${n1}`,
+  version: 1_700_000_002_000,
+  peer: "[::1]:7400",
+  http: "",
+  voices: 128,
+  ringVersion: 2,
+  software: "0.1.0",
+};
+const history = [{ author: n1, events: 2, last: 2 }];
+const recordDigest = [{ node: n2, incarnation: `2-${n1}`, version: 1_700_000_002_000 }];
+const key = { ringVersion: 2, bucket: "carts", key: "Grüße/42" };
+
+const messages: Readonly<Record<string, Message>> = {
+  "hello member": { kind: "hello", id: 0, role: "member", cluster, node: n1, incarnation: `1-${n1}`, name: "n1" },
+  "hello joiner": { kind: "hello", id: 0, role: "joiner", cluster: "", node: n2, incarnation: "", name: "n2" },
+  "hello client": { kind: "hello", id: 0, role: "client", cluster, node: n2, incarnation: "", name: "shop" },
+  ping: { kind: "ping", id: 1 },
+  done: { kind: "done", id: 65_537 },
+  refusal: {
+    kind: "refusal",
+    id: 2,
+    ringVersion: 2,
+    code: "not-ready",
+    detail: "the node n2 is starting",
+    mayHaveHappened: false,
+  },
+  "refusal of a quorum": {
+    kind: "refusal",
+    id: 3,
+    ringVersion: 2,
+    code: "quorum-not-met",
+    detail: "2 answers needed, 1 received",
+    needed: 2,
+    received: 1,
+    mayHaveHappened: true,
+  },
+  "replica-get": { kind: "replica-get", id: 4, ...key },
+  "replica-put": {
+    kind: "replica-put",
+    id: 5,
+    ...key,
+    purpose: "write",
+    synced: true,
+    lastWriteWins: false,
+    state,
+  },
+  "replica-put of a tombstone as a hint": {
+    kind: "replica-put",
+    id: 6,
+    ...key,
+    purpose: "repair",
+    synced: false,
+    lastWriteWins: true,
+    hintFor: n2,
+    state: tombstone,
+  },
+  "replica-state": { kind: "replica-state", id: 7, ringVersion: 2, voice: { seat: 2, epoch: 300 }, state },
+  "replica-state of nothing": { kind: "replica-state", id: 8, ringVersion: 2 },
+  "replica-stored": { kind: "replica-stored", id: 9, ringVersion: 2, voice: { seat: 0, epoch: 1 }, synced: true },
+  "replica-stored without a voice": { kind: "replica-stored", id: 10, ringVersion: 2, synced: false },
+  "coordinate-get": { kind: "coordinate-get", id: 11, ...key, budgetMs: 1900 },
+  "coordinate-get with quorums": { kind: "coordinate-get", id: 12, ...key, budgetMs: 1900, r: "all", pr: 1 },
+  "coordinate-write": {
+    kind: "coordinate-write",
+    id: 13,
+    ...key,
+    budgetMs: 250,
+    w: 2,
+    pw: "one",
+    dw: "quorum",
+    context,
+    onlyIfAbsent: true,
+    writeId: "w-2",
+    version: { value, checksum: crc32(value), contentType: "application/json" },
+  },
+  "coordinate-write of a blind delete": { kind: "coordinate-write", id: 14, ...key, budgetMs: 0, onlyIfAbsent: false },
+  "get-answer": { kind: "get-answer", id: 15, ringVersion: 2, state, fastest: n1 },
+  "get-answer of nothing": { kind: "get-answer", id: 16, ringVersion: 2 },
+  "write-answer": { kind: "write-answer", id: 17, ringVersion: 2, context, siblings: 2 },
+  gossip: { kind: "gossip", id: 18, history, records: recordDigest },
+  "gossip-answer": { kind: "gossip-answer", id: 19, events: [found, join], records: [record], history, recordDigest },
+  "gossip-delta": { kind: "gossip-delta", id: 20, events: [bucket, smallBucket], records: [record] },
+  "join-request": {
+    kind: "join-request",
+    id: 21,
+    node: n2,
+    name: "n2",
+    zone: "b",
+    capacity: 2,
+    peer: "127.0.0.1:7401",
+    http: "127.0.0.1:7481",
+    software: "0.1.0",
+  },
+  "join-request with settings": {
+    kind: "join-request",
+    id: 22,
+    node: n2,
+    name: "n2",
+    zone: "b",
+    capacity: 2,
+    peer: "127.0.0.1:7401",
+    http: "",
+    software: "0.1.0",
+    partitions: 64,
+    n: 3,
+    r: "one",
+    w: 3,
+  },
+  "join-answer": {
+    kind: "join-answer",
+    id: 23,
+    node: n2,
+    incarnation: `2-${n1}`,
+    secret: Uint8Array.from({ length: 32 }, (_, i) => i * 7),
+    events: [found, join],
+    records: [record],
+  },
+  "prepare-change": { kind: "prepare-change", id: 24, attempt: "0123456789abcdef", sponsor: n1, history },
+  "prepare-change of a bucket": {
+    kind: "prepare-change",
+    id: 25,
+    attempt: "0123456789abcdef",
+    sponsor: n1,
+    history,
+    emptyBucket: "carts",
+  },
+  "change-inquiry": { kind: "change-inquiry", id: 26, attempt: "0123456789abcdef" },
+  "change-outcome": {
+    kind: "change-outcome",
+    id: 27,
+    attempt: "0123456789abcdef",
+    outcome: "committed",
+    events: [join],
+  },
+  "change-outcome undecided": {
+    kind: "change-outcome",
+    id: 28,
+    attempt: "0123456789abcdef",
+    outcome: "undecided",
+    events: [],
+  },
+};
+
+function frameOf(message: Message): string {
+  const encoder = new FrameEncoder(machineChecksum, defaultLimits.frameBytes);
+  encoder.add(message, message.id);
+  return Buffer.concat(encoder.take()).toString("hex");
+}
+
+const golden: ReadonlyMap<string, string> = new Map(
+  readFileSync("test/data/golden-frames.txt", "utf8")
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => line.split(": ") as [string, string]),
+);
+
+test("every kind of message has golden bytes", () => {
+  const covered = new Set(Object.values(messages).map((message) => message.kind));
+  assert.deepEqual(
+    messageKinds.filter((kind) => !covered.has(kind)),
+    [],
+  );
+  assert.deepEqual(Object.keys(messages), [...golden.keys()]);
+});
+
+for (const [name, message] of Object.entries(messages)) {
+  test(`the bytes of ${name} are what they always were`, () => {
+    assert.equal(frameOf(message), golden.get(name), `${name}: ${frameOf(message)}`);
+  });
+
+  test(`the golden bytes of ${name} are read as that message`, () => {
+    const decoder = new FrameDecoder(machineChecksum, defaultLimits.frameBytes);
+    const preamble = encodePreamble(ownVersions);
+    decoder.push(Uint8Array.from([...preamble, ...Buffer.from(golden.get(name) ?? "", "hex")]));
+    assert.deepEqual(decoder.next(), message);
+    assert.equal(decoder.next(), undefined);
+  });
+}
+
+test("the preamble is what it always was", () => {
+  assert.equal(Buffer.from(encodePreamble({ oldest: 1, newest: 258 })).toString("hex"), "4357484c00010102");
+});

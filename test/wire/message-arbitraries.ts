@@ -1,0 +1,288 @@
+/**
+ * Any message of any kind, for the properties of the codec and the frames. The table has to name every kind: the
+ * compiler sees to it.
+ */
+
+import fc from "fast-check";
+import type { NodeId } from "../../src/core/ids.ts";
+import type { HistoryEvent } from "../../src/core/membership/event.ts";
+import type { NodeRecord } from "../../src/core/membership/node-record.ts";
+import type { Quorum } from "../../src/core/settings.ts";
+import type { Message, Refusal } from "../../src/wire/message.ts";
+import { anyDotSet, anyState } from "../core/causality-arbitraries.ts";
+
+/** Ids of both the small kind that is common and the large kind that is possible. */
+const anyId = fc.oneof(fc.nat(70_000), fc.maxSafeNat());
+const anyNumber = fc.oneof(fc.nat(300), fc.maxSafeNat());
+const anyNode = fc
+  .tuple(fc.nat(0xffff_ffff), fc.nat(0xffff_ffff))
+  .map(([high, low]) => (high.toString(16).padStart(8, "0") + low.toString(16).padStart(8, "0")) as NodeId);
+const anyQuorum: fc.Arbitrary<Quorum> = fc.oneof(fc.nat(64), fc.constantFrom("one", "quorum", "all"));
+const anyText = fc.string({ unit: "binary", maxLength: 80 });
+const boundedText = (bytes: number): fc.Arbitrary<string> =>
+  fc
+    .oneof(
+      fc.string({ minLength: 1, maxLength: 24 }),
+      fc.string({ unit: "binary", minLength: 1, maxLength: bytes }),
+      fc.integer({ min: bytes - 2, max: bytes }).map((length) => "k".repeat(length)),
+    )
+    .filter((text) => Buffer.byteLength(text) <= bytes);
+const anyBucket = boundedText(128);
+const anyKey = boundedText(1024);
+const anyVoice = fc.record({ seat: fc.nat(15), epoch: anyNumber });
+/** Long and short ones: the long ones travel as chunks of their own. */
+const anyValue = fc.oneof(
+  fc.uint8Array({ maxLength: 40 }),
+  fc.integer({ min: 4000, max: 9000 }).map((length) => new Uint8Array(length).fill(length & 0xff)),
+);
+const anyCheck = fc.nat(0xffff_ffff);
+
+/** Like `fc.record`, where the named keys may be absent. */
+function partly<T extends object, K extends keyof T>(
+  model: { [P in keyof T]-?: fc.Arbitrary<Exclude<T[P], undefined>> },
+  optional: readonly K[],
+): fc.Arbitrary<T> {
+  const required = (Object.keys(model) as (keyof T)[]).filter(
+    (key) => !(optional as readonly (keyof T)[]).includes(key),
+  );
+  return fc.record(model, { requiredKeys: required, noNullPrototype: true }) as unknown as fc.Arbitrary<T>;
+}
+
+const anyBase = { lamport: anyNumber, author: anyNode, at: anyNumber };
+const anyChange = partly(
+  {
+    n: fc.nat(16),
+    r: anyQuorum,
+    w: anyQuorum,
+    pr: anyQuorum,
+    pw: anyQuorum,
+    dw: anyQuorum,
+    durability: fc.constantFrom("synced" as const, "buffered" as const),
+    reconcile: fc.constantFrom("siblings" as const, "last-write-wins" as const),
+  },
+  ["n", "r", "w", "pr", "pw", "dw", "durability", "reconcile"],
+);
+export const anyEvent: fc.Arbitrary<HistoryEvent> = fc.oneof(
+  fc.record({
+    kind: fc.constant("found" as const),
+    ...anyBase,
+    cluster: anyText,
+    settings: fc.record({ partitions: fc.nat(65536), n: fc.nat(16), r: anyQuorum, w: anyQuorum }),
+    name: anyText,
+    zone: anyText,
+    capacity: fc.nat(100),
+    claim: fc.nat(9),
+  }),
+  fc.record({
+    kind: fc.constant("join" as const),
+    ...anyBase,
+    node: anyNode,
+    name: anyText,
+    zone: anyText,
+    capacity: fc.nat(100),
+    claim: fc.nat(9),
+    founding: fc.boolean(),
+  }),
+  fc.record({ kind: fc.constant("bucket" as const), ...anyBase, bucket: anyBucket, change: anyChange }),
+);
+export const anyNodeRecord: fc.Arbitrary<NodeRecord> = fc.record({
+  node: anyNode,
+  incarnation: anyText,
+  version: anyNumber,
+  peer: anyText,
+  http: anyText,
+  voices: fc.nat(65536),
+  ringVersion: anyNumber,
+  software: anyText,
+});
+const anyEvents = fc.array(anyEvent, { maxLength: 4 });
+const anyRecords = fc.array(anyNodeRecord, { maxLength: 4 });
+const anyHistoryDigest = fc.array(fc.record({ author: anyNode, events: anyNumber, last: anyNumber }), { maxLength: 5 });
+const anyRecordDigest = fc.array(fc.record({ node: anyNode, incarnation: anyText, version: anyNumber }), {
+  maxLength: 5,
+});
+
+const refusals: Readonly<Record<Refusal["code"], true>> = {
+  "stale-ring": true,
+  "not-ready": true,
+  "no-owner": true,
+  "quorum-not-met": true,
+  "deadline-passed": true,
+  "precondition-failed": true,
+  "too-many-siblings": true,
+  "value-too-large": true,
+  "bad-request": true,
+  overloaded: true,
+  "disk-full": true,
+  corrupt: true,
+  "storage-failed": true,
+  "join-refused": true,
+  superseded: true,
+  "unknown-request": true,
+};
+const refusalCodes = Object.keys(refusals) as Refusal["code"][];
+
+type Of<K extends Message["kind"]> = Extract<Message, { kind: K }>;
+const kind = <K extends Message["kind"]>(name: K): fc.Arbitrary<K> => fc.constant(name);
+
+/** Any message, by kind. */
+export const anyMessage: { readonly [K in Message["kind"]]: fc.Arbitrary<Of<K>> } = {
+  hello: fc.record({
+    kind: kind("hello"),
+    id: fc.constant(0 as const),
+    role: fc.constantFrom("member" as const, "joiner" as const, "client" as const),
+    cluster: anyText,
+    node: anyNode,
+    incarnation: anyText,
+    name: anyText,
+  }),
+  ping: fc.record({ kind: kind("ping"), id: anyId }),
+  done: fc.record({ kind: kind("done"), id: anyId }),
+  refusal: partly<Of<"refusal">, "needed" | "received">(
+    {
+      kind: kind("refusal"),
+      id: anyId,
+      ringVersion: anyNumber,
+      code: fc.constantFrom(...refusalCodes),
+      detail: anyText,
+      needed: fc.nat(16),
+      received: fc.nat(16),
+      mayHaveHappened: fc.boolean(),
+    },
+    ["needed", "received"],
+  ),
+  "replica-get": fc.record({
+    kind: kind("replica-get"),
+    id: anyId,
+    ringVersion: anyNumber,
+    bucket: anyBucket,
+    key: anyKey,
+  }),
+  "replica-put": partly<Of<"replica-put">, "hintFor">(
+    {
+      kind: kind("replica-put"),
+      id: anyId,
+      ringVersion: anyNumber,
+      bucket: anyBucket,
+      key: anyKey,
+      purpose: fc.constantFrom("write" as const, "repair" as const),
+      synced: fc.boolean(),
+      lastWriteWins: fc.boolean(),
+      hintFor: anyNode,
+      state: anyState,
+    },
+    ["hintFor"],
+  ),
+  "replica-state": partly<Of<"replica-state">, "voice" | "state">(
+    { kind: kind("replica-state"), id: anyId, ringVersion: anyNumber, voice: anyVoice, state: anyState },
+    ["voice", "state"],
+  ),
+  "replica-stored": partly<Of<"replica-stored">, "voice">(
+    { kind: kind("replica-stored"), id: anyId, ringVersion: anyNumber, voice: anyVoice, synced: fc.boolean() },
+    ["voice"],
+  ),
+  "coordinate-get": partly<Of<"coordinate-get">, "r" | "pr">(
+    {
+      kind: kind("coordinate-get"),
+      id: anyId,
+      ringVersion: anyNumber,
+      bucket: anyBucket,
+      key: anyKey,
+      budgetMs: fc.nat(60_000),
+      r: anyQuorum,
+      pr: anyQuorum,
+    },
+    ["r", "pr"],
+  ),
+  "coordinate-write": partly<Of<"coordinate-write">, "w" | "pw" | "dw" | "context" | "writeId" | "version">(
+    {
+      kind: kind("coordinate-write"),
+      id: anyId,
+      ringVersion: anyNumber,
+      bucket: anyBucket,
+      key: anyKey,
+      budgetMs: fc.nat(60_000),
+      w: anyQuorum,
+      pw: anyQuorum,
+      dw: anyQuorum,
+      context: anyDotSet,
+      onlyIfAbsent: fc.boolean(),
+      writeId: fc.string({ minLength: 1, maxLength: 64 }),
+      version: fc.record({ value: anyValue, checksum: anyCheck, contentType: fc.string({ maxLength: 255 }) }),
+    },
+    ["w", "pw", "dw", "context", "writeId", "version"],
+  ),
+  "get-answer": partly<Of<"get-answer">, "state" | "fastest">(
+    { kind: kind("get-answer"), id: anyId, ringVersion: anyNumber, state: anyState, fastest: anyNode },
+    ["state", "fastest"],
+  ),
+  "write-answer": fc.record({
+    kind: kind("write-answer"),
+    id: anyId,
+    ringVersion: anyNumber,
+    context: anyDotSet,
+    siblings: fc.nat(100),
+  }),
+  gossip: fc.record({ kind: kind("gossip"), id: anyId, history: anyHistoryDigest, records: anyRecordDigest }),
+  "gossip-answer": fc.record({
+    kind: kind("gossip-answer"),
+    id: anyId,
+    events: anyEvents,
+    records: anyRecords,
+    history: anyHistoryDigest,
+    recordDigest: anyRecordDigest,
+  }),
+  "gossip-delta": fc.record({ kind: kind("gossip-delta"), id: anyId, events: anyEvents, records: anyRecords }),
+  "join-request": partly<Of<"join-request">, "partitions" | "n" | "r" | "w">(
+    {
+      kind: kind("join-request"),
+      id: anyId,
+      node: anyNode,
+      name: anyText,
+      zone: anyText,
+      capacity: fc.nat(100),
+      peer: anyText,
+      http: anyText,
+      software: anyText,
+      partitions: fc.nat(65536),
+      n: fc.nat(16),
+      r: anyQuorum,
+      w: anyQuorum,
+    },
+    ["partitions", "n", "r", "w"],
+  ),
+  "join-answer": fc.record({
+    kind: kind("join-answer"),
+    id: anyId,
+    node: anyNode,
+    incarnation: anyText,
+    secret: fc.uint8Array({ minLength: 32, maxLength: 32 }),
+    events: anyEvents,
+    records: anyRecords,
+  }),
+  "prepare-change": partly<Of<"prepare-change">, "emptyBucket">(
+    {
+      kind: kind("prepare-change"),
+      id: anyId,
+      attempt: anyText,
+      sponsor: anyNode,
+      history: anyHistoryDigest,
+      emptyBucket: anyBucket,
+    },
+    ["emptyBucket"],
+  ),
+  "change-inquiry": fc.record({ kind: kind("change-inquiry"), id: anyId, attempt: anyText }),
+  "change-outcome": fc.record({
+    kind: kind("change-outcome"),
+    id: anyId,
+    attempt: anyText,
+    outcome: fc.constantFrom("committed" as const, "aborted" as const, "undecided" as const),
+    events: anyEvents,
+  }),
+};
+
+export const messageKinds = Object.keys(anyMessage) as Message["kind"][];
+
+export const anyOfAnyKind: fc.Arbitrary<Message> = fc.oneof(
+  ...messageKinds.map((name) => anyMessage[name] as fc.Arbitrary<Message>),
+);
