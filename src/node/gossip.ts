@@ -1,0 +1,154 @@
+/**
+ * Gossip (§4.8.1): once a second with a random member, and with a seed now and then, each side learns what the other
+ * knows of the cluster's history and of the nodes.
+ *
+ * One exchange is a digest there, the difference and a digest back, and the difference the other way: two nodes that
+ * know the same pay for two digests. A difference is cut to a bounded part; the rest comes with the next rounds. A
+ * node's view of who is up or down is its own and never travels.
+ *
+ * Seeds, the addresses the operator gave, are how two sides that lost all of each other's addresses find back
+ * together.
+ */
+
+import type { NodeId } from "../core/ids.ts";
+import { digestOf, missingFrom } from "../core/membership/history.ts";
+import { isNewerRecord, type NodeRecord, type RecordDigest } from "../core/membership/node-record.ts";
+import type { Address } from "../runtime/network.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { TaskGroup } from "../runtime/task-group.ts";
+import { Ticker } from "../runtime/ticker.ts";
+import type { Answer, GossipAnswer, GossipDelta, Gossip as GossipRequest, Request } from "../wire/message.ts";
+import { type MemberCalls, type NoAnswer, refuse } from "./member-calls.ts";
+import type { Membership } from "./membership.ts";
+
+export interface GossipOptions {
+  /** Addresses the operator gave (`--join`). */
+  readonly seeds: readonly Address[];
+  /** Mean time between rounds, in ms. */
+  readonly everyMs: number;
+  /** One round in so many is with a seed. */
+  readonly seedEvery: number;
+  /** How long an answer may take, in ms. */
+  readonly timeoutMs: number;
+  /** Most events, and most records, in one message. */
+  readonly mostEntries: number;
+}
+
+export const defaultGossipOptions: GossipOptions = {
+  seeds: [],
+  everyMs: 1000,
+  seedEvery: 20,
+  timeoutMs: 2000,
+  mostEntries: 1000,
+};
+
+type Ask = (request: Request) => Promise<Answer | NoAnswer>;
+
+export class Gossip {
+  readonly #runtime: Runtime;
+  readonly #membership: Membership;
+  readonly #calls: MemberCalls;
+  readonly #options: GossipOptions;
+  readonly #ticker: Ticker;
+  readonly #tasks: TaskGroup;
+  /** Members with whom an exchange is under way that somebody asked for. */
+  readonly #urgent: Set<NodeId> = new Set();
+  #rounds = 0;
+
+  constructor(runtime: Runtime, membership: Membership, calls: MemberCalls, options: GossipOptions) {
+    this.#runtime = runtime;
+    this.#membership = membership;
+    this.#calls = calls;
+    this.#options = options;
+    const { clock, random, log } = runtime;
+    const round = (): Promise<void> => this.#round();
+    this.#ticker = new Ticker({ name: "gossip", clock, random, log, everyMs: options.everyMs, round });
+    this.#tasks = new TaskGroup(log);
+  }
+
+  /** Starts the rounds; for members only. */
+  start(): void {
+    this.#ticker.start();
+  }
+
+  async stop(): Promise<void> {
+    await this.#ticker.stop();
+    await this.#tasks.close();
+  }
+
+  /** Exchanges with the node at once, unless that is under way: its ring was seen to differ. */
+  gossipNow(node: NodeId): void {
+    if (this.#urgent.has(node) || node === this.#membership.self) return;
+    this.#urgent.add(node);
+    this.#tasks.run("gossip", async () => {
+      await this.exchange(node);
+      this.#urgent.delete(node);
+    });
+  }
+
+  /**
+   * One exchange with the node. True if it went through and was not cut: then this node knows all events that the
+   * other knew when it was asked.
+   */
+  exchange(node: NodeId): Promise<boolean> {
+    return this.#exchange((request) => this.#calls.ask(node, request, this.#options.timeoutMs), node);
+  }
+
+  async #round(): Promise<void> {
+    const { random } = this.#runtime;
+    const { seeds, seedEvery, timeoutMs } = this.#options;
+    this.#rounds++;
+    const others = [...this.#membership.ring.members.keys()].filter((node) => node !== this.#membership.self);
+    if (seeds.length > 0 && (this.#rounds % seedEvery === 0 || others.length === 0)) {
+      const seed = seeds[random.below(seeds.length)] as Address;
+      const known = [...this.#membership.records.values()].find(({ peer }) => peer === seed);
+      if (known?.node === this.#membership.self) return;
+      await this.#exchange((request) => this.#calls.askAddress(seed, request, timeoutMs), seed);
+    } else if (others.length > 0) {
+      await this.exchange(others[random.below(others.length)] as NodeId);
+    }
+  }
+
+  async #exchange(ask: Ask, whom: string): Promise<boolean> {
+    const history = digestOf(this.#membership.history);
+    const answer = await ask({ kind: "gossip", id: 0, history, records: this.#membership.recordDigest() });
+    if (answer.kind !== "gossip-answer") return false;
+    const absorbed = await this.#membership.absorb(answer.events, answer.records);
+    if (absorbed.kind === "invalid") {
+      this.#runtime.log.warn("a peer's history cannot be believed", { peer: whom, why: absorbed.why });
+      return false;
+    }
+    const events = missingFrom(this.#membership.history, answer.history).slice(0, this.#options.mostEntries);
+    const records = this.#newerThan(answer.recordDigest);
+    if (events.length > 0 || records.length > 0) await ask({ kind: "gossip-delta", id: 0, events, records });
+    return answer.events.length < this.#options.mostEntries;
+  }
+
+  /** A peer tells what it knows, and is told what it lacks. */
+  handleGossip(request: GossipRequest): GossipAnswer {
+    return {
+      kind: "gossip-answer",
+      id: request.id,
+      events: missingFrom(this.#membership.history, request.history).slice(0, this.#options.mostEntries),
+      records: this.#newerThan(request.records),
+      history: digestOf(this.#membership.history),
+      recordDigest: this.#membership.recordDigest(),
+    };
+  }
+
+  /** A peer sends what this node lacked. A refusal with `bad-request` is for a peer that cannot be believed. */
+  async handleDelta(request: GossipDelta): Promise<Answer> {
+    const absorbed = await this.#membership.absorb(request.events, request.records);
+    if (absorbed.kind === "absorbed") return { kind: "done", id: request.id };
+    return refuse(request.id, this.#membership.ringVersion, "bad-request", absorbed.why);
+  }
+
+  #newerThan(digest: RecordDigest): readonly NodeRecord[] {
+    const theirs = new Map(digest.map((entry) => [entry.node, entry]));
+    const records = [...this.#membership.records.values()].filter((record) => {
+      const known = theirs.get(record.node);
+      return known === undefined || isNewerRecord(record, known);
+    });
+    return records.slice(0, this.#options.mostEntries);
+  }
+}

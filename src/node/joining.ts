@@ -1,0 +1,223 @@
+/**
+ * How a process becomes a member: it asks any address it was given, and the member it reaches, its sponsor, answers
+ * for the cluster (§4.8.1: an administrator joins a node through any member).
+ *
+ * A new node needs every member's word that there is no data it would have to hold (`placement-change.ts`). A node
+ * under the name of a member that is down takes that member's place after the loss of its directory: same id, same
+ * seats, a new incarnation, and no voice until it has been filled again, so nobody's consent is needed. A name that
+ * answers is taken. An asker whose id is a member's already has missed its answer, and gets it again.
+ */
+
+import type { NodeId } from "../core/ids.ts";
+import { isCapacity, isNodeName, isZoneName, newestClaim } from "../core/membership/check-events.ts";
+import { type Member, memberNamed } from "../core/ring/ring.ts";
+import type { ClusterSettings } from "../core/settings.ts";
+import { Backoff } from "../runtime/backoff.ts";
+import type { Address } from "../runtime/network.ts";
+import { Pause } from "../runtime/pause.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { Answer, JoinAnswer, JoinRequest, RefusalCode } from "../wire/message.ts";
+import { type MemberCalls, refuse } from "./member-calls.ts";
+import { type Membership, settingsMismatch } from "./membership.ts";
+import type { ChangeResult, PlacementChange } from "./placement-change.ts";
+
+/** How long a sponsor may take: every member must come to rest first. In ms. */
+const joinTimeoutMs = 15_000;
+/** Joins that may wait at one sponsor. */
+const mostWaiting = 64;
+/** A member is taken to be down when it was asked so often, so long apart, and gave no answer. */
+const probes = { times: 4, timeoutMs: 500, apartMs: 250 } as const;
+
+/** The sponsor's side. */
+export class Sponsor {
+  readonly #runtime: Runtime;
+  readonly #membership: Membership;
+  readonly #calls: MemberCalls;
+  readonly #changes: PlacementChange;
+
+  constructor(runtime: Runtime, membership: Membership, calls: MemberCalls, changes: PlacementChange) {
+    this.#runtime = runtime;
+    this.#membership = membership;
+    this.#calls = calls;
+    this.#changes = changes;
+  }
+
+  /** Makes the asker a member, or says why not: `join-refused` is final, other refusals are worth another try. */
+  async handle(request: JoinRequest): Promise<Answer> {
+    if (!this.#membership.isMember || this.#membership.isReplaced) {
+      return this.#refuse(request, "not-ready", `${this.#membership.name} is no member of a cluster itself yet`);
+    }
+    const { ring } = this.#membership;
+    const flaw = flawOfRequest(request) ?? settingsMismatch(ring.settings, settingsOf(request));
+    if (flaw !== undefined) return this.#refuse(request, "join-refused", flaw);
+    const known = ring.members.get(request.node);
+    if (known !== undefined) {
+      if (known.name === request.name) return this.#welcome(request, known);
+      return this.#refuse(request, "join-refused", `its id is that of member ${known.name}`);
+    }
+    const namesake = memberNamed(ring, request.name);
+    try {
+      if (namesake !== undefined) return await this.#replace(request, namesake);
+      return await this.#add(request);
+    } catch (error) {
+      return this.#refuse(
+        request,
+        "storage-failed",
+        `${this.#membership.name} cannot store the join: ${String(error)}`,
+      );
+    }
+  }
+
+  async #add(request: JoinRequest): Promise<Answer> {
+    if (this.#changes.waiting >= mostWaiting) return this.#refuse(request, "overloaded", "too many nodes join at once");
+    const { node, name, zone, capacity } = request;
+    const result = await this.#changes.propose(() => {
+      const { members } = this.#membership.ring;
+      if (members.has(node) || memberNamed(this.#membership.ring, name) !== undefined) {
+        const detail = `${name} became a member meanwhile; try again`;
+        return { kind: "refused", why: "busy", detail } satisfies ChangeResult;
+      }
+      return { kind: "join", node, name, zone, capacity, claim: newestClaim, founding: true };
+    });
+    const member = this.#membership.ring.members.get(node);
+    if (result.kind === "committed" && member !== undefined) return this.#welcome(request, member);
+    if (result.kind === "committed") return this.#refuse(request, "not-ready", `${name} joined under another id`);
+    return this.#refuse(request, result.why === "holds-data" ? "join-refused" : "not-ready", result.detail);
+  }
+
+  async #replace(request: JoinRequest, lost: Member): Promise<Answer> {
+    const { name, zone, capacity } = request;
+    const { node, incarnation } = lost;
+    if (node === this.#membership.self || (await this.#isUp(node))) {
+      return this.#refuse(request, "join-refused", `the name ${name} is taken by a member that is up`);
+    }
+    if ((zone !== "" && zone !== lost.zone) || capacity !== lost.capacity) {
+      const was = `zone "${lost.zone}" and capacity ${lost.capacity}`;
+      const asked = `not zone "${zone}" and capacity ${capacity}`;
+      return this.#refuse(request, "join-refused", `${name} can take its place again with ${was}, ${asked}`);
+    }
+    const isStill = (): boolean => this.#membership.ring.members.get(node)?.incarnation === incarnation;
+    const draft = { kind: "join", node, name, zone: lost.zone, capacity, claim: newestClaim, founding: false } as const;
+    const event = await this.#membership.append(draft, isStill);
+    const member = this.#membership.ring.members.get(node);
+    if (event === undefined || member === undefined) {
+      return this.#refuse(request, "not-ready", `${name} was replaced meanwhile; try again`);
+    }
+    return this.#welcome(request, member);
+  }
+
+  async #isUp(node: NodeId): Promise<boolean> {
+    const pause = new Pause(this.#runtime.clock);
+    for (let i = 0; i < probes.times; i++) {
+      const answer = await this.#calls.ask(node, { kind: "ping", id: 0 }, probes.timeoutMs);
+      if (answer.kind !== "call-failure") return true;
+      await pause.wait(probes.apartMs);
+    }
+    return false;
+  }
+
+  /** The asker's own words of where it is go out with the answer, until it says something newer itself. */
+  async #welcome(request: JoinRequest, member: Member): Promise<JoinAnswer> {
+    const { peer, http, software } = request;
+    const { node, incarnation } = member;
+    const record = { node, incarnation, version: 1, peer, http, voices: 0, ringVersion: 0, software };
+    await this.#membership.absorb([], [record]);
+    const { secret, history: events, records } = this.#membership;
+    return { kind: "join-answer", id: request.id, node, incarnation, secret, events, records: [...records.values()] };
+  }
+
+  #refuse(request: JoinRequest, code: RefusalCode, detail: string): Answer {
+    return refuse(request.id, this.#membership.ringVersion, code, detail);
+  }
+}
+
+export type JoinOutcome =
+  | { readonly kind: "joined" }
+  | { readonly kind: "refused"; readonly why: string }
+  | { readonly kind: "stopped" };
+
+/** Where this process is to be reached, as its join request and its record say. */
+export interface OwnAddresses {
+  readonly peer: Address;
+  readonly http: Address | "";
+}
+
+/** The joiner's side: asks again and again until a member answers. */
+export class Joiner {
+  readonly #runtime: Runtime;
+  readonly #membership: Membership;
+  readonly #calls: MemberCalls;
+  readonly #pause: Pause;
+  #isStopped = false;
+
+  constructor(runtime: Runtime, membership: Membership, calls: MemberCalls) {
+    this.#runtime = runtime;
+    this.#membership = membership;
+    this.#calls = calls;
+    this.#pause = new Pause(runtime.clock);
+  }
+
+  /** Resolves once this node is a member, or cannot become one. Rejects with `StorageError`. */
+  async join(addresses: readonly Address[], own: OwnAddresses): Promise<JoinOutcome> {
+    const { random, log } = this.#runtime;
+    const backoff = new Backoff(random, { firstMs: 100, longestMs: 2000 });
+    for (let tries = random.below(addresses.length); !this.#isStopped; tries++) {
+      const address = addresses[tries % addresses.length] as Address;
+      const answer = await this.#calls.askAddress(address, this.#request(own), joinTimeoutMs);
+      if (this.#isStopped) break;
+      if (answer.kind === "join-answer") {
+        const adopted = await this.#membership.adopt(answer);
+        if (adopted.kind === "absorbed") return { kind: "joined" };
+        log.warn("a sponsor's answer cannot be believed", { address, why: adopted.why });
+      } else if (answer.kind === "refusal" && answer.code === "join-refused") {
+        return { kind: "refused", why: answer.detail };
+      } else {
+        const why = answer.kind === "refusal" ? answer.detail : "no answer";
+        log.info("not a member yet", { address, why });
+      }
+      await this.#pause.wait(backoff.next());
+    }
+    return { kind: "stopped" };
+  }
+
+  /** Gives up; `join` resolves soon. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#pause.end();
+  }
+
+  #request(own: OwnAddresses): JoinRequest {
+    const { self: node, name, options } = this.#membership;
+    const { zone, capacity, settings, software } = options;
+    const { partitions, n, r, w } = settings;
+    return {
+      kind: "join-request",
+      id: 0,
+      node,
+      name,
+      zone: zone ?? "",
+      capacity: capacity ?? 1,
+      ...own,
+      software,
+      ...(partitions === undefined ? {} : { partitions }),
+      ...(n === undefined ? {} : { n }),
+      ...(r === undefined ? {} : { r }),
+      ...(w === undefined ? {} : { w }),
+    };
+  }
+}
+
+function flawOfRequest({ name, zone, capacity }: JoinRequest): string | undefined {
+  if (!isNodeName(name)) return `${JSON.stringify(name)} is no name for a node: letters, digits, . _ and -, 64 at most`;
+  if (!isZoneName(zone)) return `${JSON.stringify(zone)} is no name for a zone: letters, digits, . _ and -, 64 at most`;
+  return isCapacity(capacity) ? undefined : `capacity is ${capacity}; it is a whole number from 1 to 100`;
+}
+
+function settingsOf({ partitions, n, r, w }: JoinRequest): Partial<ClusterSettings> {
+  return {
+    ...(partitions === undefined ? {} : { partitions }),
+    ...(n === undefined ? {} : { n }),
+    ...(r === undefined ? {} : { r }),
+    ...(w === undefined ? {} : { w }),
+  };
+}

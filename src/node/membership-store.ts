@@ -1,0 +1,109 @@
+/**
+ * Where a node keeps who it is and what it knows of its cluster, among its small records: `identity`, one
+ * `event/<number>` for each event in the order they came, and `records`, what other nodes last said of themselves.
+ *
+ * JSON, since it is little, seldom written, and the first thing a person looks for when a node will not start. What
+ * was read is checked like what comes from a peer; the store's own checksum says whether the bytes are what was
+ * written.
+ */
+
+import { type NodeId, parseNodeId } from "../core/ids.ts";
+import { checkEvents, flawOf } from "../core/membership/check-events.ts";
+import type { HistoryEvent } from "../core/membership/event.ts";
+import { compareEvents, type History } from "../core/membership/history.ts";
+import type { NodeRecord } from "../core/membership/node-record.ts";
+import type { MetaChange, MetaStore } from "../storage/meta-store.ts";
+
+/** Who this node is. A process that is no member yet has a node id and a name, and nothing else. */
+export interface Identity {
+  readonly node: NodeId;
+  readonly name: string;
+  readonly member?: {
+    readonly cluster: string;
+    /** The name of the event by which the node became a member. */
+    readonly incarnation: string;
+    /** The cluster's secret, 32 bytes: keys the checksum of context tokens. */
+    readonly secret: Uint8Array;
+  };
+}
+
+export interface Stored {
+  readonly identity: Identity;
+  readonly history: History;
+  readonly records: readonly NodeRecord[];
+  /** How many events are stored: the number of the next. */
+  readonly events: number;
+}
+
+export type Loaded =
+  | { readonly kind: "nothing" }
+  | ({ readonly kind: "stored" } & Stored)
+  | { readonly kind: "unreadable"; readonly why: string };
+
+/** What the store holds; `unreadable` if it is not what a node of this version writes. Throws `StorageError`. */
+export function loadMembership(meta: MetaStore): Loaded {
+  const raw = readJson(meta, "identity");
+  if (raw === undefined) return { kind: "nothing" };
+  const identity = readIdentity(raw);
+  if (identity === undefined) return { kind: "unreadable", why: "its identity is not one this version understands" };
+  const values: unknown[] = [];
+  for (let i = 0; ; i++) {
+    const value = readJson(meta, `event/${i}`);
+    if (value === undefined) break;
+    values.push(value);
+  }
+  const checked = checkEvents(values);
+  if (checked.kind === "invalid") return { kind: "unreadable", why: `its history: ${checked.why}` };
+  const history = checked.events.toSorted(compareEvents);
+  if (identity.member !== undefined) {
+    const flaw = flawOf(history);
+    if (flaw !== undefined) return { kind: "unreadable", why: `its history: ${flaw}` };
+  }
+  const records = (readJson(meta, "records") ?? []) as readonly NodeRecord[];
+  return { kind: "stored", identity, history, records, events: values.length };
+}
+
+export function identityChange({ node, name, member }: Identity): MetaChange {
+  return asJson("identity", { node, name, member: member && { ...member, secret: toHex(member.secret) } });
+}
+
+/** The changes that store the events behind the `stored` that are there. */
+export function eventChanges(stored: number, events: readonly HistoryEvent[]): readonly MetaChange[] {
+  return events.map((event, i) => asJson(`event/${stored + i}`, event));
+}
+
+export function recordsChange(records: Iterable<NodeRecord>): MetaChange {
+  return asJson("records", [...records]);
+}
+
+/** A small record as JSON. */
+export function asJson(name: string, value: unknown): MetaChange {
+  return { name, value: new TextEncoder().encode(JSON.stringify(value)) };
+}
+
+/** A small record that `asJson` wrote; undefined if there is none. Throws if it is no JSON. */
+export function readJson(meta: MetaStore, name: string): unknown {
+  const bytes = meta.get(name);
+  return bytes === undefined ? undefined : (JSON.parse(new TextDecoder().decode(bytes)) as unknown);
+}
+
+function readIdentity(value: unknown): Identity | undefined {
+  if (typeof value !== "object" || value === null) return undefined;
+  const { node, name, member } = value as Readonly<Record<string, unknown>>;
+  const id = parseNodeId(String(node));
+  if (id === undefined || typeof name !== "string") return undefined;
+  if (member === undefined) return { node: id, name };
+  if (typeof member !== "object" || member === null) return undefined;
+  const { cluster, incarnation, secret } = member as Readonly<Record<string, unknown>>;
+  if (typeof cluster !== "string" || typeof incarnation !== "string" || typeof secret !== "string") return undefined;
+  return { node: id, name, member: { cluster, incarnation, secret: fromHex(secret) } };
+}
+
+/** Two lower-case hexadecimal digits a byte. */
+export function toHex(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+function fromHex(text: string): Uint8Array {
+  return Uint8Array.from({ length: text.length / 2 }, (_, i) => Number.parseInt(text.slice(2 * i, 2 * i + 2), 16));
+}

@@ -1,0 +1,369 @@
+/**
+ * What a node knows of its cluster, and who it is itself (§4.8.1): the history, the ring folded from it, and every
+ * node's own record.
+ *
+ * Invariants: nothing is known here, told to a peer or acted upon before it is on disk, so a node that restarts knows
+ * at least what anybody heard from it. The history only grows. One change is made at a time. `ring` is always
+ * the fold of `history`.
+ */
+
+import { type NodeId, parseNodeId } from "../core/ids.ts";
+import { checkEvents, flawOf, newestClaim } from "../core/membership/check-events.ts";
+import type { BucketEvent, EventBase, FoundEvent, HistoryEvent, JoinEvent } from "../core/membership/event.ts";
+import { compareEventNames, eventName, type History, nextLamport, uniteHistories } from "../core/membership/history.ts";
+import { isNewerRecord, type NodeRecord, type RecordDigest } from "../core/membership/node-record.ts";
+import { foldHistory, type Ring } from "../core/ring/ring.ts";
+import { type ClusterSettings, defaultClusterSettings } from "../core/settings.ts";
+import type { Address } from "../runtime/network.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { TurnTaking } from "../runtime/turn-taking.ts";
+import type { MetaChange, MetaStore } from "../storage/meta-store.ts";
+import type { JoinAnswer } from "../wire/message.ts";
+import {
+  eventChanges,
+  type Identity,
+  identityChange,
+  loadMembership,
+  recordsChange,
+  toHex,
+} from "./membership-store.ts";
+
+/** What the operator said of this node. What is absent is as the directory or the cluster has it, or the default. */
+export interface MemberOptions {
+  readonly name: string;
+  readonly zone?: string | undefined;
+  readonly capacity?: number | undefined;
+  readonly settings: Partial<ClusterSettings>;
+  /** The software's version. */
+  readonly software: string;
+}
+
+/** What opening the directory found: a member's, one that belongs to no cluster yet, or one that must not be used. */
+export type Opened =
+  | { readonly kind: "member" }
+  | { readonly kind: "stranger" }
+  | { readonly kind: "refused"; readonly why: string };
+
+export type Absorbed =
+  | { readonly kind: "absorbed"; readonly changed: boolean }
+  | { readonly kind: "invalid"; readonly why: string };
+
+/** An event before its author gave it a time. */
+export type EventDraft = Omit<JoinEvent, keyof EventBase> | Omit<BucketEvent, keyof EventBase>;
+
+/** What a node says of itself, apart from who it is. */
+export type OwnRecord = Pick<NodeRecord, "peer" | "http" | "voices" | "ringVersion">;
+
+/** What is new: another ring or other properties of buckets, or only what nodes say of themselves. */
+export interface MembershipChange {
+  readonly history: boolean;
+  readonly records: boolean;
+}
+
+/**
+ * A node whose disk was lost may have named events that somebody knows and it no longer does: its sponsor leaves room
+ * for them in the Lamport times, so that it does not give their names away again.
+ */
+const roomForForgottenEvents = 1024;
+
+export class Membership {
+  readonly #runtime: Runtime;
+  readonly #meta: MetaStore;
+  readonly #options: MemberOptions;
+  readonly #turns: TurnTaking = new TurnTaking();
+  readonly #listeners: ((change: MembershipChange) => void)[] = [];
+  /** By node, of members only. */
+  readonly #records: Map<NodeId, NodeRecord> = new Map();
+  #identity: Identity | undefined;
+  #history: History = [];
+  #ring: Ring | undefined;
+  /** Events on disk: the number of the next one's record. */
+  #stored = 0;
+
+  constructor(runtime: Runtime, meta: MetaStore, options: MemberOptions) {
+    this.#runtime = runtime;
+    this.#meta = meta;
+    this.#options = options;
+  }
+
+  /** Reads the directory, or draws a node id for an empty one. Rejects with `StorageError`. */
+  async open(): Promise<Opened> {
+    const loaded = loadMembership(this.#meta);
+    if (loaded.kind === "unreadable") return { kind: "refused", why: `this data directory is damaged: ${loaded.why}` };
+    if (loaded.kind === "nothing") {
+      const node = parseNodeId(toHex(this.#runtime.random.bytes(8)));
+      if (node === undefined) throw new Error("drew no node id");
+      const identity: Identity = { node, name: this.#options.name };
+      await this.#meta.put([identityChange(identity)]);
+      this.#identity = identity;
+      return { kind: "stranger" };
+    }
+    const { identity, history, records, events } = loaded;
+    this.#identity = identity;
+    if (identity.member === undefined) {
+      this.#identity = { ...identity, name: this.#options.name };
+      return { kind: "stranger" };
+    }
+    this.#stored = events;
+    this.#history = history;
+    this.#ring = foldHistory(history);
+    for (const record of records) this.#records.set(record.node, record);
+    const why = this.#mismatch(identity, this.#ring);
+    return why === undefined ? { kind: "member" } : { kind: "refused", why };
+  }
+
+  /** What the operator says that is not so, as a sentence. */
+  #mismatch(identity: Identity, ring: Ring): string | undefined {
+    const { name, zone, capacity, settings } = this.#options;
+    if (identity.name !== name) return `this data directory is that of node ${identity.name}, not of ${name}`;
+    const member = ring.members.get(identity.node);
+    if (member === undefined) return `this data directory's history does not know its own node ${identity.name}`;
+    if (zone !== undefined && zone !== member.zone) return `${name} joined in zone "${member.zone}", not "${zone}"`;
+    if (capacity !== undefined && capacity !== member.capacity) {
+      return `${name} joined with capacity ${member.capacity}, not ${capacity}`;
+    }
+    return settingsMismatch(ring.settings, settings);
+  }
+
+  get isMember(): boolean {
+    return this.#ring !== undefined;
+  }
+
+  /** This node's id. A node that takes a lost one's place changes it, once, in becoming a member. */
+  get self(): NodeId {
+    return this.#known().node;
+  }
+
+  get name(): string {
+    return this.#known().name;
+  }
+
+  get options(): MemberOptions {
+    return this.#options;
+  }
+
+  /** The event by which this process's directory became a member's; empty for a stranger. */
+  get incarnation(): string {
+    return this.#known().member?.incarnation ?? "";
+  }
+
+  /** The cluster's id, empty for a stranger. */
+  get cluster(): string {
+    return this.#known().member?.cluster ?? "";
+  }
+
+  /** The cluster's secret. */
+  get secret(): Uint8Array {
+    const { member } = this.#known();
+    if (member === undefined) throw new Error("a node that is no member knows no secret");
+    return member.secret;
+  }
+
+  /** The ring; only a member has one. */
+  get ring(): Ring {
+    if (this.#ring === undefined) throw new Error("a node that is no member has no ring");
+    return this.#ring;
+  }
+
+  /** 0 for a stranger. */
+  get ringVersion(): number {
+    return this.#ring?.version ?? 0;
+  }
+
+  get history(): History {
+    return this.#history;
+  }
+
+  get records(): ReadonlyMap<NodeId, NodeRecord> {
+    return this.#records;
+  }
+
+  /** Where the node was last known to be reached by peers. */
+  addressOf(node: NodeId): Address | undefined {
+    return this.#records.get(node)?.peer;
+  }
+
+  recordDigest(): RecordDigest {
+    return [...this.#records.values()].map(({ node, incarnation, version }) => ({ node, incarnation, version }));
+  }
+
+  /**
+   * Whether a process with this id and incarnation has been replaced: the member's directory was lost and another
+   * one took its place, so what this one holds is out of date and its word counts for nothing.
+   */
+  isSuperseded(node: NodeId, incarnation: string): boolean {
+    const member = this.#ring?.members.get(node);
+    return member !== undefined && compareEventNames(member.incarnation, incarnation) > 0;
+  }
+
+  /** Whether this very process has been replaced. */
+  get isReplaced(): boolean {
+    return this.isMember && this.isSuperseded(this.self, this.incarnation);
+  }
+
+  /** Calls the listener after every change, once it is on disk and visible here. */
+  onChange(listener: (change: MembershipChange) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** Founds a cluster of this one node. */
+  found(): Promise<void> {
+    return this.#turns.run(async () => {
+      const { node, name } = this.#known();
+      const { clock, random } = this.#runtime;
+      const found: FoundEvent = {
+        kind: "found",
+        lamport: 1,
+        author: node,
+        at: clock.wallMs(),
+        cluster: toHex(random.bytes(16)),
+        settings: { ...defaultClusterSettings, ...defined(this.#options.settings) },
+        name,
+        zone: this.#options.zone ?? "",
+        capacity: this.#options.capacity ?? 1,
+        claim: newestClaim,
+      };
+      const member = { cluster: found.cluster, incarnation: eventName(found), secret: random.bytes(32) };
+      await this.#become({ node, name, member }, [found], []);
+    });
+  }
+
+  /** Becomes the member that a sponsor made of this node. */
+  adopt(answer: JoinAnswer): Promise<Absorbed> {
+    return this.#turns.run(async () => {
+      const checked = checkEvents(answer.events);
+      if (checked.kind === "invalid") return checked;
+      const history = uniteHistories([], checked.events);
+      const why = flawOf(history);
+      if (why !== undefined) return { kind: "invalid", why };
+      const { cluster, members } = foldHistory(history);
+      const { node, incarnation, secret } = answer;
+      if (members.get(node)?.incarnation !== incarnation) {
+        return { kind: "invalid", why: `the history that came with the answer does not know ${incarnation}` };
+      }
+      const { name } = this.#known();
+      await this.#become({ node, name, member: { cluster, incarnation, secret } }, history, answer.records);
+      return { kind: "absorbed", changed: true };
+    });
+  }
+
+  async #become(identity: Identity, history: History, records: readonly NodeRecord[]): Promise<void> {
+    const ring = foldHistory(history);
+    await this.#meta.put([identityChange(identity), ...eventChanges(0, history), recordsChange(records)]);
+    this.#identity = identity;
+    this.#stored = history.length;
+    this.#history = history;
+    this.#ring = ring;
+    for (const record of records) this.#records.set(record.node, record);
+    this.#announce({ history: true, records: records.length > 0 });
+  }
+
+  /** Takes in what a peer knows. `invalid` says why the peer cannot be believed. Rejects with `StorageError`. */
+  absorb(events: readonly unknown[], records: readonly NodeRecord[]): Promise<Absorbed> {
+    const news = records.some((record) => this.#isNews(record));
+    if (events.length === 0 && !news) return Promise.resolve({ kind: "absorbed", changed: false });
+    return this.#turns.run(async () => {
+      const checked = checkEvents(events);
+      if (checked.kind === "invalid") return checked;
+      const history = uniteHistories(this.#history, checked.events);
+      const why = flawOf(history);
+      if (why !== undefined) return { kind: "invalid", why };
+      const fresh = records.filter((record) => this.#isNews(record)).map((record) => this.#refuted(record));
+      const changed = history !== this.#history || fresh.length > 0;
+      if (changed) await this.#commit(history, fresh, []);
+      return { kind: "absorbed", changed };
+    });
+  }
+
+  /**
+   * Adds an event of this node's own, durably, together with `also`. `isStill` is asked just before, when no other
+   * change is under way; if it says no, nothing happens and the answer is undefined. Rejects with `StorageError`, and
+   * then the event may be on disk or not, but is not known here.
+   */
+  append(
+    draft: EventDraft,
+    isStill: () => boolean = () => true,
+    also: readonly MetaChange[] = [],
+  ): Promise<HistoryEvent | undefined> {
+    return this.#turns.run(async () => {
+      if (!isStill()) return undefined;
+      const returns = draft.kind === "join" && this.ring.members.has(draft.node);
+      const lamport = nextLamport(this.#history) + (returns ? roomForForgottenEvents : 0);
+      const event: HistoryEvent = { ...draft, lamport, author: this.self, at: this.#runtime.clock.wallMs() };
+      await this.#commit([...this.#history, event], [], also);
+      return event;
+    });
+  }
+
+  /** Says something new of this node: the next version of its own record. */
+  describe(own: OwnRecord): Promise<void> {
+    return this.#turns.run(async () => {
+      await this.#commit(this.#history, [this.#ownRecord(own, this.#records.get(this.self))], []);
+    });
+  }
+
+  /** Versions follow the wall clock, so that a node that lost its last record still says something newer. */
+  #ownRecord(own: OwnRecord, last?: NodeRecord): NodeRecord {
+    const { peer, http, voices, ringVersion } = own;
+    const version = Math.max((last?.version ?? 0) + 1, this.#runtime.clock.wallMs());
+    const { software } = this.#options;
+    const { self: node, incarnation } = this;
+    return { node, incarnation, version, peer, http, voices, ringVersion, software };
+  }
+
+  /** Stores and shows a new state. */
+  async #commit(history: History, records: readonly NodeRecord[], also: readonly MetaChange[]): Promise<void> {
+    const known = new Set(this.#history);
+    const events = history.filter((event) => !known.has(event));
+    const ring = events.length > 0 ? foldHistory(history, this.#ring) : this.ring;
+    const next = new Map(this.#records);
+    for (const record of records) if (ring.members.has(record.node)) next.set(record.node, record);
+    const changes = [...eventChanges(this.#stored, events), ...also];
+    if (records.length > 0) changes.push(recordsChange(next.values()));
+    await this.#meta.put(changes);
+    this.#stored += events.length;
+    this.#ring = ring;
+    this.#history = history;
+    for (const [node, record] of next) this.#records.set(node, record);
+    this.#announce({ history: events.length > 0, records: records.length > 0 });
+  }
+
+  /**
+   * A record of this node itself that is newer than its own was written before its disk or its clock went back. It is
+   * refuted by a still newer one that says what is true now.
+   */
+  #refuted(record: NodeRecord): NodeRecord {
+    const own = this.#records.get(this.self);
+    const isOfMine = record.node === this.self && record.incarnation === this.incarnation && own !== undefined;
+    return isOfMine ? this.#ownRecord(own, record) : record;
+  }
+
+  #isNews(record: NodeRecord): boolean {
+    const known = this.#records.get(record.node);
+    return known === undefined || isNewerRecord(record, known);
+  }
+
+  #announce(change: MembershipChange): void {
+    for (const listener of this.#listeners) listener(change);
+  }
+
+  #known(): Identity {
+    if (this.#identity === undefined) throw new Error("the membership is not open");
+    return this.#identity;
+  }
+}
+
+/** What was asked of a cluster's settings that is not so, as a sentence. */
+export function settingsMismatch(settings: ClusterSettings, asked: Partial<ClusterSettings>): string | undefined {
+  for (const name of ["partitions", "n", "r", "w"] as const) {
+    const wanted = asked[name];
+    if (wanted !== undefined && wanted !== settings[name]) {
+      return `the cluster was founded with ${name} ${settings[name]}, not ${wanted}`;
+    }
+  }
+  return undefined;
+}
+
+function defined(settings: Partial<ClusterSettings>): Partial<ClusterSettings> {
+  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
+}
