@@ -76,7 +76,7 @@ export class MemoryEngine implements StorageEngine {
     } else {
       this.#bytes -= before.value.length;
     }
-    this.#entries.set(text, { key: before?.key ?? key.slice(), value: value.slice() });
+    this.#entries.set(text, { key: before?.key ?? new Uint8Array(key), value: new Uint8Array(value) });
     this.#bytes += value.length;
   }
 

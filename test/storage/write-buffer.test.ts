@@ -1,0 +1,307 @@
+/**
+ * The write buffer against a naive account of what was asked, over an engine whose commits a test finishes or fails by
+ * hand, in any order of events.
+ */
+
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import fc from "fast-check";
+import { compareBytes } from "../../src/core/bytes/order.ts";
+import type { PartitionId } from "../../src/core/ids.ts";
+import type { Clock } from "../../src/runtime/clock.ts";
+import {
+  type EngineUsage,
+  type KeyRange,
+  type StorageEngine,
+  StorageError,
+  type StoredEntry,
+  type WriteOperation,
+} from "../../src/storage/engine.ts";
+import { MemoryEngine } from "../../src/storage/memory-engine.ts";
+import { dataKey, dataRange, partitionRange, type StoreKey } from "../../src/storage/store-key.ts";
+import { WriteBuffer } from "../../src/storage/write-buffer.ts";
+
+/** Commits wait for `finish`. */
+class HandEngine implements StorageEngine {
+  readonly name = "hand";
+  readonly stored: MemoryEngine = new MemoryEngine();
+  underWay:
+    | { readonly operations: readonly WriteOperation[]; settle(error: StorageError | undefined): void }
+    | undefined;
+
+  get(key: Uint8Array): Uint8Array | undefined {
+    return this.stored.get(key);
+  }
+  scan(range: KeyRange, limit: number): readonly StoredEntry[] {
+    return this.stored.scan(range, limit);
+  }
+  write(operations: readonly WriteOperation[]): Promise<void> {
+    assert.equal(this.underWay, undefined, "one commit at a time");
+    assert.notEqual(operations.length, 0, "no empty commit");
+    return new Promise((resolve, reject) => {
+      this.underWay = { operations, settle: (error) => (error === undefined ? resolve() : reject(error)) };
+    });
+  }
+  /** The values that the commit under way writes. */
+  values(): readonly (Uint8Array | undefined)[] {
+    return this.underWay?.operations.map(({ value }) => value) ?? [];
+  }
+  /** The commit ends: well, or badly with nothing of it or all of it on disk. */
+  async finish(how: "well" | "badly" | "badly, but written"): Promise<void> {
+    const commit = this.underWay;
+    if (commit === undefined) return;
+    this.underWay = undefined;
+    if (how !== "badly") await this.stored.write(commit.operations);
+    commit.settle(how === "well" ? undefined : new StorageError("disk-full", "no room"));
+    await microtasks();
+  }
+  drop(range: KeyRange): Promise<void> {
+    return this.stored.drop(range);
+  }
+  usage(): EngineUsage {
+    return this.stored.usage();
+  }
+  close(): Promise<void> {
+    return this.stored.close();
+  }
+}
+
+class HandClock implements Clock {
+  readonly #due: (() => void)[] = [];
+  wallMs(): number {
+    return 0;
+  }
+  monotonicMs(): number {
+    return 0;
+  }
+  setTimer(): never {
+    throw new Error("the buffer needs no timers");
+  }
+  endOfTurn(fire: () => void): void {
+    this.#due.push(fire);
+  }
+  turn(): void {
+    for (const fire of this.#due.splice(0)) fire();
+  }
+}
+
+function microtasks(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+const keys: readonly StoreKey[] = ["a", "b", "c", "d", "e"].map((key, i) =>
+  dataKey((i % 2) as PartitionId, "bucket", key),
+);
+
+/** One put as its caller remembers it. */
+interface Asked {
+  readonly key: StoreKey;
+  readonly value: Uint8Array | undefined;
+  state: "waiting" | "under way" | "durable" | "failed";
+  told: ("durable" | "failed")[];
+}
+
+type Step =
+  | { readonly kind: "put"; readonly key: number; readonly deletes: boolean; readonly size: number }
+  | { readonly kind: "follow"; readonly key: number }
+  | { readonly kind: "turn" }
+  | { readonly kind: "finish"; readonly how: "well" | "badly" | "badly, but written" };
+
+const keyIndex: fc.Arbitrary<number> = fc.nat(keys.length - 1);
+const steps: fc.Arbitrary<Step[]> = fc.array(
+  fc.oneof(
+    {
+      weight: 5,
+      arbitrary: fc.record({
+        kind: fc.constant("put" as const),
+        key: keyIndex,
+        deletes: fc.boolean(),
+        size: fc.nat(2000),
+      }),
+    },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant("follow" as const), key: keyIndex }) },
+    { weight: 3, arbitrary: fc.record({ kind: fc.constant("turn" as const) }) },
+    {
+      weight: 3,
+      arbitrary: fc.record({
+        kind: fc.constant("finish" as const),
+        how: fc.constantFrom("well" as const, "well" as const, "badly" as const, "badly, but written" as const),
+      }),
+    },
+  ),
+  { maxLength: 60 },
+);
+
+/** Runs the steps and checks every law after each. */
+async function play(script: readonly Step[], batchBytes: number): Promise<void> {
+  const engine = new HandEngine();
+  const clock = new HandClock();
+  let failures = 0;
+  const buffer = new WriteBuffer({
+    engine,
+    clock,
+    limitBytes: 3000,
+    batchBytes,
+    onCommitFailed: () => failures++,
+  });
+  const asked: Asked[] = [];
+  const followers: { readonly of: Asked; told: string[] }[] = [];
+  let serial = 0;
+  let failedCommits = 0;
+
+  const newest = (key: StoreKey): Asked | undefined =>
+    asked.findLast((put) => put.key === key && (put.state === "waiting" || put.state === "under way"));
+  const expected = (key: StoreKey): Uint8Array | undefined => {
+    const put = newest(key);
+    return put === undefined ? engine.get(key.bytes) : put.value;
+  };
+  const takeNote = (): void => {
+    const commit = engine.underWay;
+    if (commit === undefined || asked.some((put) => put.state === "under way")) return;
+    for (const { key, value } of commit.operations) {
+      const waiting = asked.filter((put) => put.key.bytes === key && put.state === "waiting");
+      assert.equal(waiting.at(-1)?.value, value, "a commit takes a key's newest value");
+      for (const put of waiting) put.state = "under way";
+    }
+  };
+  const check = (): void => {
+    for (const key of keys) assert.deepEqual(buffer.get(key), expected(key));
+    const naive = [...keys]
+      .sort((a, b) => compareBytes(a.bytes, b.bytes))
+      .flatMap((key) => {
+        const value = expected(key);
+        return value === undefined ? [] : [{ key: key.bytes, value }];
+      });
+    for (const limit of [0, 1, 2, 3, 10])
+      assert.deepEqual(plain(buffer.scan(dataRange(), limit)), naive.slice(0, limit));
+    const inOne = naive.filter(({ key }) => key[2] === 1);
+    assert.deepEqual(plain(buffer.scan(partitionRange(1 as PartitionId), 2)), inOne.slice(0, 2));
+    const waits = asked.some((put) => put.state === "waiting" || put.state === "under way");
+    assert.equal(buffer.queuedBytes > 0, waits);
+    assert.equal(buffer.isFull, buffer.queuedBytes >= 3000);
+    for (const put of asked) {
+      const told = put.state === "durable" || put.state === "failed" ? [put.state] : [];
+      assert.deepEqual(put.told, told, "told once, and the truth");
+    }
+    for (const { of, told } of followers) assert.deepEqual(told, of.told);
+    assert.equal(failures, failedCommits);
+  };
+
+  for (const step of script) {
+    if (step.kind === "put") {
+      const value = step.deletes ? undefined : new Uint8Array(4 + step.size).fill(serial++ % 256);
+      const put: Asked = { key: keys[step.key] as StoreKey, value, state: "waiting", told: [] };
+      buffer.put(put.key, value, {
+        onDurable: () => put.told.push("durable"),
+        onFailed: () => put.told.push("failed"),
+      });
+      asked.push(put);
+    } else if (step.kind === "follow") {
+      const key = keys[step.key] as StoreKey;
+      const of = newest(key);
+      const told: string[] = [];
+      const follows = buffer.follow(key, {
+        onDurable: () => told.push("durable"),
+        onFailed: () => told.push("failed"),
+      });
+      assert.equal(follows, of !== undefined);
+      if (of !== undefined) followers.push({ of, told });
+    } else if (step.kind === "turn") {
+      clock.turn();
+      takeNote();
+    } else {
+      if (engine.underWay !== undefined && step.how !== "well") failedCommits++;
+      for (const put of asked) if (put.state === "under way") put.state = step.how === "well" ? "durable" : "failed";
+      await engine.finish(step.how);
+    }
+    check();
+  }
+
+  const idle = buffer.idle();
+  for (let i = 0; i < 2 * asked.length && buffer.queuedBytes > 0; i++) {
+    clock.turn();
+    takeNote();
+    for (const put of asked) if (put.state === "under way") put.state = "durable";
+    await engine.finish("well");
+    check();
+  }
+  await idle;
+  assert.equal(buffer.queuedBytes, 0);
+  for (const put of asked) assert.equal(put.told.length, 1);
+}
+
+function plain(entries: readonly StoredEntry[]): StoredEntry[] {
+  return entries.map(({ key, value }) => ({ key, value }));
+}
+
+describe("the write buffer", () => {
+  test("shows the newest of what is stored and what is on its way, and tells each writer once, whatever fails", async () => {
+    await fc.assert(
+      fc.asyncProperty(steps, fc.constantFrom(1, 600, 3000, 1e9), (script, batchBytes) => play(script, batchBytes)),
+      { numRuns: 300 },
+    );
+  });
+
+  test("commits the writes of one turn together, and those that come meanwhile after them", async () => {
+    const engine = new HandEngine();
+    const clock = new HandClock();
+    const buffer = new WriteBuffer({ engine, clock, limitBytes: 1e6 });
+    for (const key of keys) buffer.put(key, Uint8Array.of(1));
+    assert.equal(engine.underWay, undefined);
+    clock.turn();
+    assert.equal(engine.values().length, keys.length);
+    buffer.put(keys[0] as StoreKey, Uint8Array.of(2));
+    buffer.put(keys[0] as StoreKey, Uint8Array.of(3));
+    clock.turn();
+    await engine.finish("well");
+    clock.turn();
+    assert.deepEqual(engine.values(), [Uint8Array.of(3)]);
+    await engine.finish("well");
+    assert.deepEqual(buffer.counts, { commits: 2, failedCommits: 0, writes: keys.length + 2 });
+  });
+
+  test("shows the store's own value again once a commit has failed", async () => {
+    const engine = new HandEngine();
+    const clock = new HandClock();
+    const buffer = new WriteBuffer({ engine, clock, limitBytes: 1e6 });
+    const key = keys[0] as StoreKey;
+    await engine.stored.write([{ key: key.bytes, value: Uint8Array.of(1) }]);
+    buffer.put(key, Uint8Array.of(2));
+    clock.turn();
+    assert.deepEqual(buffer.get(key), Uint8Array.of(2));
+    await engine.finish("badly");
+    assert.deepEqual(buffer.get(key), Uint8Array.of(1));
+  });
+
+  test("tells of the failure before it tells the writers", async () => {
+    const engine = new HandEngine();
+    const clock = new HandClock();
+    const heard: string[] = [];
+    const buffer = new WriteBuffer({ engine, clock, limitBytes: 1e6, onCommitFailed: () => heard.push("buffer") });
+    buffer.put(keys[0] as StoreKey, Uint8Array.of(2), {
+      onDurable: () => heard.push("durable"),
+      onFailed: ({ code }) => heard.push(code),
+    });
+    clock.turn();
+    await engine.finish("badly");
+    assert.deepEqual(heard, ["buffer", "disk-full"]);
+  });
+
+  test("takes no write once closed, and finishes those it has", async () => {
+    const engine = new HandEngine();
+    const clock = new HandClock();
+    const buffer = new WriteBuffer({ engine, clock, limitBytes: 1e6 });
+    buffer.put(keys[0] as StoreKey, Uint8Array.of(2));
+    let isClosed = false;
+    const closed = buffer.close().then(() => {
+      isClosed = true;
+    });
+    assert.throws(() => buffer.put(keys[1] as StoreKey, Uint8Array.of(1)), { code: "closed" });
+    clock.turn();
+    await microtasks();
+    assert.equal(isClosed, false);
+    await engine.finish("well");
+    await closed;
+    assert.deepEqual(engine.get((keys[0] as StoreKey).bytes), Uint8Array.of(2));
+  });
+});
