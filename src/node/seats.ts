@@ -44,6 +44,7 @@ export class Seats {
   readonly #log: Log;
   readonly #turns: TurnTaking = new TurnTaking();
   readonly #tasks: TaskGroup;
+  readonly #listeners: (() => void)[] = [];
   /** What is on disk, by partition. */
   #held: ReadonlyMap<number, HeldSeat> = new Map();
   #stored: StoredSeats = { incarnation: "", ringVersion: 0, seats: [] };
@@ -66,6 +67,11 @@ export class Seats {
     const stored = readJson(this.#meta, "seats") as StoredSeats | undefined;
     if (stored?.incarnation === this.#membership.incarnation) this.#use(stored);
     await this.#follow();
+  }
+
+  /** Calls the listener each time the seats, or the ring version they follow, are others. */
+  onChange(listener: () => void): void {
+    this.#listeners.push(listener);
   }
 
   /** Resolves when nothing is being stored any more. */
@@ -124,6 +130,7 @@ export class Seats {
       const stored: StoredSeats = { incarnation, ringVersion: ring.version, seats };
       await this.#meta.put([asJson("seats", stored)]);
       this.#use(stored);
+      for (const listener of this.#listeners) listener();
       this.#log.debug("took seats", { seats: seats.length, ringVersion: ring.version, hasVoice });
     });
   }
