@@ -7,7 +7,7 @@
  */
 
 import { machineChecksum } from "../src/host/checksum.ts";
-import type { Surroundings } from "../src/sim/simulation.ts";
+import { describeError, type Surroundings } from "../src/sim/simulation.ts";
 
 const eventsPerTurn = 64;
 
@@ -35,3 +35,14 @@ function pump(step: () => boolean): Promise<void> {
 }
 
 export const nodeSurroundings: Surroundings = { pump, checksum: machineChecksum };
+
+/** Collects promises that nobody caught, until the answer is called: it gives what there was. */
+export function guardPromises(): () => string[] {
+  const seen: string[] = [];
+  const listener = (error: unknown): void => void seen.push(describeError(error));
+  process.on("unhandledRejection", listener);
+  return () => {
+    process.off("unhandledRejection", listener);
+    return seen;
+  };
+}

@@ -112,6 +112,15 @@ export class SimNetwork {
     }
   }
 
+  /** The most bytes that any connection of the process holds back from the network. */
+  largestQueue(process: SimProcess): number {
+    let largest = 0;
+    for (const connection of this.#connections) {
+      if (connection.process === process) largest = Math.max(largest, connection.queuedBytes);
+    }
+    return largest;
+  }
+
   /** How long the next packet takes. */
   drawDelay(): number {
     const { leastDelayMs, mostDelayMs, spikeChance, spikeMs } = this.traits;

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { SimProcess } from "../../src/sim/process.ts";
 import { Simulation } from "../../src/sim/simulation.ts";
 import { SimDisk } from "../../src/sim/storage.ts";
+import { type EngineHarness, engineConformance } from "../../src/storage/conformance.ts";
 import { StorageError } from "../../src/storage/engine.ts";
 import { nodeSurroundings } from "../../tools/surroundings.ts";
 
@@ -123,3 +124,48 @@ test("a backup put in the place of the disk is what the next process finds", asy
   await write(second, 1, 3);
   assert.equal([...backup.values()][0]?.value[0], 1, "the backup changed");
 });
+
+/** Lets virtual time pass while somebody who knows nothing of it waits. */
+async function withTimePassing<T>(simulation: Simulation, promise: Promise<T>): Promise<T> {
+  let isOver = false;
+  const note = (): void => {
+    isOver = true;
+  };
+  promise.then(note, note);
+  while (!isOver) await simulation.run(5);
+  return promise;
+}
+
+const benches = new Map<number, Bench>();
+let opened = 0;
+const harness = async (): Promise<EngineHarness> => {
+  const bench = new Bench(++opened);
+  benches.set(opened, bench);
+  let { process, engine } = bench.open();
+  const next = (): typeof engine => {
+    ({ process, engine } = bench.open());
+    return engine;
+  };
+  return {
+    engine,
+    reopen: async () => next(),
+    crash: async () => {
+      process.kill();
+      return next();
+    },
+    failWrites: async (isFailing) => {
+      bench.disk.isFull = isFailing;
+    },
+    dispose: async () => process.kill(),
+  };
+};
+
+for (const { name, run } of await engineConformance(harness)) {
+  test(`the simulated engine: ${name}`, async () => {
+    const trial = run();
+    const bench = benches.get(opened);
+    assert.ok(bench !== undefined);
+    await withTimePassing(bench.simulation, trial);
+    assert.deepEqual(bench.simulation.violations, []);
+  });
+}

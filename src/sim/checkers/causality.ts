@@ -1,0 +1,59 @@
+/**
+ * Causality: a read shows every version its context knows of and nothing replaced, judged by the true histories.
+ *
+ * - No sibling lost: a dot in the context whose write is not shown was replaced by a write that had seen it and is in
+ *   the context, too. (A dot whose write nobody can name, since its answer was lost, may be that write.)
+ * - No false sibling: of two versions shown, neither's client had seen the other.
+ *
+ * Where contexts may be pruned, replaced versions may show again; then only the first half is judged, and by what may
+ * have replaced the version at all. Buckets that keep the newest version have a checker of their own.
+ */
+
+import { holds } from "../../core/causality/dot-set.ts";
+import { hadSeen, type KeyJournal, type ReadEntry, type WriteEntry } from "../journal.ts";
+import type { Simulation } from "../simulation.ts";
+
+export function checkCausality(simulation: Simulation, key: KeyJournal, mayPrune: boolean): void {
+  if (key.isLastWriteWins) return;
+  for (const read of key.reads) {
+    const lost = lostSibling(key, read, mayPrune);
+    if (lost !== undefined) {
+      const what = `read ${read.number} of ${key.bucket}/${key.key} knows write ${lost.number}, does not show it and knows nothing that replaced it`;
+      simulation.violate("causality", `${what}\n${key.story()}`);
+      return;
+    }
+    const doubled = mayPrune ? undefined : falseSibling(read);
+    if (doubled !== undefined) {
+      const [earlier, later] = doubled;
+      const what = `read ${read.number} of ${key.bucket}/${key.key} shows write ${earlier.number} beside write ${later.number}, which had seen it`;
+      simulation.violate("causality", `${what}\n${key.story()}`);
+      return;
+    }
+  }
+}
+
+function lostSibling(key: KeyJournal, read: ReadEntry, mayPrune: boolean): WriteEntry | undefined {
+  const shown = new Set(read.shown.map(({ write }) => write));
+  const hasStranger = mayPrune || key.hasStranger(read.context);
+  return key.writes.find((write) => {
+    if (write.kind === "delete" || write.dot === undefined || shown.has(write)) return false;
+    if (!holds(read.context, write.dot)) return false;
+    return !key.writes.some((later) => later !== write && mayHaveReplaced(later, write, read, hasStranger));
+  });
+}
+
+/** Whether the read's context holds `later`, or may hold it under a dot that nobody can name, and it had seen `write`. */
+function mayHaveReplaced(later: WriteEntry, write: WriteEntry, read: ReadEntry, hasStranger: boolean): boolean {
+  if (later.began > read.ended || hadSeen(later, write) === false) return false;
+  if (later.dot !== undefined && holds(read.context, later.dot)) return true;
+  return hasStranger && later.fate !== "refused";
+}
+
+function falseSibling(read: ReadEntry): readonly [WriteEntry, WriteEntry] | undefined {
+  for (const { write: earlier } of read.shown) {
+    for (const { write: later } of read.shown) {
+      if (earlier !== later && hadSeen(later, earlier) === true) return [earlier, later];
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,161 @@
+/**
+ * The product's own nodes on simulated machines: started, crashed, stopped, wiped and started again.
+ *
+ * How a node is made comes from outside (`BuildNode`): a test that plants a bug hands in one with the bug.
+ */
+
+import type { Limits } from "../core/limits.ts";
+import type { ClusterSettings } from "../core/settings.ts";
+import type { NodeApi } from "../node/api.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { StorageEngine } from "../storage/engine.ts";
+import { MachineClock } from "./clock.ts";
+import type { WarningCounts } from "./log.ts";
+import { SimMachine } from "./machine.ts";
+import { SimNetwork } from "./network.ts";
+import type { Plan } from "./plan.ts";
+import type { SimProcess } from "./process.ts";
+import type { Simulation } from "./simulation.ts";
+import { SimDisk } from "./storage.ts";
+
+/** What a node is made of. */
+export interface NodeParts {
+  readonly runtime: Runtime;
+  readonly engine: StorageEngine;
+  readonly name: string;
+  readonly zone: string;
+  readonly capacity: number;
+  readonly listen: string;
+  readonly http: string;
+  readonly join: readonly string[];
+  readonly settings: ClusterSettings;
+  readonly limits: Limits;
+}
+
+export interface RunningNode extends NodeApi {
+  start(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export type BuildNode = (parts: NodeParts) => RunningNode;
+
+/** A member through all its processes. */
+export interface SimMember {
+  readonly machine: SimMachine;
+  readonly zone: string;
+  readonly capacity: number;
+  /** Its host's name on the network; another one each time it moves. */
+  hostName: string;
+  /** The node of the process that runs, if one does. */
+  node: RunningNode | undefined;
+  /** Started once, and its disk not wiped since: it needs nobody to join it. */
+  hasJoined: boolean;
+}
+
+const port = 7400;
+
+export class SimCluster {
+  readonly simulation: Simulation;
+  readonly network: SimNetwork;
+  readonly members: readonly SimMember[];
+  readonly warnings: WarningCounts = new Map();
+  readonly plan: Plan;
+  readonly #build: BuildNode;
+  #moves = 0;
+
+  constructor(simulation: Simulation, plan: Plan, build: BuildNode) {
+    this.simulation = simulation;
+    this.plan = plan;
+    this.#build = build;
+    this.network = new SimNetwork(simulation, plan.link);
+    const prng = simulation.prng("machines");
+    this.members = Array.from({ length: plan.nodes }, (_, index): SimMember => {
+      const name = `n${index + 1}`;
+      const rate = 1 + prng.uniform(-plan.drift, plan.drift);
+      const machine = new SimMachine(simulation, {
+        name,
+        index,
+        clock: new MachineClock(simulation, rate, prng.uniform(-500, 500)),
+        disk: new SimDisk(simulation, name, plan.disk),
+        network: this.network,
+        turnMs: plan.turnMs,
+        warnings: this.warnings,
+      });
+      const zone = `z${(index % plan.zones) + 1}`;
+      const capacity = prng.pick([1, 1, 1, 2, 4]);
+      return { machine, zone, capacity, hostName: `10.0.0.${index + 1}`, node: undefined, hasJoined: false };
+    });
+  }
+
+  /** Members whose process runs and is not paused. */
+  get running(): readonly SimMember[] {
+    return this.members.filter((member) => member.machine.process?.isRunning === true);
+  }
+
+  /** Starts a member's process; whether and when it becomes ready is for the caller to watch. */
+  start(member: SimMember): void {
+    const { process, runtime, engine } = member.machine.spawn(member.hostName);
+    const others = this.members.filter((other) => other !== member && other.hasJoined);
+    const needsJoin = !member.hasJoined && others.length > 0;
+    const node = this.#build({
+      runtime,
+      engine,
+      name: member.machine.name,
+      zone: member.zone,
+      capacity: member.capacity,
+      listen: `${member.hostName}:${port}`,
+      http: `${member.hostName}:7480`,
+      join: needsJoin ? others.map((other) => `${other.hostName}:${port}`) : [],
+      settings: this.plan.settings,
+      limits: this.plan.limits,
+    });
+    member.node = node;
+    process.onDeath(() => {
+      member.node = undefined;
+    });
+    this.simulation.tell(process.name, `starts at ${member.hostName}${needsJoin ? ", to join" : ""}`);
+    this.#inProcess(process, async () => {
+      try {
+        await node.start();
+        member.hasJoined = true;
+      } catch (error) {
+        this.simulation.violate("a node starts", `${process.name}: ${error instanceof Error ? error.stack : error}`);
+      }
+    });
+  }
+
+  kill(member: SimMember): void {
+    member.machine.kill();
+  }
+
+  losePower(member: SimMember): void {
+    member.machine.losePower();
+  }
+
+  /** Stops a member as SIGTERM would; its process ends when the node says it has stopped. */
+  stop(member: SimMember): void {
+    const { node } = member;
+    const { process } = member.machine;
+    if (node === undefined || process === undefined) return;
+    this.#inProcess(process, async () => {
+      await node.stop();
+      process.kill();
+    });
+  }
+
+  /** Takes all that is on the disk of a member that does not run: it must join again, under its name. */
+  wipe(member: SimMember): void {
+    member.machine.disk.replace(new Map());
+    member.hasJoined = false;
+  }
+
+  /** Gives a member that does not run another address. */
+  move(member: SimMember): void {
+    member.hostName = `10.1.${++this.#moves}.${member.machine.index + 1}`;
+  }
+
+  /** Runs the code as an event of the process, so that a crash silences it. */
+  #inProcess(process: SimProcess, run: () => Promise<void>): void {
+    this.simulation.schedule(0, process, () => void run());
+  }
+}

@@ -1,0 +1,187 @@
+/**
+ * What the clients did and saw: all that the checkers may judge by.
+ *
+ * Every value is written once and names its write, and contexts are read down to their dots. So for each read it is
+ * known which writes it shows, and for each write which others its client had seen: the true causal history, kept by
+ * somebody who never looked into a node.
+ */
+
+import type { Dot } from "../core/causality/dot.ts";
+import { type DotSet, holds } from "../core/causality/dot-set.ts";
+import type { BucketSettings } from "../core/settings.ts";
+import type { Simulation } from "./simulation.ts";
+
+/**
+ * - `acknowledged`: the client was told that it happened.
+ * - `refused`: the client was told that it did not and will not.
+ * - `unknown`: nobody told, or the answer said so.
+ */
+export type WriteFate = "pending" | "acknowledged" | "refused" | "unknown";
+
+export interface WriteEntry {
+  readonly number: number;
+  readonly kind: "put" | "delete";
+  readonly client: string;
+  readonly node: string;
+  /** What the client had seen, by the context it sent. */
+  readonly seen: DotSet;
+  /** A delete without a context removes what its own read finds, which the client is not told. */
+  readonly readsFirst: boolean;
+  /** Copies that had to answer. */
+  readonly copies: number;
+  /** Whether each of them had to be on disk. */
+  readonly synced: boolean;
+  readonly began: number;
+  ended: number;
+  fate: WriteFate;
+  why: string;
+  /** Its name, once an answer or a read gave it away. */
+  dot: Dot | undefined;
+  /** The wall time of its dot, from the answer. */
+  time: number | undefined;
+}
+
+export interface ShownVersion {
+  readonly write: WriteEntry;
+  readonly dot: Dot;
+}
+
+export interface ReadEntry {
+  readonly number: number;
+  readonly client: string;
+  readonly node: string;
+  /** Voices that had to answer. */
+  readonly answers: number;
+  readonly began: number;
+  readonly ended: number;
+  readonly context: DotSet;
+  readonly shown: readonly ShownVersion[];
+}
+
+/** All of one key. */
+export class KeyJournal {
+  readonly bucket: string;
+  readonly key: string;
+  /** The bucket's properties while the clients ran; n capped by the members. */
+  readonly settings: BucketSettings;
+  readonly writes: WriteEntry[] = [];
+  readonly reads: ReadEntry[] = [];
+  /** Writes by `actor:counter`. */
+  readonly byDot: Map<string, WriteEntry> = new Map();
+
+  constructor(bucket: string, key: string, settings: BucketSettings) {
+    this.bucket = bucket;
+    this.key = key;
+    this.settings = settings;
+  }
+
+  get isLastWriteWins(): boolean {
+    return this.settings.reconcile === "last-write-wins";
+  }
+
+  /** Whether something in the context has no known write: a lost answer's dot. */
+  hasStranger(context: DotSet): boolean {
+    return context.some(({ actor, from, to }) => {
+      for (let counter = from; counter <= to; counter++) if (!this.byDot.has(dotName({ actor, counter }))) return true;
+      return false;
+    });
+  }
+
+  /** Every write and read of the key in the order in which they began, for people. */
+  story(): string {
+    const lines = [
+      ...this.writes.map((write) => ({ at: write.began, line: describeWrite(write) })),
+      ...this.reads.map((read) => ({ at: read.began, line: describeRead(read) })),
+    ];
+    lines.sort((a, b) => a.at - b.at);
+    return lines.map(({ line }) => `    ${line}`).join("\n");
+  }
+}
+
+export class Journal {
+  readonly simulation: Simulation;
+  readonly keys: Map<string, KeyJournal> = new Map();
+  /** The writes by their values' first word. */
+  readonly #byNumber: Map<number, { readonly key: KeyJournal; readonly write: WriteEntry }> = new Map();
+  #numbers = 0;
+
+  constructor(simulation: Simulation) {
+    this.simulation = simulation;
+  }
+
+  key(bucket: string, key: string, settings: BucketSettings): KeyJournal {
+    const name = `${bucket}/${key}`;
+    let journal = this.keys.get(name);
+    if (journal === undefined) {
+      journal = new KeyJournal(bucket, key, settings);
+      this.keys.set(name, journal);
+    }
+    return journal;
+  }
+
+  nextNumber(): number {
+    return ++this.#numbers;
+  }
+
+  began(key: KeyJournal, write: WriteEntry): void {
+    key.writes.push(write);
+    this.#byNumber.set(write.number, { key, write });
+  }
+
+  /** The write of this number, if it is this key's. */
+  writeOf(key: KeyJournal, number: number): WriteEntry | undefined {
+    const found = this.#byNumber.get(number);
+    return found?.key === key ? found.write : undefined;
+  }
+
+  /**
+   * A dot and a write were seen together. Law: a dot names one write, ever, and a write has one dot.
+   */
+  named(key: KeyJournal, dot: Dot, write: WriteEntry, where: string): void {
+    const name = dotName(dot);
+    const other = key.byDot.get(name);
+    if (other !== undefined && other !== write) {
+      const what = `dot ${name} of ${key.bucket}/${key.key} names write ${other.number} and, ${where}, write ${write.number}`;
+      this.simulation.violate("dots", `${what}\n${key.story()}`);
+      return;
+    }
+    if (write.dot !== undefined && dotName(write.dot) !== name) {
+      const what = `write ${write.number} of ${key.bucket}/${key.key} has dot ${dotName(write.dot)} and, ${where}, ${name}`;
+      this.simulation.violate("dots", `${what}\n${key.story()}`);
+      return;
+    }
+    write.dot = dot;
+    key.byDot.set(name, write);
+  }
+}
+
+export function dotName(dot: Dot): string {
+  return `${dot.actor}:${dot.counter}`;
+}
+
+/** Whether the client of `later` had seen `earlier`; undefined where nobody can know. */
+export function hadSeen(later: WriteEntry, earlier: WriteEntry): boolean | undefined {
+  if (later.readsFirst) return earlier.began < later.ended ? undefined : false;
+  return earlier.dot === undefined ? undefined : holds(later.seen, earlier.dot);
+}
+
+export function describeSet(set: DotSet): string {
+  return `{${set.map(({ actor, from, to }) => `${actor}:${from === to ? from : `${from}-${to}`}`).join(" ")}}`;
+}
+
+function describeWrite(write: WriteEntry): string {
+  const { number, kind, client, node, began, ended, fate, why, dot, copies, synced, seen, readsFirst } = write;
+  const name = dot === undefined ? "?" : dotName(dot);
+  const saw = readsFirst ? "what it reads" : describeSet(seen);
+  const copiesText = `${copies} cop${copies === 1 ? "y" : "ies"}${synced ? " synced" : ""}`;
+  return `${times(began, ended)} ${client}@${node} ${kind} ${number} dot ${name} ${copiesText} seen ${saw}: ${fate}${why === "" ? "" : ` (${why})`}`;
+}
+
+function describeRead(read: ReadEntry): string {
+  const shown = read.shown.map(({ write }) => write.number).join(" ");
+  return `${times(read.began, read.ended)} ${read.client}@${read.node} read ${read.number} r=${read.answers} shows [${shown}] of ${describeSet(read.context)}`;
+}
+
+function times(began: number, ended: number): string {
+  return `${began.toFixed(1)}-${Number.isFinite(ended) ? ended.toFixed(1) : "..."}`;
+}

@@ -1,0 +1,140 @@
+/**
+ * What a seed decides before anything runs: the cluster, its limits, the buckets, the clients and which faults there
+ * are.
+ *
+ * Every seed switches most faults off and gives the rest a frequency of its own. A run with everything at once mostly
+ * shows clusters that are down; the rare orders of events come from few faults that happen often.
+ */
+
+import { defaultLimits, type Limits } from "../core/limits.ts";
+import type { BucketChange, ClusterSettings } from "../core/settings.ts";
+import type { LinkTraits } from "./network.ts";
+import { Prng } from "./prng.ts";
+import type { DiskTraits } from "./storage.ts";
+
+/** Every fault there is, by the name under which a summary counts it. */
+export const faultNames = [
+  "kill",
+  "power loss",
+  "graceful stop",
+  "pause",
+  "cut",
+  "one-way cut",
+  "split",
+  "reset",
+  "slow network",
+  "clock jump",
+  "disk stall",
+  "disk full",
+  "wiped disk",
+] as const;
+export type FaultName = (typeof faultNames)[number];
+
+export interface PlannedBucket {
+  readonly name: string;
+  readonly change: BucketChange;
+}
+
+export interface Plan {
+  readonly nodes: number;
+  readonly zones: number;
+  readonly settings: ClusterSettings;
+  readonly limits: Limits;
+  readonly buckets: readonly PlannedBucket[];
+  readonly keysPerBucket: number;
+  readonly clients: number;
+  /** A client's rest between two calls, at most, in ms. */
+  readonly mostRestMs: number;
+  /** Longest value, in bytes. */
+  readonly valueBytes: number;
+  readonly link: LinkTraits;
+  readonly disk: DiskTraits;
+  readonly turnMs: number;
+  /** Furthest that a machine's quartz is off, as a share of its rate. */
+  readonly drift: number;
+  /** How long faults go on, in ms. */
+  readonly safetyMs: number;
+  /** The mean time between two faults of a kind, in ms, for those that happen. */
+  readonly faults: ReadonlyMap<FaultName, number>;
+}
+
+/** Whether contexts may be pruned under this plan, so that replaced versions may show again (§4.4). */
+export function mayPrune(plan: Plan): boolean {
+  return plan.limits.contextEntries < 500;
+}
+
+export function drawPlan(seed: number): Plan {
+  const prng = new Prng(seed, "plan");
+  const nodes = prng.between(3, 7);
+  const settings = drawSettings(prng, nodes);
+  const faults = drawFaults(prng);
+  const buckets: PlannedBucket[] = [
+    { name: "carts", change: {} },
+    { name: "strict", change: { n: Math.min(3, nodes), r: "quorum", w: "quorum" } },
+  ];
+  if (prng.chance(0.4)) buckets.push({ name: "buffered", change: { durability: "buffered" } });
+  if (prng.chance(0.5)) buckets.push({ name: "newest", change: { reconcile: "last-write-wins" } });
+  if (prng.chance(0.3)) buckets.push({ name: "wide", change: { n: Math.min(5, nodes), r: 1, w: 1, pw: 1 } });
+  return {
+    nodes,
+    zones: prng.between(1, 3),
+    settings,
+    limits: drawLimits(prng),
+    buckets,
+    keysPerBucket: prng.between(1, 6),
+    clients: prng.between(2, 12),
+    mostRestMs: prng.pick([5, 50, 200, 500]),
+    valueBytes: prng.pick([16, 200, 3000, 12_000]),
+    link: {
+      leastDelayMs: 0.1,
+      mostDelayMs: prng.pick([1, 5, 30]),
+      spikeChance: prng.pick([0, 0, 0.01, 0.1]),
+      spikeMs: prng.pick([50, 500, 3000]),
+      windowBytes: prng.pick([2000, 20_000, 1_000_000]),
+      refusalChance: prng.pick([0, 0, 0.1, 0.5]),
+    },
+    disk: { leastCommitMs: 0.1, mostCommitMs: prng.pick([1, 5, 40, 300]) },
+    turnMs: prng.pick([0, 0.1, 2]),
+    drift: prng.pick([0, 0.000_1, 0.02]),
+    safetyMs: prng.between(10_000, 30_000),
+    faults,
+  };
+}
+
+function drawSettings(prng: Prng, nodes: number): ClusterSettings {
+  const n = prng.pick([1, 2, 3, 3, 3, 3, Math.min(5, nodes)]);
+  const majority = Math.floor(n / 2) + 1;
+  return {
+    partitions: prng.pick([8, 16, 32, 64]),
+    n,
+    r: prng.chance(0.7) ? majority : prng.between(1, n),
+    w: prng.chance(0.7) ? majority : prng.between(1, n),
+  };
+}
+
+function drawLimits(prng: Prng): Limits {
+  const valueBytes = 16 * 1024;
+  const stateBytes = prng.pick([40_000, 400_000]);
+  return {
+    ...defaultLimits,
+    valueBytes,
+    siblings: prng.pick([3, 10, 100]),
+    stateBytes,
+    contextEntries: prng.chance(0.25) ? prng.between(3, 12) : 1000,
+    frameBytes: prng.pick([2 * stateBytes + 200_000, 8 * 1024 * 1024]),
+    connectionQueueBytes: prng.pick([20_000, 1_000_000, 64 * 1024 * 1024]),
+    coordinations: prng.pick([3, 50, 10_000]),
+    writeBufferBytes: prng.pick([20_000, 1_000_000, 64 * 1024 * 1024]),
+    requestTimeoutMs: prng.pick([500, 2000]),
+  };
+}
+
+function drawFaults(prng: Prng): ReadonlyMap<FaultName, number> {
+  const faults = new Map<FaultName, number>();
+  for (const name of faultNames) {
+    const isOn = prng.chance(name === "wiped disk" ? 0.15 : 0.35);
+    const meanMs = prng.pick([1000, 3000, 8000]);
+    if (isOn) faults.set(name, meanMs);
+  }
+  return faults;
+}

@@ -1,0 +1,308 @@
+/**
+ * One seed from beginning to end: found a cluster, let clients and faults loose on it, heal it, and judge.
+ *
+ * Two phases. *Safety*: faults are on, and nothing that was promised may break. *Liveness*: all is healed, and within
+ * bounded virtual time every node must be ready, every call answered, every key readable at every node with all voices,
+ * and all must show the same.
+ */
+
+import type { BucketSettings } from "../core/settings.ts";
+import { checkBounds } from "./checkers/bounds.ts";
+import { checkCausality } from "./checkers/causality.ts";
+import { checkDisk } from "./checkers/disks.ts";
+import { checkDurability } from "./checkers/durability.ts";
+import { checkHonestAnswers } from "./checkers/honest-answers.ts";
+import { checkNewestWins } from "./checkers/newest-wins.ts";
+import { checkRegularReads } from "./checkers/regular-reads.ts";
+import { type BuildNode, SimCluster, type SimMember } from "./cluster.ts";
+import { Nemesis } from "./faults.ts";
+import { dotName, Journal, type KeyJournal, type ReadEntry } from "./journal.ts";
+import { drawPlan, type FaultName, mayPrune, type Plan } from "./plan.ts";
+import { Simulation, type Surroundings, type Violation } from "./simulation.ts";
+import type { TraceLine } from "./trace.ts";
+import { Client, type Known, type WorkloadCounts } from "./workload.ts";
+
+/** A founding cluster that nothing disturbs is complete by then, and a healed one well again, in ms. */
+const mostFoundingMs = 120_000;
+const mostHealingMs = 120_000;
+/** How often the bounds are looked at, in ms. */
+const lookMs = 50;
+
+export interface Report {
+  readonly seed: number;
+  readonly plan: Plan;
+  readonly violations: readonly Violation[];
+  readonly counts: WorkloadCounts;
+  readonly faults: ReadonlyMap<FaultName, number>;
+  readonly warnings: ReadonlyMap<string, number>;
+  /** Pairs of a read and a write that the read had to see. */
+  readonly regularPairs: number;
+  /** Acknowledged writes looked for at the end. */
+  readonly durableWrites: number;
+  readonly recordsRead: number;
+  readonly gaugesRead: number;
+  /** Writes that crashes took from the disks before they were acknowledged. */
+  readonly lostWrites: number;
+  readonly events: number;
+  readonly virtualMs: number;
+  readonly trace: string;
+}
+
+export interface RunOptions {
+  readonly seed: number;
+  readonly surroundings: Surroundings;
+  readonly build: BuildNode;
+  /** Hears what happens, line by line. */
+  readonly tell?: TraceLine;
+  /** Changes what the seed has drawn: for tests that need a certain kind of run. */
+  readonly adjust?: (plan: Plan) => Plan;
+}
+
+export async function runSeed(options: RunOptions): Promise<Report> {
+  const run = new Run(options);
+  await run.play();
+  return run.report();
+}
+
+class Run {
+  readonly #simulation: Simulation;
+  readonly #plan: Plan;
+  readonly #cluster: SimCluster;
+  readonly #nemesis: Nemesis;
+  readonly #journal: Journal;
+  readonly #settings: Map<string, BucketSettings> = new Map();
+  readonly #counts: WorkloadCounts = {
+    reads: 0,
+    failedReads: 0,
+    acknowledged: 0,
+    refused: 0,
+    unknown: 0,
+    unanswered: 0,
+  };
+  #regularPairs = 0;
+  #durableWrites = 0;
+  #recordsRead = 0;
+  #gaugesRead = 0;
+
+  constructor({ seed, surroundings, build, tell, adjust }: RunOptions) {
+    const drawn = drawPlan(seed);
+    this.#plan = adjust === undefined ? drawn : adjust(drawn);
+    this.#simulation = new Simulation(seed, surroundings, tell);
+    this.#cluster = new SimCluster(this.#simulation, this.#plan, build);
+    this.#nemesis = new Nemesis(this.#cluster);
+    this.#journal = new Journal(this.#simulation);
+  }
+
+  async play(): Promise<void> {
+    if (!(await this.#found())) return;
+    await this.#safety();
+    if (!(await this.#heal())) return;
+    await this.#liveness();
+    this.#judge();
+  }
+
+  report(): Report {
+    const { seed, violations, now, events, trace } = this.#simulation;
+    return {
+      seed,
+      plan: this.#plan,
+      violations,
+      counts: this.#counts,
+      faults: this.#nemesis.counts,
+      warnings: this.#cluster.warnings,
+      regularPairs: this.#regularPairs,
+      durableWrites: this.#durableWrites,
+      recordsRead: this.#recordsRead,
+      gaugesRead: this.#gaugesRead,
+      lostWrites: this.#cluster.members.reduce((sum, { machine }) => sum + machine.disk.lostWrites, 0),
+      events,
+      virtualMs: now,
+      trace: trace.digest(),
+    };
+  }
+
+  /** The first member founds the cluster, the others join it; then the buckets get their properties. */
+  async #found(): Promise<boolean> {
+    const { members } = this.#cluster;
+    for (const member of members) {
+      this.#cluster.start(member);
+      if (
+        member === members[0] &&
+        !(await this.#isSoon("the first node founds a cluster", () => member.node?.isReady === true))
+      ) {
+        return false;
+      }
+    }
+    if (!(await this.#isSoon("the founding cluster completes", () => this.#isWhole()))) return false;
+    for (const { name, change } of this.#plan.buckets) {
+      if (!(await this.#setBucket(name, change))) return false;
+    }
+    return this.#isSoon("all know all buckets", () => this.#isWhole());
+  }
+
+  async #setBucket(name: string, change: Plan["buckets"][number]["change"]): Promise<boolean> {
+    const node = this.#cluster.members[0]?.node;
+    if (node === undefined) return false;
+    if (Object.keys(change).length > 0) {
+      const until = this.#simulation.now + mostFoundingMs;
+      for (;;) {
+        const outcome = await this.#simulation.settle(node.setBucket(name, change), mostFoundingMs, "setBucket");
+        if (outcome.kind === "set") break;
+        if (this.#simulation.now > until) {
+          this.#simulation.violate("liveness", `bucket ${name} cannot be set: ${outcome.detail}`);
+          return false;
+        }
+        await this.#simulation.run(500);
+      }
+    }
+    const view = node.bucket(name);
+    this.#settings.set(name, { ...view, n: Math.min(view.n, this.#plan.nodes) });
+    return true;
+  }
+
+  /** Clients and faults, for as long as the plan says. */
+  async #safety(): Promise<void> {
+    const simulation = this.#simulation;
+    const until = simulation.now + this.#plan.safetyMs;
+    const isOver = (): boolean => simulation.now >= until || simulation.violations.length > 0;
+    const shared = new Map<KeyJournal, Known[]>();
+    const clients = Array.from({ length: this.#plan.clients }, (_, i) => this.#client(`c${i + 1}`, shared));
+    let working = clients.length;
+    for (const client of clients) {
+      void client.run(isOver).then(() => {
+        working--;
+      });
+    }
+    this.#nemesis.start();
+    while (!isOver()) {
+      await simulation.run(lookMs);
+      for (const member of this.#cluster.running) {
+        this.#gaugesRead += checkBounds(this.#cluster, member);
+      }
+    }
+    this.#nemesis.heal();
+    await this.#isSoon("clients end", () => working === 0);
+  }
+
+  async #heal(): Promise<boolean> {
+    if (!(await this.#isSoon("a healed cluster is whole again", () => this.#isWhole(), mostHealingMs))) return false;
+    // What was under way when the faults ended has to end, too.
+    await this.#simulation.run(this.#plan.limits.requestTimeoutMs + 5000);
+    return true;
+  }
+
+  /** Reads every key twice at every node with all voices: the first round repairs what the second must agree on. */
+  async #liveness(): Promise<void> {
+    const client = this.#client("reader", new Map());
+    for (const key of this.#journal.keys.values()) {
+      let rounds: (ReadEntry | undefined)[] = [];
+      for (let round = 0; round < 2; round++) {
+        rounds = [];
+        for (const member of this.#cluster.members) rounds.push(await this.#readAll(client, member, key));
+        await this.#simulation.run(1000);
+      }
+      const last = rounds.filter((read) => read !== undefined);
+      this.#agree(key, last);
+      for (const read of last) this.#judgeDurability(key, read);
+    }
+  }
+
+  /** A read with as many voices as there are, tried until it succeeds; undefined where the only copy was wiped. */
+  async #readAll(client: Client, member: SimMember, key: KeyJournal): Promise<ReadEntry | undefined> {
+    const simulation = this.#simulation;
+    const until = simulation.now + mostHealingMs;
+    const { n } = key.settings;
+    let why = "";
+    while (simulation.now < until) {
+      const most = await simulation.settle(client.read(member, key, "all"), mostHealingMs, "read");
+      if (most !== undefined && !("code" in most)) return most;
+      why = most?.detail ?? "no answer";
+      if (most?.code === "quorum-not-met" && this.#nemesis.damage.wiped > 0) {
+        if (n === 1) return undefined;
+        const rest = await simulation.settle(client.read(member, key, n - 1), mostHealingMs, "read");
+        if (rest !== undefined && !("code" in rest)) return rest;
+      }
+      await simulation.run(500);
+    }
+    simulation.violate(
+      "liveness",
+      `${member.machine.name} cannot read ${key.bucket}/${key.key} with all voices: ${why}`,
+    );
+    return undefined;
+  }
+
+  #agree(key: KeyJournal, reads: readonly ReadEntry[]): void {
+    const shownBy = (read: ReadEntry): string =>
+      read.shown
+        .map(({ dot }) => dotName(dot))
+        .sort()
+        .join(" ");
+    const first = reads[0];
+    if (first === undefined) return;
+    const other = reads.find((read) => shownBy(read) !== shownBy(first));
+    if (other === undefined) return;
+    const what = `${first.node} and ${other.node} show different versions of ${key.bucket}/${key.key} after repair`;
+    this.#simulation.violate("agreement", `${what}\n${key.story()}`);
+  }
+
+  #judgeDurability(key: KeyJournal, last: ReadEntry): void {
+    const { damage } = this.#nemesis;
+    this.#durableWrites += checkDurability(this.#simulation, key, last, damage, mayPrune(this.#plan));
+  }
+
+  #judge(): void {
+    const simulation = this.#simulation;
+    const prunes = mayPrune(this.#plan);
+    for (const member of this.#cluster.members) this.#recordsRead += checkDisk(simulation, this.#journal, member);
+    for (const key of this.#journal.keys.values()) {
+      checkCausality(simulation, key, prunes);
+      checkNewestWins(simulation, key);
+      checkHonestAnswers(simulation, key);
+      this.#regularPairs += checkRegularReads(simulation, key, this.#nemesis.damage, prunes);
+    }
+  }
+
+  #client(name: string, shared: Map<KeyJournal, Known[]>): Client {
+    return new Client({
+      name,
+      cluster: this.#cluster,
+      journal: this.#journal,
+      counts: this.#counts,
+      shared,
+      settings: this.#settings,
+    });
+  }
+
+  /** Every node is a ready member, and all know the same ring and each other as up. */
+  #isWhole(): boolean {
+    const views = this.#cluster.members.map(({ node }) => (node?.isReady === true ? node : undefined));
+    const events = new Set<number>();
+    for (const node of views) {
+      if (node === undefined) return false;
+      const { members } = node.cluster();
+      if (members.length !== this.#plan.nodes || members.some(({ status }) => status !== "up")) return false;
+      events.add(node.history().length);
+    }
+    return events.size === 1;
+  }
+
+  async #isSoon(what: string, condition: () => boolean, withinMs: number = mostFoundingMs): Promise<boolean> {
+    const until = this.#simulation.now + withinMs;
+    while (this.#simulation.now < until) {
+      if (condition()) return true;
+      await this.#simulation.run(20);
+    }
+    this.#simulation.violate("liveness", `${what}: not within ${withinMs} ms; ${this.#describeMembers()}`);
+    return false;
+  }
+
+  #describeMembers(): string {
+    return this.#cluster.members
+      .map(({ machine, node }) => {
+        if (node === undefined) return `${machine.name} down`;
+        const others = node.cluster().members.map(({ name, status }) => `${name} ${status}`);
+        return `${machine.name} ${node.isReady ? "ready" : "not ready"} at ring ${node.cluster().ringVersion} (${others.join(", ")})`;
+      })
+      .join("; ");
+  }
+}

@@ -1,0 +1,327 @@
+/**
+ * Clients: each calls one node after another, remembers what it has seen, and writes down everything in the journal.
+ *
+ * What they do is what loses data where a rule is wrong: writes that build on a read, on the client's own last write,
+ * on a context long out of date or on somebody else's; blind writes; deletes with and without a context; another key's
+ * context (which must be refused); small and large quorums; and most of it on few keys.
+ */
+
+import type { Dot } from "../core/causality/dot.ts";
+import { covers, type DotSet, dotCount, emptyDotSet, holds } from "../core/causality/dot-set.ts";
+import type { BucketSettings, Quorum } from "../core/settings.ts";
+import type { Failure, GetFound, GetOutcome, WriteOutcome, Written } from "../node/api.ts";
+import type { RunningNode, SimCluster, SimMember } from "./cluster.ts";
+import { describeSet, type Journal, type KeyJournal, type ReadEntry, type WriteEntry } from "./journal.ts";
+import { mayPrune } from "./plan.ts";
+import type { Prng } from "./prng.ts";
+import { answersOfRead, copiesOfWrite, drawQuorum } from "./quorum-words.ts";
+import { describeError } from "./simulation.ts";
+import { dotsOfToken } from "./token-dots.ts";
+
+/** What a client has been given for a key. */
+export interface Known {
+  readonly token: string;
+  readonly dots: DotSet;
+}
+
+/** How a call ended: with an answer, or in silence, since its process died or the client lost patience. */
+type Ended<T> = { readonly kind: "answered"; readonly outcome: T } | { readonly kind: "silence" };
+
+/** How much longer than its timeout a call may take before the client gives it up, in ms. */
+const patienceMs = 3000;
+const mostKnown = 12;
+
+const encoder: TextEncoder = new TextEncoder();
+const decoder: TextDecoder = new TextDecoder("utf-8");
+
+export interface WorkloadCounts {
+  reads: number;
+  failedReads: number;
+  acknowledged: number;
+  refused: number;
+  unknown: number;
+  /** Calls that an unpaused process left without any answer. */
+  unanswered: number;
+}
+
+export class Client {
+  readonly name: string;
+  readonly #cluster: SimCluster;
+  readonly #journal: Journal;
+  readonly #counts: WorkloadCounts;
+  readonly #prng: Prng;
+  readonly #known: Map<KeyJournal, Known[]> = new Map();
+  /** Contexts that any client was given: clients pass them on. */
+  readonly #shared: Map<KeyJournal, Known[]>;
+  readonly #settings: ReadonlyMap<string, BucketSettings>;
+
+  constructor(options: {
+    readonly name: string;
+    readonly cluster: SimCluster;
+    readonly journal: Journal;
+    readonly counts: WorkloadCounts;
+    readonly shared: Map<KeyJournal, Known[]>;
+    readonly settings: ReadonlyMap<string, BucketSettings>;
+  }) {
+    this.name = options.name;
+    this.#cluster = options.cluster;
+    this.#journal = options.journal;
+    this.#counts = options.counts;
+    this.#shared = options.shared;
+    this.#settings = options.settings;
+    this.#prng = options.cluster.simulation.prng(`client ${options.name}`);
+  }
+
+  /** Calls until `isOver`. */
+  async run(isOver: () => boolean): Promise<void> {
+    const { simulation, plan } = this.#cluster;
+    while (!isOver()) {
+      await simulation.sleep(this.#prng.skewed(0, plan.mostRestMs));
+      const member = this.#pickMember();
+      if (member !== undefined) await this.#act(member, this.#pickKey());
+    }
+  }
+
+  /** One read for the journal; what was found, or the failure, or silence. */
+  async read(member: SimMember, key: KeyJournal, r: Quorum | undefined): Promise<ReadEntry | Failure | undefined> {
+    const { simulation } = this.#cluster;
+    const began = simulation.now;
+    const request = { bucket: key.bucket, key: key.key, ...(r === undefined ? {} : { r }) };
+    const ended = await this.#call<GetOutcome>(member, (node) => node.get(request));
+    this.#counts.reads++;
+    if (ended.kind === "answered" && ended.outcome.kind === "found") {
+      const answers = answersOfRead(key.settings, r);
+      return this.#saw(key, ended.outcome, { began, answers, node: member.machine.name });
+    }
+    this.#counts.failedReads++;
+    return ended.kind === "answered" ? (ended.outcome as Failure) : undefined;
+  }
+
+  async #act(member: SimMember, key: KeyJournal): Promise<void> {
+    const prng = this.#prng;
+    const { n } = key.settings;
+    const choice = prng.below(100);
+    if (choice < 30) {
+      await this.read(member, key, drawQuorum(prng, n));
+    } else if (choice < 55) {
+      await this.read(member, key, prng.chance(0.8) ? undefined : 1);
+      const writer = prng.chance(0.5) ? member : (this.#pickMember() ?? member);
+      await this.#write(writer, key, prng.chance(0.2) ? "delete" : "put", this.#known.get(key)?.at(-1));
+    } else if (choice < 70) {
+      await this.#write(member, key, "put", this.#known.get(key)?.at(-1));
+    } else if (choice < 80) {
+      await this.#write(member, key, "put", undefined);
+    } else if (choice < 88) {
+      await this.#write(member, key, prng.chance(0.3) ? "delete" : "put", this.#any(this.#known.get(key)));
+    } else if (choice < 94) {
+      await this.#write(member, key, prng.chance(0.3) ? "delete" : "put", this.#any(this.#shared.get(key)));
+    } else if (choice < 98) {
+      await this.#write(member, key, "delete", undefined);
+    } else {
+      await this.#writeWithForeignContext(member, key);
+    }
+  }
+
+  async #write(member: SimMember, key: KeyJournal, kind: "put" | "delete", known: Known | undefined): Promise<void> {
+    const { simulation } = this.#cluster;
+    const prng = this.#prng;
+    const w = drawQuorum(prng, key.settings.n);
+    const dw = prng.chance(0.1) ? prng.between(0, key.settings.n) : undefined;
+    const asked = { ...(w === undefined ? {} : { w }), ...(dw === undefined ? {} : { dw }) };
+    const write: WriteEntry = {
+      number: this.#journal.nextNumber(),
+      kind,
+      client: this.name,
+      node: member.machine.name,
+      seen: known?.dots ?? emptyDotSet,
+      readsFirst: kind === "delete" && known === undefined,
+      ...copiesOfWrite(key.settings, asked),
+      began: simulation.now,
+      ended: Number.POSITIVE_INFINITY,
+      fate: "pending",
+      why: "",
+      dot: undefined,
+      time: undefined,
+    };
+    this.#journal.began(key, write);
+    const base = {
+      bucket: key.bucket,
+      key: key.key,
+      ...asked,
+      ...(known === undefined ? {} : { context: known.token }),
+    };
+    const ended = await this.#call<WriteOutcome>(member, (node) =>
+      kind === "delete"
+        ? node.delete(base)
+        : node.put({
+            ...base,
+            value: valueBytesOf(write, this.#cluster.plan.valueBytes),
+            contentType: "text/plain",
+            ...(known === undefined && prng.chance(0.1) ? { onlyIfAbsent: true } : {}),
+          }),
+    );
+    write.ended = simulation.now;
+    if (ended.kind === "silence") {
+      write.fate = "unknown";
+      this.#counts.unknown++;
+    } else if (ended.outcome.kind === "failure") {
+      write.fate = ended.outcome.outcome === "unknown" ? "unknown" : "refused";
+      write.why = ended.outcome.code;
+      this.#counts[write.fate]++;
+    } else {
+      write.fate = "acknowledged";
+      this.#counts.acknowledged++;
+      this.#acknowledged(key, write, ended.outcome);
+    }
+  }
+
+  /** Law: the context a write answers with holds its own dot and what its client had seen, nothing else. */
+  #acknowledged(key: KeyJournal, write: WriteEntry, written: Written): void {
+    const dots = dotsOfToken(written.context);
+    const fresh = dotsBeyond(dots, write.seen);
+    const coversSeen = covers(dots, write.seen);
+    if (fresh.length !== 1 || !(coversSeen || mayPrune(this.#cluster.plan))) {
+      const what = `write ${write.number} of ${key.bucket}/${key.key} had seen ${describeSet(write.seen)} and was answered with ${describeSet(dots)}`;
+      this.#cluster.simulation.violate("a write's context", `${what}\n${key.story()}`);
+      return;
+    }
+    const dot = fresh[0] as Dot;
+    write.time = dots.find(({ actor, to }) => actor === dot.actor && to === dot.counter)?.time;
+    this.#journal.named(key, dot, write, `by the answer of ${write.node}`);
+    this.#remember(key, { token: written.context, dots });
+  }
+
+  async #writeWithForeignContext(member: SimMember, key: KeyJournal): Promise<void> {
+    const others = [...this.#known].filter(([other, known]) => other !== key && known.length > 0);
+    if (others.length === 0) return;
+    const known = this.#any(this.#prng.pick(others)[1]);
+    if (known === undefined) return;
+    const { bucket, key: name } = key;
+    const ended = await this.#call<WriteOutcome>(member, (node) =>
+      node.delete({ bucket, key: name, context: known.token }),
+    );
+    if (ended.kind === "answered" && ended.outcome.kind === "written") {
+      this.#cluster.simulation.violate("foreign contexts are refused", `${bucket}/${name} took another key's context`);
+    }
+  }
+
+  #saw(
+    key: KeyJournal,
+    found: GetFound,
+    call: { readonly began: number; readonly answers: number; readonly node: string },
+  ): ReadEntry {
+    const { simulation } = this.#cluster;
+    const context = found.context === undefined ? emptyDotSet : dotsOfToken(found.context);
+    const read: ReadEntry = {
+      number: this.#journal.nextNumber(),
+      client: this.name,
+      ...call,
+      ended: simulation.now,
+      context,
+      shown: found.versions.flatMap(({ value, dot: name }) => {
+        const write = this.#writeIn(key, value);
+        const dot = parseDot(name);
+        if (write === undefined) {
+          const what = `${call.node} showed ${JSON.stringify(decoder.decode(value).slice(0, 40))} in ${key.bucket}/${key.key}, which nobody wrote there`;
+          simulation.violate("integrity", `${what}\n${key.story()}`);
+          return [];
+        }
+        this.#journal.named(key, dot, write, `in a read at ${call.node}`);
+        return [{ write, dot }];
+      }),
+    };
+    key.reads.push(read);
+    if (found.context !== undefined) this.#remember(key, { token: found.context, dots: context });
+    return read;
+  }
+
+  /** The write whose value this is, to the byte. */
+  #writeIn(key: KeyJournal, value: Uint8Array): WriteEntry | undefined {
+    const number = Number.parseInt(decoder.decode(value.subarray(0, 12)), 10);
+    const write = this.#journal.writeOf(key, number);
+    if (write === undefined) return undefined;
+    const expected = valueBytesOf(write, this.#cluster.plan.valueBytes);
+    return expected.length === value.length && expected.every((byte, i) => byte === value[i]) ? write : undefined;
+  }
+
+  /** Calls a node as a request that arrives at its process. */
+  #call<T>(member: SimMember, ask: (node: RunningNode) => Promise<T>): Promise<Ended<T>> {
+    const { simulation, plan } = this.#cluster;
+    const { node } = member;
+    const { process } = member.machine;
+    if (node === undefined || process === undefined) return Promise.resolve({ kind: "silence" });
+    return new Promise((resolve) => {
+      let wasPaused = process.isPaused;
+      const giveUp = simulation.schedule(plan.limits.requestTimeoutMs + patienceMs, undefined, () => {
+        wasPaused ||= process.isPaused;
+        if (!wasPaused) this.#counts.unanswered++;
+        resolve({ kind: "silence" });
+      });
+      const silence = (): void => {
+        giveUp.isCancelled = true;
+        resolve({ kind: "silence" });
+      };
+      const answered = (outcome: T): void => {
+        giveUp.isCancelled = true;
+        resolve({ kind: "answered", outcome });
+      };
+      process.onDeath(silence);
+      simulation.schedule(0, process, () => {
+        ask(node).then(answered, (error) => {
+          simulation.violate("calls answer", `${process.name}: a call threw ${describeError(error)}`);
+          silence();
+        });
+      });
+    });
+  }
+
+  #remember(key: KeyJournal, known: Known): void {
+    for (const store of [this.#known, this.#shared]) {
+      const list = store.get(key);
+      if (list === undefined) store.set(key, [known]);
+      else {
+        list.push(known);
+        if (list.length > mostKnown) list.splice(this.#prng.below(mostKnown), 1);
+      }
+    }
+  }
+
+  #any(known: readonly Known[] | undefined): Known | undefined {
+    return known === undefined || known.length === 0 ? undefined : this.#prng.pick(known);
+  }
+
+  #pickMember(): SimMember | undefined {
+    const alive = this.#cluster.members.filter((member) => member.node !== undefined);
+    return alive.length === 0 ? undefined : this.#prng.pick(alive);
+  }
+
+  #pickKey(): KeyJournal {
+    const { plan } = this.#cluster;
+    const { name } = this.#prng.pick(plan.buckets);
+    const hot = Math.floor(this.#prng.skewed(0, plan.keysPerBucket));
+    const settings = this.#settings.get(name);
+    if (settings === undefined) throw new Error(`bucket ${name} has no settings`);
+    return this.#journal.key(name, `k${hot}`, settings);
+  }
+}
+
+/** A write's value: its number, and as much filling as the number says. */
+function valueBytesOf(write: WriteEntry, mostBytes: number): Uint8Array {
+  const filling = (write.number * 2_654_435_761) % (write.number % 4 === 0 ? mostBytes : Math.min(mostBytes, 64));
+  return encoder.encode(`${write.number} ${"x".repeat(filling)}`);
+}
+
+function parseDot(name: string): Dot {
+  const at = name.lastIndexOf(":");
+  return { actor: name.slice(0, at) as Dot["actor"], counter: Number(name.slice(at + 1)) };
+}
+
+function dotsBeyond(set: DotSet, other: DotSet): Dot[] {
+  if (dotCount(set) > dotCount(other) + 100) return [];
+  const beyond: Dot[] = [];
+  for (const { actor, from, to } of set) {
+    for (let counter = from; counter <= to; counter++)
+      if (!holds(other, { actor, counter })) beyond.push({ actor, counter });
+  }
+  return beyond;
+}
