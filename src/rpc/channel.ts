@@ -17,7 +17,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import type { FrameError } from "../wire/frame.ts";
 import type { Hello, Message, Request } from "../wire/message.ts";
 import type { AnswerHandler, CallFailure } from "./call.ts";
-import { CallTable, type PendingCall } from "./call-table.ts";
+import { CallTable, notEncoded, type PendingCall } from "./call-table.ts";
 import type { CloseCause, RpcCounters } from "./counters.ts";
 import { isAnswer } from "./direction.ts";
 import { handshakeMs, reasonToPart } from "./handshake.ts";
@@ -90,6 +90,7 @@ export class Channel implements ConnectionHandler, StreamOwner {
   #node: NodeId;
   #isOpen = false;
   #openedMs: number | undefined;
+  #usedMs: number;
   #isPinging = false;
   #waiting: WaitingRequest[] = [];
   #waitingBytes = 0;
@@ -106,6 +107,7 @@ export class Channel implements ConnectionHandler, StreamOwner {
     this.#node = options.expected ?? unknownNode;
     this.#roundTripMs = options.roundTripMs;
     this.#startedMs = options.runtime.clock.monotonicMs();
+    this.#usedMs = this.#startedMs;
     this.#stream = new Stream(options.runtime, options.limits, options.counters, this);
     this.#stream.attach(options.runtime.network.dial(options.address, dialMs, this));
   }
@@ -129,9 +131,9 @@ export class Channel implements ConnectionHandler, StreamOwner {
     return this.#calls.size;
   }
 
-  /** When anything last came from the other side, on the monotonic clock. */
-  get heardMs(): number {
-    return this.#stream.heardMs;
+  /** When it was last asked anything but whether it lives, on the monotonic clock. */
+  get usedMs(): number {
+    return this.#usedMs;
   }
 
   /** Moving average from asking to the answer, in ms; undefined before the first. */
@@ -153,6 +155,7 @@ export class Channel implements ConnectionHandler, StreamOwner {
       this.#calls.take(call.id);
       return "not-sent";
     }
+    this.#usedMs = nowMs;
     this.#owner.watch(call.deadlineMs);
     return undefined;
   }
@@ -161,7 +164,8 @@ export class Channel implements ConnectionHandler, StreamOwner {
   expire(nowMs: number): number {
     for (const call of this.#calls.expired(nowMs)) {
       const { id, handler, tag } = call;
-      const failure = this.#isSent(call) ? "timed-out" : "not-sent";
+      // What is encoded leaves at the end of this turn, whatever has become of its call.
+      const failure = call.turn === notEncoded ? "not-sent" : "timed-out";
       if (this.#calls.take(id) !== undefined) handler.onFailure(this.#node, failure, tag);
     }
     return this.#calls.earliestMs();
@@ -174,7 +178,9 @@ export class Channel implements ConnectionHandler, StreamOwner {
       return;
     }
     if (this.#isPinging || nowMs - this.#stream.heardMs < idleMs) return;
+    const usedMs = this.#usedMs;
     this.#isPinging = this.call({ kind: "ping", id: 0 }, pingMs, this.#pings, 0) === undefined;
+    this.#usedMs = usedMs;
   }
 
   close(cause: CloseCause, reason: string): void {
@@ -184,7 +190,7 @@ export class Channel implements ConnectionHandler, StreamOwner {
     this.#waitingBytes = 0;
     this.#owner.onEnd(this, cause, reason);
     for (const call of this.#calls.all()) {
-      const failure = this.#isSent(call) ? "lost" : "not-sent";
+      const failure = call.turn < this.#stream.turn ? "lost" : "not-sent";
       this.#owner.defer(call.handler, this.#node, failure, call.tag);
       this.#calls.take(call.id);
     }
@@ -260,10 +266,6 @@ export class Channel implements ConnectionHandler, StreamOwner {
     }
     this.#runtime.log.error("a request is too long for a frame", { request: request.kind, peer: this.#node });
     return false;
-  }
-
-  #isSent(call: PendingCall): boolean {
-    return call.turn < this.#stream.turn;
   }
 }
 

@@ -254,7 +254,7 @@ export class Peers {
     const nowMs = this.#runtime.clock.monotonicMs();
     for (const [channel, peer] of [...this.#peerOf]) {
       const isIdle = peer.node === undefined && channel.pendingCalls === 0;
-      if (isIdle && nowMs - channel.heardMs > keptIdleMs) channel.close("done", "nothing more to ask");
+      if (isIdle && nowMs - channel.usedMs > keptIdleMs) channel.close("done", "nothing more to ask");
       else channel.pulse(nowMs);
     }
     if (this.#isStopped || this.#peerOf.size === 0) return;
