@@ -1,0 +1,229 @@
+/** Each checker over small histories written by hand: quiet where all is well, loud where one thing is wrong. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { DotSet } from "../../src/core/causality/dot-set.ts";
+import type { ActorId } from "../../src/core/ids.ts";
+import { defaultBucketSettings, defaultClusterSettings } from "../../src/core/settings.ts";
+import { checkCausality } from "../../src/sim/checkers/causality.ts";
+import { checkDurability } from "../../src/sim/checkers/durability.ts";
+import { checkHonestAnswers } from "../../src/sim/checkers/honest-answers.ts";
+import { checkNewestWins } from "../../src/sim/checkers/newest-wins.ts";
+import { checkRegularReads } from "../../src/sim/checkers/regular-reads.ts";
+import { Damage } from "../../src/sim/damage.ts";
+import { Journal, type KeyJournal, type ReadEntry, type WriteEntry } from "../../src/sim/journal.ts";
+import { Simulation } from "../../src/sim/simulation.ts";
+import { nodeSurroundings } from "../../tools/surroundings.ts";
+
+/** The set of dots `counters` of actor "a". */
+const dots = (...counters: number[]): DotSet =>
+  counters.map((counter) => ({ actor: "a" as ActorId, from: counter, to: counter, time: 1000 + counter }));
+
+class Story {
+  readonly simulation: Simulation = new Simulation(1, nodeSurroundings);
+  readonly journal: Journal = new Journal(this.simulation);
+  readonly key: KeyJournal;
+  #now = 0;
+
+  constructor(change: Partial<KeyJournal["settings"]> = {}) {
+    this.key = this.journal.key("b", "k", { ...defaultBucketSettings(defaultClusterSettings), ...change });
+  }
+
+  /** A write with dot a:`counter`, acknowledged by two synced copies unless said otherwise. */
+  write(counter: number, seen: DotSet, change: Partial<WriteEntry> = {}): WriteEntry {
+    const write: WriteEntry = {
+      number: this.journal.nextNumber(),
+      kind: "put",
+      client: "c",
+      node: "n1",
+      seen,
+      readsFirst: false,
+      copies: 2,
+      synced: true,
+      began: this.#now++,
+      ended: this.#now++,
+      fate: "acknowledged",
+      why: "",
+      dot: undefined,
+      time: 1000 + counter,
+      ...change,
+    };
+    this.journal.began(this.key, write);
+    if (write.fate === "acknowledged" || counter > 0) {
+      this.journal.named(this.key, { actor: "a" as ActorId, counter }, write, "in a test");
+    }
+    return write;
+  }
+
+  read(context: DotSet, ...shown: WriteEntry[]): ReadEntry {
+    const read: ReadEntry = {
+      number: this.journal.nextNumber(),
+      client: "c",
+      node: "n1",
+      answers: 2,
+      began: this.#now++,
+      ended: this.#now++,
+      context,
+      shown: shown.map((write) => ({ write, dot: write.dot ?? assert.fail() })),
+    };
+    this.key.reads.push(read);
+    return read;
+  }
+
+  laws(check: (story: Story) => void): string[] {
+    check(this);
+    return this.simulation.violations.map(({ law }) => law);
+  }
+}
+
+const causality = (story: Story): void => checkCausality(story.simulation, story.key, false);
+const regular = (story: Story): void => void checkRegularReads(story.simulation, story.key, new Damage(), false);
+
+test("causality: a version that a read knows and does not show must have been replaced by one it knows", () => {
+  const well = new Story();
+  const [, second] = [well.write(1, []), well.write(2, dots(1))];
+  well.read(dots(1, 2), second);
+  assert.deepEqual(well.laws(causality), []);
+
+  const lost = new Story();
+  const [, concurrent] = [lost.write(1, []), lost.write(2, [])];
+  lost.read(dots(1, 2), concurrent);
+  assert.deepEqual(lost.laws(causality), ["causality"]);
+
+  const early = new Story();
+  early.write(1, []);
+  early.write(2, dots(1));
+  early.read(dots(1));
+  assert.deepEqual(early.laws(causality), ["causality"], "the write that replaced it is not in the context");
+});
+
+test("causality: a write whose answer was lost may be what replaced a version, a refused one may not", () => {
+  for (const [fate, laws] of [
+    ["unknown", []],
+    ["refused", ["causality"]],
+  ] as const) {
+    const story = new Story();
+    story.write(1, []);
+    story.write(0, dots(1), { kind: "delete", fate, time: undefined });
+    story.read(dots(1, 9));
+    assert.deepEqual(story.laws(causality), laws);
+  }
+});
+
+test("causality: a version is not shown beside one that had seen it", () => {
+  const story = new Story();
+  const [first, second] = [story.write(1, []), story.write(2, dots(1))];
+  story.read(dots(1, 2), first, second);
+  assert.deepEqual(story.laws(causality), ["causality"]);
+});
+
+test("dots: one dot for two writes, and two dots for one write, are told", () => {
+  const twice = new Story();
+  twice.write(1, []);
+  twice.write(1, []);
+  assert.deepEqual(
+    twice.simulation.violations.map(({ law }) => law),
+    ["dots"],
+  );
+  const two = new Story();
+  const write = two.write(1, []);
+  two.journal.named(two.key, { actor: "a" as ActorId, counter: 2 }, write, "in a test");
+  assert.deepEqual(
+    two.simulation.violations.map(({ law }) => law),
+    ["dots"],
+  );
+});
+
+test("regular reads: a read must see what was acknowledged before it began, if its voices and the copies overlap", () => {
+  for (const [copies, answers, laws] of [
+    [2, 2, ["regular reads"]],
+    [2, 1, []],
+    [3, 1, ["regular reads"]],
+    [1, 2, []],
+  ] as const) {
+    const story = new Story();
+    story.write(1, [], { copies });
+    const read = story.read([]);
+    story.key.reads[0] = { ...read, answers };
+    assert.deepEqual(story.laws(regular), laws, `${copies} copies, ${answers} voices`);
+  }
+  const late = new Story();
+  late.write(1, [], { ended: 1e9 });
+  late.read([]);
+  assert.deepEqual(late.laws(regular), [], "not acknowledged before it began");
+});
+
+test("regular reads: memory that was lost excuses a write acknowledged from memory, and no synced one", () => {
+  for (const [synced, laws] of [
+    [true, ["regular reads"]],
+    [false, []],
+  ] as const) {
+    const story = new Story();
+    const { ended } = story.write(1, [], { synced });
+    const damage = new Damage();
+    damage.losses.push({ member: "n1", at: ended, kind: "memory" });
+    story.read([]);
+    assert.deepEqual(
+      story.laws(({ simulation, key }) => void checkRegularReads(simulation, key, damage, false)),
+      laws,
+    );
+  }
+});
+
+test("durability: what was acknowledged is known at the end, unless as many disks were lost as held it", () => {
+  for (const [losses, laws] of [
+    [[], ["durability"]],
+    [["n1"], ["durability"]],
+    [["n1", "n2"], []],
+  ] as const) {
+    const story = new Story();
+    const { ended } = story.write(1, []);
+    const last = story.read([]);
+    const damage = new Damage();
+    for (const member of losses) damage.losses.push({ member, at: ended, kind: "disk" });
+    assert.deepEqual(
+      story.laws(({ simulation, key }) => void checkDurability(simulation, key, last, damage, false)),
+      laws,
+    );
+  }
+});
+
+test("durability under pruning: a write may be forgotten only if something that had seen it is not", () => {
+  for (const [seen, laws] of [
+    [dots(1), []],
+    [[], ["durability"]],
+  ] as const) {
+    const story = new Story();
+    story.write(1, []);
+    const second = story.write(2, seen);
+    const last = story.read(dots(2), second);
+    const check = ({ simulation, key }: Story): void => void checkDurability(simulation, key, last, new Damage(), true);
+    assert.deepEqual(story.laws(check), laws);
+  }
+});
+
+test("honest answers: what was refused for certain must not be shown", () => {
+  const story = new Story();
+  const write = story.write(1, [], { fate: "refused" });
+  story.read(dots(1), write);
+  assert.deepEqual(
+    story.laws(({ simulation, key }) => checkHonestAnswers(simulation, key)),
+    ["honest answers"],
+  );
+});
+
+test("newest wins: one version, and none older than what its client had seen", () => {
+  const newest = ({ simulation, key }: Story): void => checkNewestWins(simulation, key);
+  const beside = new Story({ reconcile: "last-write-wins" });
+  beside.read(dots(1, 2), beside.write(1, []), beside.write(2, []));
+  assert.deepEqual(beside.laws(newest), ["newest wins"]);
+  const backwards = new Story({ reconcile: "last-write-wins" });
+  backwards.write(1, []);
+  backwards.write(2, dots(1), { time: 900 });
+  assert.deepEqual(backwards.laws(newest), ["newest wins"]);
+  const lost = new Story({ reconcile: "last-write-wins" });
+  lost.write(1, []);
+  lost.write(2, []);
+  lost.read(dots(1), lost.key.writes[0] ?? assert.fail());
+  assert.deepEqual(lost.laws(regular), ["regular reads"], "the newer one was acknowledged before");
+});
