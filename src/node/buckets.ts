@@ -1,0 +1,69 @@
+/**
+ * Buckets' properties as clients see and set them. They are events of the cluster's history; the number of copies
+ * decides placement, so another n for a bucket needs every member's word that it holds none of it.
+ */
+
+import { bucketSettings } from "../core/ring/preference-list.ts";
+import { type BucketChange, type BucketSettings, contradictionIn, parseBucketChange } from "../core/settings.ts";
+import type { BucketOutcome, BucketView, Failure } from "./api.ts";
+import type { Membership } from "./membership.ts";
+import type { ChangeResult, PlacementChange } from "./placement-change.ts";
+import { checkBucketName, failure } from "./request-check.ts";
+
+export class Buckets {
+  readonly #membership: Membership;
+  readonly #changes: PlacementChange;
+
+  constructor(membership: Membership, changes: PlacementChange) {
+    this.#membership = membership;
+    this.#changes = changes;
+  }
+
+  /** Those that were told anything, by name. */
+  all(): readonly BucketView[] {
+    return [...this.#membership.ring.buckets.keys()].sort().map((bucket) => this.view(bucket));
+  }
+
+  view(bucket: string): BucketView {
+    return { bucket, ...bucketSettings(this.#membership.ring, bucket) };
+  }
+
+  /** Changes what `change` names. Never rejects. */
+  async set(bucket: string, change: BucketChange): Promise<BucketOutcome> {
+    if (!this.#membership.isMember || this.#membership.isReplaced) {
+      return failure("not-ready", `${this.#membership.name} is no member of a cluster yet`);
+    }
+    const parsed = parseBucketChange(change);
+    const wrong =
+      checkBucketName(bucket) ?? (parsed.kind === "invalid" ? failure("bad-request", parsed.why) : undefined);
+    if (wrong !== undefined || parsed.kind === "invalid") return wrong ?? failure("bad-request", "no properties");
+    const before = bucketSettings(this.#membership.ring, bucket);
+    const contradiction = contradictionIn({ ...before, ...parsed.change });
+    if (contradiction !== undefined) return failure("bad-request", contradiction);
+    if (isSame(before, parsed.change)) return { kind: "set", bucket: this.view(bucket) };
+    try {
+      const refused = await this.#commit(bucket, before, parsed.change);
+      return refused ?? { kind: "set", bucket: this.view(bucket) };
+    } catch (error) {
+      return failure("storage-failed", `cannot store the properties of bucket "${bucket}": ${String(error)}`);
+    }
+  }
+
+  async #commit(bucket: string, before: BucketSettings, change: BucketChange): Promise<Failure | undefined> {
+    const { n, ...rest } = change;
+    if (n === undefined || n === before.n) {
+      await this.#membership.append({ kind: "bucket", bucket, change: rest });
+      return undefined;
+    }
+    return failureOf(await this.#changes.propose(() => ({ kind: "bucket", bucket, change }), bucket));
+  }
+}
+
+function isSame(before: BucketSettings, change: BucketChange): boolean {
+  return Object.entries(change).every(([name, value]) => before[name as keyof BucketSettings] === value);
+}
+
+function failureOf(result: ChangeResult): Failure | undefined {
+  if (result.kind === "committed") return undefined;
+  return failure(result.why === "holds-data" ? "conflicting-change" : "not-ready", result.detail);
+}

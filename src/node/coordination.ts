@@ -1,0 +1,56 @@
+/**
+ * What one request's coordination needs of its node, gathered once: the operations (`get.ts`, `write.ts`) are objects
+ * made for one request each, and take this instead of eight parameters.
+ */
+
+import type { NodeId } from "../core/ids.ts";
+import type { Limits } from "../core/limits.ts";
+import type { Voice } from "../core/quorum/voice.ts";
+import { ownersOf } from "../core/ring/preference-list.ts";
+import type { Ring } from "../core/ring/ring.ts";
+import type { Peers } from "../rpc/peers.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { Refusal, RefusalCode } from "../wire/message.ts";
+import type { NodeCounters } from "./counters.ts";
+import type { KeyPlace } from "./key-place.ts";
+import type { Replica } from "./replica.ts";
+
+export interface Coordination {
+  readonly runtime: Runtime;
+  readonly limits: Limits;
+  readonly counters: NodeCounters;
+  readonly self: NodeId;
+  readonly peers: Peers;
+  readonly replica: Replica;
+  /** The ring as this node knows it now. */
+  ring(): Ring;
+  /** This node's voice among the n owners of a key, or undefined: it owns nothing there, or has nothing to vouch for. */
+  voice(place: KeyPlace, n: number): Voice | undefined;
+  /** Whether the node serves the bucket: a member, not stopping, not waiting for a change of placement to be decided. */
+  isOpen(bucket: string): boolean;
+  /** A peer turned out to know another ring: exchange histories with it at once. */
+  ringDiffers(from: NodeId): void;
+}
+
+/** How long to wait before asking again a peer that waits for a membership change, in ms. */
+export const retryPauseMs: number = 25;
+
+/** Whether a peer that refused so may be asked again within the same request. */
+export function isPassing(code: RefusalCode): boolean {
+  return code === "stale-ring" || code === "not-ready";
+}
+
+/** The refusal that a request ends with. `mayHaveHappened` is for writes. */
+export function refusal(
+  ringVersion: number,
+  code: RefusalCode,
+  detail: string,
+  more: { mayHaveHappened?: boolean; needed?: number; received?: number } = {},
+): Refusal {
+  return { kind: "refusal", id: 0, ringVersion, code, detail, mayHaveHappened: false, ...more };
+}
+
+/** The owner that had this place among a key's owners when a request began, if it still has it. */
+export function stillOwner(ring: Ring, place: KeyPlace, n: number, node: NodeId): boolean {
+  return ownersOf(ring, place.partition, n).includes(node);
+}

@@ -1,0 +1,144 @@
+/**
+ * Coordinates the requests for keys of which this node is an owner (§4.5): its own clients' and those that other
+ * nodes pass on. Checks that it may, turns the bucket's properties into numbers, and starts the operation.
+ *
+ * Every refusal before an operation starts is certain: nothing has happened, and another owner may be asked.
+ */
+
+import { emptyDotSet } from "../core/causality/dot-set.ts";
+import { readRequirement, writeRequirement } from "../core/quorum/requirement.ts";
+import { bucketSettings } from "../core/ring/preference-list.ts";
+import type { BucketSettings } from "../core/settings.ts";
+import type { CoordinateGet, CoordinateWrite, GetAnswer, Refusal, RefusalCode, WriteAnswer } from "../wire/message.ts";
+import { type Coordination, refusal } from "./coordination.ts";
+import { GetOperation } from "./get.ts";
+import { type KeyPlace, placeOf } from "./key-place.ts";
+import { WriteOperation } from "./write.ts";
+
+export type DeliverGet = (answer: GetAnswer | Refusal) => void;
+export type DeliverWrite = (answer: WriteAnswer | Refusal) => void;
+
+interface Admitted {
+  readonly kind: "admitted";
+  readonly place: KeyPlace;
+  readonly bucket: BucketSettings;
+  readonly members: number;
+}
+
+export class Coordinator {
+  readonly #node: Coordination;
+  #underWay = 0;
+  #idleWaiters: (() => void)[] = [];
+
+  constructor(node: Coordination) {
+    this.#node = node;
+  }
+
+  /** Operations that have not delivered their answer yet. */
+  get underWay(): number {
+    return this.#underWay;
+  }
+
+  /** Resolves once nothing is under way. */
+  idle(): Promise<void> {
+    if (this.#underWay === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#idleWaiters.push(resolve));
+  }
+
+  get(request: CoordinateGet, deliver: DeliverGet): void {
+    const admitted = this.#admit(request);
+    if (admitted.kind === "refusal") return deliver(admitted);
+    this.#read(request, admitted, { r: request.r, pr: request.pr }, deliver);
+  }
+
+  write(request: CoordinateWrite, deliver: DeliverWrite): void {
+    const admitted = this.#admit(request);
+    if (admitted.kind === "refusal") return deliver(admitted);
+    const readsFirst = request.onlyIfAbsent || (request.version === undefined && request.context === undefined);
+    if (!readsFirst) return this.#mint(request, admitted, request, request.budgetMs, deliver);
+
+    const startedMs = this.#node.runtime.clock.monotonicMs();
+    this.#read(request, admitted, { r: "quorum", pr: undefined }, (found) => {
+      if (found.kind === "refusal") return deliver({ ...found, mayHaveHappened: false });
+      if (request.onlyIfAbsent && (found.state?.siblings.length ?? 0) > 0) {
+        const detail = `"${request.key}" in bucket "${request.bucket}" has ${found.state?.siblings.length} live versions, none is allowed`;
+        return deliver(this.#refuse("precondition-failed", detail));
+      }
+      const leftMs = request.budgetMs - (this.#node.runtime.clock.monotonicMs() - startedMs);
+      if (leftMs <= 0) return deliver(this.#refuse("deadline-passed", "the time was up before the write began"));
+      const seen = request.context ?? (request.version === undefined ? found.state?.context : undefined);
+      this.#mint(request, admitted, { context: seen }, leftMs, deliver);
+    });
+  }
+
+  #admit(request: CoordinateGet | CoordinateWrite): Admitted | Refusal {
+    const node = this.#node;
+    if (!node.isOpen(request.bucket)) return this.#notOpen();
+    if (request.budgetMs <= 0) return this.#refuse("deadline-passed", "the request's time was up when it arrived");
+    if (this.#underWay >= node.limits.coordinations) {
+      node.counters.overloads += 1;
+      return this.#refuse("overloaded", `${this.#underWay} requests are under way, the limit`);
+    }
+    const ring = node.ring();
+    const place = placeOf(request.bucket, request.key, ring.settings.partitions);
+    const bucket = bucketSettings(ring, request.bucket);
+    if (node.voice(place, bucket.n) === undefined) {
+      return this.#refuse("no-owner", `this node has no voice for partition ${place.partition}`);
+    }
+    return { kind: "admitted", place, bucket, members: ring.members.size };
+  }
+
+  #read(
+    request: CoordinateGet | CoordinateWrite,
+    admitted: Admitted,
+    asked: Parameters<typeof readRequirement>[1],
+    deliver: DeliverGet,
+  ): void {
+    const { place, bucket, members } = admitted;
+    const requirement = readRequirement(bucket, asked, members);
+    if (requirement.kind === "unsatisfiable") return deliver(this.#refuse("bad-request", requirement.why));
+    const lastWriteWins = bucket.reconcile === "last-write-wins";
+    const plan = { place, requirement, lastWriteWins, budgetMs: request.budgetMs };
+    new GetOperation(this.#node, plan, this.#counted(deliver)).start();
+  }
+
+  #mint(
+    request: CoordinateWrite,
+    admitted: Admitted,
+    seen: Pick<CoordinateWrite, "context"> | { readonly context: CoordinateWrite["context"] | undefined },
+    budgetMs: number,
+    deliver: DeliverWrite,
+  ): void {
+    // A promise to hold nothing may have been made since the request came in.
+    if (!this.#node.isOpen(request.bucket)) return deliver(this.#notOpen());
+    const { place, bucket, members } = admitted;
+    const requirement = writeRequirement(bucket, request, members);
+    if (requirement.kind === "unsatisfiable") return deliver(this.#refuse("bad-request", requirement.why));
+    const intent = {
+      seen: seen.context ?? emptyDotSet,
+      lastWriteWins: bucket.reconcile === "last-write-wins",
+      ...(request.version === undefined ? {} : { version: request.version }),
+      ...(request.writeId === undefined ? {} : { writeId: request.writeId }),
+    };
+    const plan = { place, requirement, intent, clientSeen: request.context, budgetMs };
+    new WriteOperation(this.#node, plan, this.#counted(deliver)).start();
+  }
+
+  #counted<A>(deliver: (answer: A) => void): (answer: A) => void {
+    this.#underWay += 1;
+    return (answer) => {
+      this.#underWay -= 1;
+      deliver(answer);
+      if (this.#underWay > 0) return;
+      for (const wake of this.#idleWaiters.splice(0)) wake();
+    };
+  }
+
+  #notOpen(): Refusal {
+    return this.#refuse("not-ready", "the node waits for a membership change to be decided");
+  }
+
+  #refuse(code: RefusalCode, detail: string): Refusal {
+    return refusal(this.#node.ring().version, code, detail);
+  }
+}

@@ -1,0 +1,48 @@
+/**
+ * What a node counts while it works: plain numbers, so that counting costs an addition; `metrics.ts` turns them into
+ * samples when somebody asks. Every one only grows.
+ */
+
+export interface NodeCounters {
+  gets: number;
+  puts: number;
+  deletes: number;
+  /** Requests passed on to an owner. */
+  forwarded: number;
+  failedGets: number;
+  failedWrites: number;
+  /** Peers' requests to this node's own copies. */
+  replicaGets: number;
+  replicaPuts: number;
+  /** Stale copies to which a merged state was sent after a read. */
+  readRepairs: number;
+  /** Context entries dropped by the bound of last resort; each may show a replaced value again (§4.4). */
+  prunedContextEntries: number;
+  /** Stored records that did not match their checksum. */
+  corruptRecords: number;
+  /** Values that did not match their checksum when they were to be served. */
+  corruptValues: number;
+  /** Requests refused because the two sides knew different rings. */
+  staleRings: number;
+  /** Requests refused because too much was under way. */
+  overloads: number;
+}
+
+export function newCounters(): NodeCounters {
+  return {
+    gets: 0,
+    puts: 0,
+    deletes: 0,
+    forwarded: 0,
+    failedGets: 0,
+    failedWrites: 0,
+    replicaGets: 0,
+    replicaPuts: 0,
+    readRepairs: 0,
+    prunedContextEntries: 0,
+    corruptRecords: 0,
+    corruptValues: 0,
+    staleRings: 0,
+    overloads: 0,
+  };
+}

@@ -1,0 +1,115 @@
+/** What a node has counted, and the levels it stands at, as samples for whoever asks: the names are the project's interface. */
+
+import type { RpcCounters } from "../rpc/counters.ts";
+import type { StorageEngine } from "../storage/engine.ts";
+import type { WriteBuffer } from "../storage/write-buffer.ts";
+import type { MetricSample } from "./api.ts";
+import type { NodeCounters } from "./counters.ts";
+
+export interface Measured {
+  readonly counters: NodeCounters;
+  readonly buffer: WriteBuffer;
+  readonly engine: StorageEngine;
+  readonly outgoing: RpcCounters;
+  readonly incoming: RpcCounters;
+  readonly coordinations: number;
+  readonly pendingCalls: number;
+  readonly members: number;
+  readonly membersUp: number;
+  readonly voices: number;
+  readonly ringVersion: number;
+}
+
+type Row = readonly [
+  name: string,
+  kind: MetricSample["kind"],
+  help: string,
+  value: number,
+  labels?: MetricSample["labels"],
+];
+
+export function metricSamples(measured: Measured): readonly MetricSample[] {
+  return rows(measured).map(([name, kind, help, value, labels = {}]) => ({
+    name: `cartwheel_${name}`,
+    kind,
+    help,
+    value,
+    labels,
+  }));
+}
+
+function rows(measured: Measured): readonly Row[] {
+  const { counters: c, buffer, engine } = measured;
+  const usage = engine.usage();
+  const commits = buffer.counts;
+  const requests = "Requests of clients this node took, by operation.";
+  const failed = "Of those, requests that failed after they were understood.";
+  const replicas = "Requests of coordinators to this node's own copies.";
+  return [
+    ["requests_total", "counter", requests, c.gets, { operation: "get" }],
+    ["requests_total", "counter", requests, c.puts, { operation: "put" }],
+    ["requests_total", "counter", requests, c.deletes, { operation: "delete" }],
+    ["requests_failed_total", "counter", failed, c.failedGets, { operation: "get" }],
+    ["requests_failed_total", "counter", failed, c.failedWrites, { operation: "write" }],
+    ["forwarded_total", "counter", "Requests passed on to an owner.", c.forwarded],
+    ["replica_requests_total", "counter", replicas, c.replicaGets, { operation: "get" }],
+    ["replica_requests_total", "counter", replicas, c.replicaPuts, { operation: "put" }],
+    ["read_repairs_total", "counter", "Stale copies that a read found and sent the merged state.", c.readRepairs],
+    [
+      "pruned_context_entries_total",
+      "counter",
+      "Context entries dropped by the bound of last resort.",
+      c.prunedContextEntries,
+    ],
+    ["corrupt_records_total", "counter", "Stored records that did not match their checksum.", c.corruptRecords],
+    ["corrupt_values_total", "counter", "Values from peers that did not match their checksum.", c.corruptValues],
+    ["stale_rings_total", "counter", "Peers' requests refused because the rings differed.", c.staleRings],
+    ["overloads_total", "counter", "Requests refused because too much was under way.", c.overloads],
+    ["commits_total", "counter", "Batches of writes committed to the disk.", commits.commits],
+    ["commits_failed_total", "counter", "Batches of writes that failed.", commits.failedCommits],
+    [
+      "buffered_writes_total",
+      "counter",
+      "Writes handed to the disk; with commits_total, how many share one.",
+      commits.writes,
+    ],
+    ["write_buffer_bytes", "gauge", "Writes that wait for the disk.", buffer.queuedBytes],
+    ["coordinations", "gauge", "Requests under way that this node coordinates.", measured.coordinations],
+    ["pending_calls", "gauge", "Calls to peers that wait for an answer.", measured.pendingCalls],
+    ["stored_keys", "gauge", "Keys in the store, the node's own records included.", usage.keys],
+    ["stored_bytes", "gauge", "Bytes the store takes.", usage.bytes],
+    ["members", "gauge", "Members of the cluster.", measured.members],
+    ["members_up", "gauge", "Members this node can reach, itself included.", measured.membersUp],
+    ["voices", "gauge", "Seats for which this node's answers count.", measured.voices],
+    ["ring_version", "gauge", "Lamport time of the newest change of placement.", measured.ringVersion],
+    ...rpcRows("outgoing", measured.outgoing),
+    ...rpcRows("incoming", measured.incoming),
+  ];
+}
+
+function rpcRows(direction: string, rpc: RpcCounters): readonly Row[] {
+  const labels = { direction };
+  return [
+    ["frames_total", "counter", "Messages on connections to peers.", rpc.framesOut, { direction, to: "peer" }],
+    ["frames_total", "counter", "Messages on connections to peers.", rpc.framesIn, { direction, to: "here" }],
+    [
+      "network_writes_total",
+      "counter",
+      "Writes to connections; frames_total over this is the batching.",
+      rpc.writes,
+      labels,
+    ],
+    ["network_bytes_total", "counter", "Bytes on connections to peers.", rpc.bytesOut, { direction, to: "peer" }],
+    ["network_bytes_total", "counter", "Bytes on connections to peers.", rpc.bytesIn, { direction, to: "here" }],
+    ["connections", "gauge", "Connections to peers that stand or are being made.", rpc.connections, labels],
+    ...Object.entries(rpc.closed).map(([cause, value]): Row => {
+      return [
+        "connections_closed_total",
+        "counter",
+        "Connections to peers that closed, by cause.",
+        value,
+        { direction, cause },
+      ];
+    }),
+  ];
+}

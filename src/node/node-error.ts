@@ -1,0 +1,19 @@
+/**
+ * Why a node cannot start, or cannot go on:
+ * - `refused`: its directory does not fit what it was told, or the cluster will not have it;
+ * - `superseded`: its directory was taken for lost, and another process has its place;
+ * - `wrong-cluster`: the addresses it was given are another cluster's;
+ * - `listen-failed`: it cannot have the address it was to listen on;
+ * - `stopped`: it was stopped before it was a member.
+ */
+export type NodeErrorCode = "refused" | "superseded" | "wrong-cluster" | "listen-failed" | "stopped";
+
+export class NodeError extends Error {
+  override readonly name = "NodeError";
+  readonly code: NodeErrorCode;
+
+  constructor(code: NodeErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.code = code;
+  }
+}

@@ -1,0 +1,341 @@
+/**
+ * One node: everything wired together over the ports it was given, from the first look at its directory to the last
+ * write at its end.
+ *
+ * A client's request goes through `client-requests.ts` to an owner's `coordinator.ts`; what peers ask comes in through
+ * `peer-service.ts` and `membership-service.ts`. The same code runs on a machine and in the simulation.
+ */
+
+import type { NodeId } from "../core/ids.ts";
+import type { Limits } from "../core/limits.ts";
+import type { HistoryEvent } from "../core/membership/event.ts";
+import type { BucketChange, ClusterSettings } from "../core/settings.ts";
+import { Peers } from "../rpc/peers.ts";
+import { type Requester, Server } from "../rpc/server.ts";
+import type { Address } from "../runtime/network.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { TaskGroup } from "../runtime/task-group.ts";
+import type { StorageEngine } from "../storage/engine.ts";
+import { openMetaStore } from "../storage/meta-store.ts";
+import { WriteBuffer } from "../storage/write-buffer.ts";
+import type { Hello, Request } from "../wire/message.ts";
+import type {
+  BucketOutcome,
+  BucketView,
+  ClusterView,
+  DeleteRequest,
+  GetOutcome,
+  GetRequest,
+  LocateView,
+  MetricSample,
+  NodeApi,
+  PutRequest,
+  RingView,
+  WriteOutcome,
+} from "./api.ts";
+import { Buckets } from "./buckets.ts";
+import { ClientRequests } from "./client-requests.ts";
+import type { Coordination } from "./coordination.ts";
+import { refusal } from "./coordination.ts";
+import { Coordinator } from "./coordinator.ts";
+import { type NodeCounters, newCounters } from "./counters.ts";
+import { foreignSeed } from "./foreign-seeds.ts";
+import { defaultGossipOptions, Gossip } from "./gossip.ts";
+import { holdingsOf } from "./holdings.ts";
+import { Joiner, type OwnAddresses, Sponsor } from "./joining.ts";
+import { Membership } from "./membership.ts";
+import { MembershipService } from "./membership-service.ts";
+import { metricSamples } from "./metrics.ts";
+import { NodeError } from "./node-error.ts";
+import { PeerService } from "./peer-service.ts";
+import { PlacementChange } from "./placement-change.ts";
+import { Pledge } from "./pledge.ts";
+import { Presence } from "./presence.ts";
+import { Replica } from "./replica.ts";
+import { Seats } from "./seats.ts";
+import { SelfDescription } from "./self-description.ts";
+import { clusterView, emptyClusterView, locateView, ringView, type Seen } from "./views.ts";
+
+export interface NodeOptions {
+  readonly runtime: Runtime;
+  /** Opened for this node alone; whoever opened it closes it after `stop`. */
+  readonly engine: StorageEngine;
+  /** For people; unique in the cluster. */
+  readonly name: string;
+  readonly zone?: string | undefined;
+  readonly capacity?: number | undefined;
+  /** Where peers are listened to. */
+  readonly listen: Address;
+  /** Where others reach it, if that differs. */
+  readonly advertise?: Address | undefined;
+  /** Where its HTTP interface is, for others to know; empty if it has none. */
+  readonly http: Address | "";
+  /** Members to ask for admission at the first start; empty founds a cluster. Later they are seeds of gossip. */
+  readonly join: readonly Address[];
+  readonly settings: Partial<ClusterSettings>;
+  readonly limits: Limits;
+  readonly software: string;
+  /** The node found out that it must not go on; it serves nothing any more and is to be stopped. */
+  readonly onEnded?: (error: NodeError) => void;
+}
+
+export class Node implements NodeApi {
+  readonly name: string;
+  readonly #options: NodeOptions;
+  readonly #runtime: Runtime;
+  readonly #counters: NodeCounters = newCounters();
+  readonly #tasks: TaskGroup;
+  readonly #buffer: WriteBuffer;
+  readonly #membership: Membership;
+  readonly #peers: Peers;
+  readonly #server: Server;
+  readonly #seats: Seats;
+  readonly #pledge: Pledge;
+  readonly #gossip: Gossip;
+  readonly #changes: PlacementChange;
+  readonly #joiner: Joiner;
+  readonly #presence: Presence;
+  readonly #description: SelfDescription;
+  readonly #node: Coordination;
+  readonly #coordinator: Coordinator;
+  readonly #clients: ClientRequests;
+  readonly #buckets: Buckets;
+  readonly #peerService: PeerService;
+  readonly #membershipService: MembershipService;
+  #isServing = false;
+  #isStopping = false;
+  #hasEnded = false;
+
+  constructor(options: NodeOptions) {
+    const { runtime, engine, limits, join } = options;
+    const { clock, log } = runtime;
+    this.#options = options;
+    this.#runtime = runtime;
+    this.name = options.name;
+    this.#tasks = new TaskGroup(log);
+    const meta = openMetaStore(engine, runtime.checksum);
+    const onCommitFailed = (): void => replica.endRun();
+    this.#buffer = new WriteBuffer({ engine, clock, limitBytes: limits.writeBufferBytes, onCommitFailed });
+    const replica = new Replica({ runtime, buffer: this.#buffer, limits, counters: this.#counters });
+
+    const { name, zone, capacity, settings, software } = options;
+    this.#membership = new Membership(runtime, meta, { name, zone, capacity, settings, software });
+    const membership = this.#membership;
+    const hello = (): Hello => this.#hello();
+    const addressOf = (node: NodeId): Address | undefined => membership.addressOf(node);
+    this.#peers = new Peers({ runtime, limits, hello, addressOf });
+    this.#server = new Server({ runtime, limits, hello, serve: (request, from) => this.#serve(request, from) });
+    this.#seats = new Seats(membership, meta, log);
+    this.#pledge = new Pledge(
+      meta,
+      holdingsOf(this.#buffer, () => membership.ring.settings.partitions),
+    );
+    this.#gossip = new Gossip(runtime, membership, this.#peers, { ...defaultGossipOptions, seeds: join });
+    this.#changes = new PlacementChange(runtime, membership, this.#peers, this.#gossip, this.#pledge);
+    this.#joiner = new Joiner(runtime, membership, this.#peers);
+    this.#presence = new Presence(runtime, membership, this.#peers);
+    this.#description = new SelfDescription(runtime, membership, this.#seats);
+    membership.onChange(() => {
+      if (membership.isReplaced) this.#end(new NodeError("superseded", this.#supersededBy()));
+    });
+
+    this.#node = {
+      runtime,
+      limits,
+      counters: this.#counters,
+      peers: this.#peers,
+      replica,
+      get self() {
+        return membership.self;
+      },
+      ring: () => membership.ring,
+      voice: ({ partition }, n) => this.#seats.voice(partition, n),
+      isOpen: (bucket) => this.#isServing && !this.#pledge.forbids(bucket),
+      ringDiffers: (from) => this.#gossip.gossipNow(from),
+    };
+    this.#coordinator = new Coordinator(this.#node);
+    this.#clients = new ClientRequests(this.#node, this.#coordinator, membership);
+    this.#buckets = new Buckets(membership, this.#changes);
+    this.#peerService = new PeerService(this.#node, this.#coordinator);
+    const sponsor = new Sponsor(runtime, membership, this.#peers, this.#changes);
+    const { changes, gossip, tasks } = { changes: this.#changes, gossip: this.#gossip, tasks: this.#tasks };
+    this.#membershipService = new MembershipService({ membership, gossip, changes, sponsor, tasks });
+  }
+
+  /** Resolves when the node is a member and serves. Rejects with `NodeError` or `StorageError`. */
+  async start(): Promise<void> {
+    const opened = await this.#membership.open();
+    if (opened.kind === "refused") throw new NodeError("refused", opened.why);
+    const listening = await this.#listen();
+    const addresses = { peer: this.#options.advertise ?? listening, http: this.#options.http };
+    if (opened.kind === "stranger") await this.#becomeMember(addresses);
+    else this.#tasks.run("looking at the seeds", () => this.#checkSeeds());
+    if (this.#isStopping) throw new NodeError("stopped", `${this.name} was stopped before it was a member`);
+    await this.#seats.open();
+    this.#pledge.open();
+    this.#isServing = !this.#membership.isReplaced && !this.#hasEnded;
+    await this.#description.start(addresses);
+    this.#gossip.start();
+    this.#changes.start();
+    this.#presence.start();
+    const { self, cluster, incarnation, ring } = this.#membership;
+    const fields = { node: self, cluster, incarnation, members: ring.members.size, voices: this.#seats.count };
+    this.#runtime.log.info("serving", { ...fields, ...addresses });
+  }
+
+  /** Takes no more requests, finishes those under way and what they wrote, and resolves. The engine stays open. */
+  async stop(): Promise<void> {
+    this.#isServing = false;
+    this.#isStopping = true;
+    this.#joiner.stop();
+    await this.#coordinator.idle();
+    await Promise.all([this.#gossip.stop(), this.#changes.stop(), this.#presence.stop(), this.#description.stop()]);
+    await this.#server.stop();
+    this.#peers.stop();
+    await this.#tasks.close();
+    await this.#seats.stop();
+    await this.#buffer.close();
+  }
+
+  get isReady(): boolean {
+    return this.#isServing && !this.#pledge.forbidsAll;
+  }
+
+  get(request: GetRequest): Promise<GetOutcome> {
+    return this.#clients.get(request);
+  }
+
+  put(request: PutRequest): Promise<WriteOutcome> {
+    return this.#clients.put(request);
+  }
+
+  delete(request: DeleteRequest): Promise<WriteOutcome> {
+    return this.#clients.delete(request);
+  }
+
+  buckets(): readonly BucketView[] {
+    return this.#membership.isMember ? this.#buckets.all() : [];
+  }
+
+  bucket(bucket: string): BucketView {
+    return this.#buckets.view(bucket);
+  }
+
+  setBucket(bucket: string, change: BucketChange): Promise<BucketOutcome> {
+    return this.#buckets.set(bucket, change);
+  }
+
+  cluster(): ClusterView {
+    return this.#membership.isMember ? clusterView(this.#seen()) : emptyClusterView(this.name, this.#options.software);
+  }
+
+  ring(): RingView {
+    return this.#membership.isMember ? ringView(this.#seen()) : { partitions: [] };
+  }
+
+  locate(bucket: string, key: string): LocateView {
+    return locateView(this.#seen(), bucket, key);
+  }
+
+  history(): readonly HistoryEvent[] {
+    return this.#membership.history;
+  }
+
+  metrics(): readonly MetricSample[] {
+    const members = this.#membership.isMember ? [...this.#membership.ring.members.keys()] : [];
+    return metricSamples({
+      counters: this.#counters,
+      buffer: this.#buffer,
+      engine: this.#options.engine,
+      outgoing: this.#peers.counters,
+      incoming: this.#server.counters,
+      coordinations: this.#coordinator.underWay,
+      pendingCalls: this.#peers.pendingCalls,
+      members: members.length,
+      membersUp: members.filter((node) => this.#presence.isUp(node)).length,
+      voices: this.#seats.count,
+      ringVersion: this.#membership.ringVersion,
+    });
+  }
+
+  #serve(request: Request, from: Requester): void {
+    switch (request.kind) {
+      case "replica-get":
+      case "replica-put":
+      case "coordinate-get":
+      case "coordinate-write": {
+        const why = this.#reasonToRefuse(from.hello);
+        if (why === undefined) this.#peerService.serve(request, from);
+        else from.reply(refusal(this.#membership.ringVersion, why.code, why.detail), request.id);
+        return;
+      }
+      default:
+        this.#membershipService.serve(request, from);
+    }
+  }
+
+  /** Data is for members that are who they were when they joined. */
+  #reasonToRefuse({
+    node,
+    incarnation,
+    name,
+  }: Hello): { code: "not-ready" | "superseded"; detail: string } | undefined {
+    if (!this.#isServing) return { code: "not-ready", detail: `${this.name} is starting or stopping` };
+    const member = this.#membership.ring.members.get(node);
+    if (member === undefined || member.incarnation === incarnation) return undefined;
+    if (!this.#membership.isSuperseded(node, incarnation)) return undefined;
+    return { code: "superseded", detail: `another process has taken the place of this ${name}` };
+  }
+
+  #hello(): Hello {
+    const { isMember, self: node, cluster, incarnation, name } = this.#membership;
+    return { kind: "hello", id: 0, role: isMember ? "member" : "joiner", cluster, node, incarnation, name };
+  }
+
+  #seen(): Seen {
+    return {
+      ring: this.#membership.ring,
+      name: this.name,
+      software: this.#options.software,
+      recordOf: (node) => this.#membership.records.get(node),
+      isUp: (node) => this.#presence.isUp(node),
+    };
+  }
+
+  async #listen(): Promise<Address> {
+    try {
+      return await this.#server.listen(this.#options.listen);
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new NodeError("listen-failed", `cannot listen on ${this.#options.listen}: ${why}`, { cause });
+    }
+  }
+
+  async #becomeMember(addresses: OwnAddresses): Promise<void> {
+    const { join } = this.#options;
+    if (join.length === 0) return this.#membership.found();
+    const outcome = await this.#joiner.join(join, addresses);
+    if (outcome.kind === "refused") throw new NodeError("refused", `${this.name} cannot join: ${outcome.why}`);
+  }
+
+  async #checkSeeds(): Promise<void> {
+    const { limits, join } = this.#options;
+    const foreign = await foreignSeed(this.#runtime, limits, this.#membership, join);
+    if (foreign !== undefined) this.#end(new NodeError("wrong-cluster", foreign));
+  }
+
+  #supersededBy(): string {
+    const { self, incarnation, ring } = this.#membership;
+    const now = ring.members.get(self)?.incarnation;
+    return `${this.name} took its place again with another directory (${now}); this one (${incarnation}) must not be used`;
+  }
+
+  /** Serves nothing from now on, and says so. */
+  #end(error: NodeError): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    this.#isServing = false;
+    this.#runtime.log.error("this node must not go on", { code: error.code, why: error.message });
+    this.#options.onEnded?.(error);
+  }
+}

@@ -1,0 +1,51 @@
+/**
+ * Read repair (§5): once every owner has answered or will not, those whose state is behind the merge of all answers
+ * are sent that merge. It costs the reader nothing, since the answer has left.
+ *
+ * Nobody waits for a repair: a lost one is found again by the next read or by anti-entropy.
+ */
+
+import { type SiblingSet, sameState } from "../core/causality/sibling-set.ts";
+import type { NodeId } from "../core/ids.ts";
+import type { AnswerHandler } from "../rpc/call.ts";
+import type { ReplicaPut } from "../wire/message.ts";
+import type { Coordination } from "./coordination.ts";
+import type { KeyPlace } from "./key-place.ts";
+
+/** One owner's answer; `state` undefined: it has nothing of the key. */
+export interface Answered {
+  readonly node: NodeId;
+  readonly state: SiblingSet | undefined;
+}
+
+const nobodyWaits: AnswerHandler = { onAnswer: () => {}, onFailure: () => {} };
+
+export function repairStale(
+  node: Coordination,
+  read: { readonly place: KeyPlace; readonly lastWriteWins: boolean; readonly budgetMs: number },
+  answered: readonly Answered[],
+  merged: SiblingSet,
+): void {
+  const { place, lastWriteWins } = read;
+  let repair: ReplicaPut | undefined;
+  for (const { node: owner, state } of answered) {
+    if (state !== undefined && sameState(state, merged)) continue;
+    node.counters.readRepairs += 1;
+    if (owner === node.self) {
+      node.replica.merge(place, merged, lastWriteWins, undefined);
+      continue;
+    }
+    repair ??= {
+      kind: "replica-put",
+      id: 0,
+      ringVersion: node.ring().version,
+      bucket: place.bucket,
+      key: place.key,
+      purpose: "repair",
+      synced: false,
+      lastWriteWins,
+      state: merged,
+    };
+    node.peers.call(owner, repair, node.limits.requestTimeoutMs, nobodyWaits, 0);
+  }
+}

@@ -1,0 +1,238 @@
+/**
+ * This node's own copies: reading one, merging a peer's state into one, and minting a client's write into one.
+ *
+ * The read, the change and the handing over to the write buffer are one synchronous step, so nothing can come between
+ * the read and the write of a key; the buffer shows the new state to every later read at once, and tells when it is
+ * on disk. That replaces a queue per key.
+ *
+ * The laws of minting (`core/causality/minting.ts`) end here: the mint record is read from and written with the
+ * key's own state, a state that came by merge keeps whatever record was there, and a failed commit ends the run, so
+ * that no dot that was already sent can be minted again.
+ *
+ * A damaged record is never served and never merged into: its replica refuses the key, since a copy that starts anew
+ * would vouch for writes it has lost.
+ */
+
+import { MalformedBytes } from "../core/bytes/byte-reader.ts";
+import type { Dot } from "../core/causality/dot.ts";
+import type { DotSet } from "../core/causality/dot-set.ts";
+import { mergeNewest, nextModified, soleTombstone, soleVersion } from "../core/causality/last-write-wins.ts";
+import { ActorSource, runBytes } from "../core/causality/minting.ts";
+import {
+  emptySiblingSet,
+  mergeStates,
+  pruneState,
+  putVersion,
+  removeVersions,
+  type Sibling,
+  type SiblingSet,
+  stateBytes,
+  versionOfWrite,
+} from "../core/causality/sibling-set.ts";
+import type { Limits } from "../core/limits.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { StorageError } from "../storage/engine.ts";
+import type { DurableListener, WriteBuffer } from "../storage/write-buffer.ts";
+import type { RefusalCode } from "../wire/message.ts";
+import { decodeRecord, encodeRecord, type KeyRecord } from "../wire/record.ts";
+import { verifyValues } from "../wire/state-codec.ts";
+import type { NodeCounters } from "./counters.ts";
+import type { KeyPlace } from "./key-place.ts";
+
+/** A replica's reason not to do what it was asked. Nothing has happened. */
+export interface ReplicaRefusal {
+  readonly kind: "refused";
+  readonly code: RefusalCode;
+  readonly detail: string;
+}
+
+export interface LocalState {
+  readonly kind: "state";
+  /** Undefined: nothing is known of the key. */
+  readonly state: SiblingSet | undefined;
+}
+
+/** A client's write, as its coordinator carries it out. */
+export interface WriteIntent {
+  /** What the client has seen; empty for a blind write. */
+  readonly seen: DotSet;
+  /** Absent for a delete. */
+  readonly version?: { readonly value: Uint8Array; readonly checksum: number; readonly contentType: string };
+  readonly writeId?: string;
+  readonly lastWriteWins: boolean;
+}
+
+export interface LocalWrite {
+  readonly kind: "written";
+  readonly dot: Dot;
+  /** Wall time of the write, in ms since 1970. */
+  readonly modified: number;
+  /** The whole state after the write: what the other replicas are to merge. */
+  readonly state: SiblingSet;
+}
+
+export class Replica {
+  readonly #runtime: Runtime;
+  readonly #buffer: WriteBuffer;
+  readonly #limits: Limits;
+  readonly #counters: NodeCounters;
+  readonly #actors: ActorSource;
+
+  constructor(options: { runtime: Runtime; buffer: WriteBuffer; limits: Limits; counters: NodeCounters }) {
+    this.#runtime = options.runtime;
+    this.#buffer = options.buffer;
+    this.#limits = options.limits;
+    this.#counters = options.counters;
+    this.#actors = new ActorSource(options.runtime.random.bytes(runBytes));
+  }
+
+  /** A commit failed: dots that were already sent may be missing on disk, so nobody mints under their actors again. */
+  endRun(): void {
+    this.#actors.renewRun(this.#runtime.random.bytes(runBytes));
+  }
+
+  /** This node's state of a key, writes in flight included. */
+  read(place: KeyPlace): LocalState | ReplicaRefusal {
+    const held = this.#load(place);
+    if (held !== undefined && "kind" in held) return held;
+    return { kind: "state", state: held?.state };
+  }
+
+  /**
+   * Merges a peer's state into this node's. `listener`, where there is one, hears in a later turn that the result is on
+   * disk, or why it is not.
+   */
+  merge(
+    place: KeyPlace,
+    incoming: SiblingSet,
+    lastWriteWins: boolean,
+    listener: DurableListener | undefined,
+  ): LocalState | ReplicaRefusal {
+    if (!verifyValues(incoming, this.#runtime.checksum)) {
+      return { kind: "refused", code: "corrupt", detail: `a value of ${describe(place)} does not match its checksum` };
+    }
+    const held = this.#load(place);
+    if (held !== undefined && "kind" in held) return held;
+    const before = held?.state ?? emptySiblingSet;
+    const merged = lastWriteWins ? mergeNewest(before, incoming) : mergeStates(before, incoming);
+    if (held !== undefined && merged === before) {
+      this.#confirm(place, listener);
+      return { kind: "state", state: before };
+    }
+    const full = this.#refuseIfFull();
+    if (full !== undefined) return full;
+    const state = this.#bounded(merged);
+    this.#store(place, { mint: held?.mint, state }, listener);
+    return { kind: "state", state };
+  }
+
+  /** Mints a client's write into this node's state (§4.4). `listener` as for `merge`. */
+  write(place: KeyPlace, intent: WriteIntent, listener: DurableListener | undefined): LocalWrite | ReplicaRefusal {
+    const full = this.#refuseIfFull();
+    if (full !== undefined) return full;
+    const held = this.#load(place);
+    if (held !== undefined && "kind" in held) return held;
+    const before = held?.state ?? emptySiblingSet;
+
+    const earlier = intent.writeId === undefined ? undefined : versionOfWrite(before, intent.writeId);
+    if (held !== undefined && earlier !== undefined) {
+      this.#confirm(place, listener);
+      return { kind: "written", dot: earlier.dot, modified: earlier.modified, state: before };
+    }
+
+    const now = this.#runtime.clock.wallMs();
+    const modified = intent.lastWriteWins ? nextModified(now, before, intent.seen) : now;
+    const { dot, record } = this.#actors.mint(held?.mint);
+    const state = this.#bounded(apply(before, intent, dot, modified));
+    if (intent.version !== undefined) {
+      const tooLarge = this.#refuseIfTooLarge(place, state);
+      if (tooLarge !== undefined) return tooLarge;
+    }
+    this.#store(place, { mint: record, state }, listener);
+    return { kind: "written", dot, modified, state };
+  }
+
+  #load(place: KeyPlace): KeyRecord | ReplicaRefusal | undefined {
+    try {
+      const bytes = this.#buffer.get(place.storeKey);
+      return bytes === undefined ? undefined : decodeRecord(bytes, this.#runtime.checksum);
+    } catch (error) {
+      if (error instanceof MalformedBytes) return this.#damaged(place, error.message);
+      if (!(error instanceof StorageError)) throw error;
+      if (error.code === "corrupt") return this.#damaged(place, error.message);
+      return { kind: "refused", code: "storage-failed", detail: `cannot read ${describe(place)}: ${error.message}` };
+    }
+  }
+
+  #damaged(place: KeyPlace, why: string): ReplicaRefusal {
+    this.#counters.corruptRecords += 1;
+    this.#runtime.log.error("a stored record is damaged and not served", {
+      bucket: place.bucket,
+      key: place.key,
+      partition: place.partition,
+      why,
+    });
+    return { kind: "refused", code: "corrupt", detail: `the stored record of ${describe(place)} is damaged: ${why}` };
+  }
+
+  #store(place: KeyPlace, held: KeyRecord, listener: DurableListener | undefined): void {
+    this.#buffer.put(place.storeKey, encodeRecord(held, this.#runtime.checksum), listener);
+  }
+
+  /** Tells the listener when a state that need not change is on disk. */
+  #confirm(place: KeyPlace, listener: DurableListener | undefined): void {
+    if (listener === undefined || this.#buffer.follow(place.storeKey, listener)) return;
+    this.#runtime.clock.endOfTurn(() => listener.onDurable());
+  }
+
+  /** The bound of last resort on a context's size (§4.4). */
+  #bounded(state: SiblingSet): SiblingSet {
+    const bounded = pruneState(state, this.#limits.contextEntries);
+    this.#counters.prunedContextEntries += bounded.pruned;
+    return bounded.state;
+  }
+
+  #refuseIfFull(): ReplicaRefusal | undefined {
+    if (!this.#buffer.isFull) return undefined;
+    const limit = this.#limits.writeBufferBytes;
+    return { kind: "refused", code: "overloaded", detail: `writes that wait for the disk are over ${limit} bytes` };
+  }
+
+  #refuseIfTooLarge(place: KeyPlace, state: SiblingSet): ReplicaRefusal | undefined {
+    const { siblings, stateBytes: mostBytes } = this.#limits;
+    const count = state.siblings.length;
+    const bytes = stateBytes(state);
+    if (count <= siblings && bytes <= mostBytes) return undefined;
+    const has =
+      count > siblings
+        ? `${count} live versions, the limit is ${siblings}`
+        : `${bytes} bytes, the limit is ${mostBytes}`;
+    return {
+      kind: "refused",
+      code: "too-many-siblings",
+      detail: `cannot store ${describe(place)}: it would have ${has}; read it and write back one resolved version with the context of that read`,
+    };
+  }
+}
+
+function describe(place: KeyPlace): string {
+  return `"${place.key}" in bucket "${place.bucket}"`;
+}
+
+/** The state after the write (§4.4). */
+function apply(before: SiblingSet, intent: WriteIntent, dot: Dot, modified: number): SiblingSet {
+  const { seen, version, writeId, lastWriteWins } = intent;
+  if (version === undefined) {
+    return lastWriteWins ? soleTombstone(dot, modified) : removeVersions(before, seen, dot, modified);
+  }
+  const { value, checksum, contentType } = version;
+  const sibling: Sibling = {
+    dot,
+    value,
+    checksum,
+    contentType,
+    modified,
+    ...(writeId === undefined ? {} : { writeId }),
+  };
+  return lastWriteWins ? soleVersion(sibling) : putVersion(before, seen, sibling);
+}

@@ -1,0 +1,118 @@
+/**
+ * What a node shows of the cluster as it sees it: the answers of `/cluster`, `/cluster/ring` and `/cluster/locate`,
+ * and of the commands that print them. "Up" is this node's opinion of the moment and never leaves it as truth (§4.8).
+ */
+
+import type { NodeId, PartitionId } from "../core/ids.ts";
+import type { NodeRecord } from "../core/membership/node-record.ts";
+import { readRequirement, writeRequirement } from "../core/quorum/requirement.ts";
+import { keyHash } from "../core/ring/key-hash.ts";
+import { bucketSettings, ownersOf, preferenceList, preferenceOrder } from "../core/ring/preference-list.ts";
+import type { Member, Ring } from "../core/ring/ring.ts";
+import type { ClusterView, LocateView, MemberView, RingView } from "./api.ts";
+import { placeOf } from "./key-place.ts";
+
+export interface Seen {
+  readonly ring: Ring;
+  /** The name of the node that looks. */
+  readonly name: string;
+  readonly software: string;
+  recordOf(node: NodeId): NodeRecord | undefined;
+  isUp(node: NodeId): boolean;
+}
+
+export function clusterView(seen: Seen): ClusterView {
+  const { ring, name, software } = seen;
+  const bucket = bucketSettings(ring, "");
+  const size = ring.members.size;
+  const read = readRequirement(bucket, {}, size);
+  const write = writeRequirement(bucket, {}, size);
+  const owned = partitionsOwned(ring);
+  return {
+    name,
+    cluster: ring.cluster,
+    version: software,
+    ringVersion: ring.version,
+    partitions: ring.settings.partitions,
+    members: [...ring.members.values()].map((member) => memberView(seen, member, owned.get(member.node) ?? 0)),
+    pendingTransfers: 0,
+    hints: 0,
+    quorum: {
+      n: Math.min(bucket.n, size),
+      r: read.kind === "read" ? read.answers : 0,
+      w: write.kind === "write" ? write.answers : 0,
+    },
+  };
+}
+
+/** What a process shows that is no member yet. */
+export function emptyClusterView(name: string, software: string): ClusterView {
+  return {
+    name,
+    cluster: "",
+    version: software,
+    ringVersion: 0,
+    partitions: 0,
+    members: [],
+    pendingTransfers: 0,
+    hints: 0,
+    quorum: { n: 0, r: 0, w: 0 },
+  };
+}
+
+export function ringView({ ring }: Seen): RingView {
+  return {
+    partitions: ring.seats.map((_, id) => {
+      const order = preferenceOrder(ring, id as PartitionId);
+      return { id, owner: nameOf(ring, order[0]), preferenceList: order.map((node) => nameOf(ring, node)) };
+    }),
+  };
+}
+
+export function locateView(seen: Seen, bucket: string, key: string): LocateView {
+  const { ring } = seen;
+  const { partition } = placeOf(bucket, key, ring.settings.partitions);
+  const { n } = bucketSettings(ring, bucket);
+  const { hi, lo } = keyHash(bucket, key);
+  return {
+    bucket,
+    key,
+    hash: hex32(hi) + hex32(lo),
+    partition,
+    n: ownersOf(ring, partition, n).length,
+    preferenceList: preferenceList(ring, partition, n).map(({ node, role }) => {
+      return { name: nameOf(ring, node), role, isUp: seen.isUp(node) };
+    }),
+  };
+}
+
+function memberView(seen: Seen, member: Member, partitions: number): MemberView {
+  const record = seen.recordOf(member.node);
+  return {
+    id: member.node,
+    name: member.name,
+    status: seen.isUp(member.node) ? "up" : "down",
+    zone: member.zone,
+    capacity: member.capacity,
+    partitions,
+    peer: record?.peer ?? "",
+    http: record?.http ?? "",
+  };
+}
+
+/** How many partitions each member has a seat in. */
+function partitionsOwned(ring: Ring): ReadonlyMap<NodeId, number> {
+  const owned = new Map<NodeId, number>();
+  for (const holders of ring.seats) {
+    for (const node of holders) owned.set(node, (owned.get(node) ?? 0) + 1);
+  }
+  return owned;
+}
+
+function nameOf(ring: Ring, node: NodeId | undefined): string {
+  return (node === undefined ? undefined : ring.members.get(node)?.name) ?? "";
+}
+
+function hex32(word: number): string {
+  return (word >>> 0).toString(16).padStart(8, "0");
+}
