@@ -39,8 +39,8 @@ export class Accepted implements ConnectionHandler, StreamOwner, Requester {
   readonly #startedMs: number;
   readonly #mostQueuedBytes: number;
   #theirs: Hello | undefined;
-  /** Set once the sides do not fit: the other one has been told who this is, and nothing it says counts. */
-  #reasonToPart: string | undefined;
+  /** Set once the sides do not fit: the other one has been told who this is and may close; else the next pulse does. */
+  #parting: { readonly cause: CloseCause; readonly reason: string } | undefined;
   #pausedMs: number | undefined;
 
   constructor(options: AcceptedOptions) {
@@ -75,7 +75,7 @@ export class Accepted implements ConnectionHandler, StreamOwner, Requester {
 
   /** Looks after the connection, about once a second. */
   pulse(nowMs: number): void {
-    if (this.#reasonToPart !== undefined) this.close("wrong-peer", this.#reasonToPart);
+    if (this.#parting !== undefined) this.close(this.#parting.cause, this.#parting.reason);
     else if (this.#theirs === undefined) {
       if (nowMs - this.#startedMs > handshakeMs) this.close("silent", "it has not said who it is");
     } else if (this.#pausedMs !== undefined) {
@@ -100,10 +100,14 @@ export class Accepted implements ConnectionHandler, StreamOwner, Requester {
   onOpen(): void {}
 
   onBytes(bytes: Uint8Array): void {
-    if (this.#reasonToPart === undefined) this.#stream.take(bytes);
+    if (this.#parting === undefined) this.#stream.take(bytes);
   }
 
   onDrain(): void {
+    this.#stream.drained();
+  }
+
+  onRoom(): void {
     if (this.#pausedMs === undefined || this.#stream.queuedBytes > this.#mostQueuedBytes) return;
     this.#pausedMs = undefined;
     this.#stream.resumeReading();
@@ -117,13 +121,13 @@ export class Accepted implements ConnectionHandler, StreamOwner, Requester {
     // The other side may be of another version: it is told what this one speaks, so that it can say so, too.
     if (error.code === "bad-version") {
       this.#stream.greet(this.#options.hello);
-      this.#partLater(error.message);
+      this.#parting = { cause: error.code, reason: error.message };
     } else this.close(error.code, error.message);
   }
 
   onMessage(message: Message): void {
     if (this.#theirs === undefined) this.#meet(message);
-    else if (this.#reasonToPart !== undefined) return;
+    else if (this.#parting !== undefined) return;
     else if (!isRequest(message)) this.close("unexpected", `it sent a ${message.kind} where a request belongs`);
     else if (!mayAsk(this.#theirs, message)) this.close("unexpected", `a joiner sent a ${message.kind}`);
     else this.#options.serve(message, this);
@@ -138,12 +142,7 @@ export class Accepted implements ConnectionHandler, StreamOwner, Requester {
     this.#stream.greet(this.#options.hello);
     const reason = reasonToPart(this.#options.hello, message);
     if (reason === undefined) this.#stream.welcome();
-    else this.#partLater(reason);
-  }
-
-  /** Leaves the closing to the other side, which has been told why, or to the next pulse. */
-  #partLater(reason: string): void {
-    this.#reasonToPart = reason;
+    else this.#parting = { cause: "wrong-peer", reason };
   }
 
   #replyTooLong(answer: Answer, id: number): void {

@@ -206,6 +206,8 @@ export class Channel implements ConnectionHandler, StreamOwner {
 
   onDrain(): void {}
 
+  onRoom(): void {}
+
   onClose(reason: string): void {
     this.close("gone", reason);
   }

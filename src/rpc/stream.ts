@@ -22,6 +22,8 @@ export interface StreamOwner {
   onMessage(message: Message, nowMs: number): void;
   /** What arrived is nonsense: the owner closes the stream, perhaps after a last word. */
   onNonsense(error: FrameError): void;
+  /** While reading is paused: less waits to leave than before. */
+  onRoom(): void;
 }
 
 export class Stream {
@@ -38,6 +40,7 @@ export class Stream {
   #connection: Connection | undefined;
   #isFlushPlanned = false;
   #isClosed = false;
+  #isPaused = false;
   #turn = 0;
   #heardMs: number;
 
@@ -108,11 +111,57 @@ export class Stream {
   /** Bytes from the connection. */
   take(bytes: Uint8Array): void {
     if (this.#isClosed) return;
-    const nowMs = this.#runtime.clock.monotonicMs();
-    this.#heardMs = nowMs;
     this.#counters.bytesIn += bytes.length;
     this.#decoder.push(bytes);
-    while (!this.#isClosed) {
+    this.#read();
+  }
+
+  /** Sends now what would leave at the end of the turn. */
+  flush(): void {
+    if (this.#isClosed) return;
+    const frames = this.#encoder.pendingFrames;
+    const chunks = this.#encoder.take();
+    if (chunks.length === 0) return;
+    this.#turn++;
+    this.#count(chunks, frames);
+    this.#connection?.write(chunks);
+    if (this.#isPaused) this.#owner.onRoom();
+  }
+
+  /** No message comes until `resumeReading`, not even one that has arrived already. */
+  pauseReading(): void {
+    if (this.#isClosed || this.#isPaused) return;
+    this.#isPaused = true;
+    this.#connection?.pauseReading();
+  }
+
+  /** Goes on with the messages that have arrived, and then with the connection. */
+  resumeReading(): void {
+    if (this.#isClosed || !this.#isPaused) return;
+    this.#isPaused = false;
+    this.#read();
+    if (!this.#isPaused && !this.#isClosed) this.#connection?.resumeReading();
+  }
+
+  /** The connection has taken everything. */
+  drained(): void {
+    if (this.#isPaused && !this.#isClosed) this.#owner.onRoom();
+  }
+
+  /** Ends it, now. False if it had ended before. The connection's `onClose` still follows. */
+  close(cause: CloseCause, reason: string): boolean {
+    if (this.#isClosed) return false;
+    this.#isClosed = true;
+    this.#counters.connections--;
+    this.#counters.closed[cause]++;
+    this.#connection?.close(reason);
+    return true;
+  }
+
+  #read(): void {
+    const nowMs = this.#runtime.clock.monotonicMs();
+    this.#heardMs = nowMs;
+    while (!this.#isClosed && !this.#isPaused) {
       let message: Message | undefined;
       try {
         message = this.#decoder.next();
@@ -125,35 +174,6 @@ export class Stream {
       this.#counters.framesIn++;
       this.#owner.onMessage(message, nowMs);
     }
-  }
-
-  /** Sends now what would leave at the end of the turn. */
-  flush(): void {
-    if (this.#isClosed) return;
-    const frames = this.#encoder.pendingFrames;
-    const chunks = this.#encoder.take();
-    if (chunks.length === 0) return;
-    this.#turn++;
-    this.#count(chunks, frames);
-    this.#connection?.write(chunks);
-  }
-
-  pauseReading(): void {
-    if (!this.#isClosed) this.#connection?.pauseReading();
-  }
-
-  resumeReading(): void {
-    if (!this.#isClosed) this.#connection?.resumeReading();
-  }
-
-  /** Ends it, now. False if it had ended before. The connection's `onClose` still follows. */
-  close(cause: CloseCause, reason: string): boolean {
-    if (this.#isClosed) return false;
-    this.#isClosed = true;
-    this.#counters.connections--;
-    this.#counters.closed[cause]++;
-    this.#connection?.close(reason);
-    return true;
   }
 
   #count(chunks: readonly Uint8Array[], frames: number): void {

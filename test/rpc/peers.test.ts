@@ -26,6 +26,11 @@ function write(bytes: number): CoordinateWrite {
   };
 }
 
+function togglePause(place: Place): void {
+  if (place.process.isPaused) place.process.resume();
+  else place.process.pause();
+}
+
 async function pair(options: Parameters<World["node"]>[1] = {}): Promise<{ world: World; a: Place; b: Place }> {
   const world = new World();
   return { world, a: await world.node("a", options), b: await world.node("b", options) };
@@ -384,12 +389,14 @@ test("whatever happens to nodes and links, each call hears once, and what was no
           assert.equal(place.outcomes.has(tag), false, "from within the call");
           made.push({ place, to, tag, name });
         }
-      } else if (prng.chance(0.5)) world.network.resetOne();
-      else if (prng.chance(0.3)) world.network.cut(place, to);
-      else if (prng.chance(0.3)) world.network.mendAll();
-      else if (place.process.isPaused) place.process.resume();
-      else if (prng.chance(0.3)) place.process.pause();
-      else if (prng.chance(0.05) && places.every((other) => other.isPowered)) to.die(prng.chance(0.5));
+      } else {
+        const fault = prng.between(1, 20);
+        if (fault <= 10) world.network.resetOne();
+        else if (fault <= 13) world.network.cut(place, to);
+        else if (fault <= 15) world.network.mendAll();
+        else if (fault <= 19) togglePause(place);
+        else if (prng.chance(0.2) && places.every((other) => other.isPowered)) to.die(prng.chance(0.5));
+      }
       if (prng.chance(0.7)) await world.simulation.run(prng.uniform(0, 60));
     }
     world.network.mendAll();

@@ -201,15 +201,20 @@ export class Place implements Host, AnswerHandler {
 export class BareSide implements ConnectionHandler {
   connection: Connection | undefined;
   isOpen = false;
-  received: Uint8Array = new Uint8Array(0);
+  readonly #received: Uint8Array[] = [];
   closed: string | undefined;
+
+  /** All that has come. */
+  get received(): Uint8Array {
+    return Uint8Array.from(Buffer.concat(this.#received));
+  }
 
   onOpen(): void {
     this.isOpen = true;
   }
 
   onBytes(bytes: Uint8Array): void {
-    this.received = Uint8Array.from([...this.received, ...bytes]);
+    this.#received.push(bytes);
   }
 
   onDrain(): void {}
