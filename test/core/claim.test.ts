@@ -38,14 +38,19 @@ function moves(before: readonly Seats[], after: readonly Seats[]): number {
 
 test("any sequence of joins keeps every promise after each of them", () => {
   fc.assert(
-    fc.property(places(16, 5, 5), fc.constantFrom(8, 32, 64), fc.integer({ min: 1, max: 5 }), (where, partitions, copies) => {
-      const members = placed(where);
-      let seats: readonly Seats[] = [];
-      for (let i = 1; i <= members.length; i++) {
-        seats = claim(seats, members.slice(0, i), { partitions, copies });
-        check(seats, members.slice(0, i), partitions, copies);
-      }
-    }),
+    fc.property(
+      places(16, 5, 5),
+      fc.constantFrom(8, 32, 64),
+      fc.integer({ min: 1, max: 5 }),
+      (where, partitions, copies) => {
+        const members = placed(where);
+        let seats: readonly Seats[] = [];
+        for (let i = 1; i <= members.length; i++) {
+          seats = claim(seats, members.slice(0, i), { partitions, copies });
+          check(seats, members.slice(0, i), partitions, copies);
+        }
+      },
+    ),
     { numRuns: 150 },
   );
 });
@@ -89,10 +94,54 @@ test("claiming again changes nothing, and equal arguments give equal seats", () 
 test("shares: one zone too few, one huge node, fewer zones than copies", () => {
   const claimants = (where: readonly (readonly [zone: string, capacity: number])[]) =>
     where.map(([zone, capacity]) => ({ zone, capacity, seats: 0 }));
-  assert.deepEqual(targetShares(claimants([["a", 100], ["b", 1], ["c", 1]]), 8, 2), [8, 4, 4]);
-  assert.deepEqual(targetShares(claimants([["a", 1], ["a", 1], ["b", 1]]), 8, 2), [4, 4, 8]);
-  assert.deepEqual(targetShares(claimants([["a", 1], ["a", 1], ["a", 1]]), 8, 2), [6, 5, 5]);
-  assert.deepEqual(targetShares(claimants([["a", 2], ["b", 1], ["c", 1]]), 12, 1), [6, 3, 3]);
+  assert.deepEqual(
+    targetShares(
+      claimants([
+        ["a", 100],
+        ["b", 1],
+        ["c", 1],
+      ]),
+      8,
+      2,
+    ),
+    [8, 4, 4],
+  );
+  assert.deepEqual(
+    targetShares(
+      claimants([
+        ["a", 1],
+        ["a", 1],
+        ["b", 1],
+      ]),
+      8,
+      2,
+    ),
+    [4, 4, 8],
+  );
+  assert.deepEqual(
+    targetShares(
+      claimants([
+        ["a", 1],
+        ["a", 1],
+        ["a", 1],
+      ]),
+      8,
+      2,
+    ),
+    [6, 5, 5],
+  );
+  assert.deepEqual(
+    targetShares(
+      claimants([
+        ["a", 2],
+        ["b", 1],
+        ["c", 1],
+      ]),
+      12,
+      1,
+    ),
+    [6, 3, 3],
+  );
 });
 
 /** Every seat that moves on a join should move to the one that joined. */

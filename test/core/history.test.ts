@@ -26,7 +26,8 @@ test("a union does not depend on the order, the grouping or the repetition of wh
       history = uniteHistories(history, events.toReversed());
       assert.deepEqual(history, expected);
       assert.equal(uniteHistories(history, events), history, "nothing new, yet another history");
-      for (let i = 1; i < history.length; i++) assert.ok(compareEvents(history[i - 1] as never, history[i] as never) < 0);
+      for (let i = 1; i < history.length; i++)
+        assert.ok(compareEvents(history[i - 1] as never, history[i] as never) < 0);
     }),
   );
 });

@@ -20,7 +20,17 @@ export interface Place {
 
 export function found(settings: ClusterSettings, place: Place): FoundEvent {
   const author = nodeId(0);
-  return { kind: "found", lamport: 1, author, at: 0, cluster: "c".repeat(32), settings, name: "n0", claim: 1, ...place };
+  return {
+    kind: "found",
+    lamport: 1,
+    author,
+    at: 0,
+    cluster: "c".repeat(32),
+    settings,
+    name: "n0",
+    claim: 1,
+    ...place,
+  };
 }
 
 export function join(i: number, lamport: number, place: Place): JoinEvent {
@@ -35,7 +45,10 @@ export function joins(settings: ClusterSettings, places: readonly Place[]): read
 
 export const places = (most: number, zones: number, capacity: number): fc.Arbitrary<readonly Place[]> =>
   fc.array(
-    fc.record({ zone: fc.integer({ min: 1, max: zones }).map((z) => `z${z}`), capacity: fc.integer({ min: 1, max: capacity }) }),
+    fc.record({
+      zone: fc.integer({ min: 1, max: zones }).map((z) => `z${z}`),
+      capacity: fc.integer({ min: 1, max: capacity }),
+    }),
     { minLength: 1, maxLength: most },
   );
 

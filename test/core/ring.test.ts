@@ -85,7 +85,10 @@ test("preference lists: every member once, owners first, zones spread, one order
         assert.deepEqual(owners, order.slice(0, n));
         assert.equal(ownersOf(ring, partition, n), owners, "not remembered");
         const list = preferenceList(ring, partition, n);
-        assert.deepEqual(list.filter(({ role }) => role === "owner").map(({ node }) => node), owners);
+        assert.deepEqual(
+          list.filter(({ role }) => role === "owner").map(({ node }) => node),
+          owners,
+        );
         const seatNumbers = owners.map((node) => seatOf(ring, partition, n, node));
         assert.equal(new Set(seatNumbers).size, owners.length, "one seat, two voices");
         if (n <= copies) {
@@ -135,7 +138,10 @@ test("fallbacks follow capacity", () => {
     const first = preferenceOrder(ring, partition as PartitionId)[1];
     if ((ring.members.get(first as never)?.capacity ?? 0) === 4) large++;
   }
-  assert.ok(large / 512 > 0.7 && large / 512 < 0.88, `${large} of 512 first fallbacks are large nodes, 0.8 is their part`);
+  assert.ok(
+    large / 512 > 0.7 && large / 512 < 0.88,
+    `${large} of 512 first fallbacks are large nodes, 0.8 is their part`,
+  );
 });
 
 test("the hash of a bucket and key is theirs alone, spreads evenly, and stays what it is", () => {
