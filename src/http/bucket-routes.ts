@@ -2,7 +2,7 @@
 
 import { mostCopies } from "../core/limits.ts";
 import type { BucketChange } from "../core/settings.ts";
-import type { BucketView, NodeApi } from "../node/api.ts";
+import type { BucketView } from "../node/api.ts";
 import { jsonResponse, type Operation, parameters, problemResponse, writeResponses } from "./openapi.ts";
 import { failureAnswer, Rejection } from "./problem.ts";
 import { parseQuorum, type QuorumName, quorumRule, refuseQuery } from "./quorum-query.ts";
@@ -15,13 +15,13 @@ const quorums: readonly string[] = ["r", "w", "pr", "pw", "dw"] satisfies readon
 const properties: readonly string[] = ["n", ...quorums, ...Object.keys(choices)];
 
 /** The routes of `/buckets`. */
-export function bucketRoutes(node: NodeApi): readonly Route[] {
+export function bucketRoutes(): readonly Route[] {
   return [
     {
       method: "GET",
       path: "/buckets",
       operation: listOperation,
-      handle(request) {
+      handle(request, node) {
         refuseQuery(request.query);
         return jsonAnswer({ buckets: node.buckets().map(shown) });
       },
@@ -30,7 +30,7 @@ export function bucketRoutes(node: NodeApi): readonly Route[] {
       method: "GET",
       path: "/buckets/{bucket}",
       operation: getOperation,
-      handle(request) {
+      handle(request, node) {
         refuseQuery(request.query);
         return jsonAnswer(shown(node.bucket(request.params["bucket"] ?? "")));
       },
@@ -40,7 +40,7 @@ export function bucketRoutes(node: NodeApi): readonly Route[] {
       path: "/buckets/{bucket}",
       operation: setOperation,
       bodyBytes: changeBytes,
-      async handle(request) {
+      async handle(request, node) {
         refuseQuery(request.query);
         const outcome = await node.setBucket(request.params["bucket"] ?? "", parseChange(request));
         return outcome.kind === "failure" ? failureAnswer(outcome) : jsonAnswer(shown(outcome.bucket));

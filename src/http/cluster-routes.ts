@@ -1,18 +1,17 @@
 /** This node's view of its cluster: who belongs to it, who owns what, where one key lives. */
 
-import type { NodeApi } from "../node/api.ts";
 import { jsonResponse, type Operation, parameters } from "./openapi.ts";
 import { refuseQuery } from "./quorum-query.ts";
 import { jsonAnswer, type Route } from "./route.ts";
 
 /** The routes of `/cluster`. */
-export function clusterRoutes(node: NodeApi): readonly Route[] {
+export function clusterRoutes(): readonly Route[] {
   return [
     {
       method: "GET",
       path: "/cluster",
       operation: clusterOperation,
-      handle(request) {
+      handle(request, node) {
         refuseQuery(request.query);
         const view = node.cluster();
         // Ids are for machines; the interface names members by their names.
@@ -24,7 +23,7 @@ export function clusterRoutes(node: NodeApi): readonly Route[] {
       method: "GET",
       path: "/cluster/ring",
       operation: ringOperation,
-      handle(request) {
+      handle(request, node) {
         refuseQuery(request.query);
         return jsonAnswer(node.ring());
       },
@@ -33,7 +32,7 @@ export function clusterRoutes(node: NodeApi): readonly Route[] {
       method: "GET",
       path: "/cluster/locate/{bucket}/{key}",
       operation: locateOperation,
-      handle(request) {
+      handle(request, node) {
         refuseQuery(request.query);
         return jsonAnswer(node.locate(request.params["bucket"] ?? "", request.params["key"] ?? ""));
       },

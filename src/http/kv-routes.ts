@@ -7,7 +7,7 @@
  */
 
 import { contentTypeBytes, type Limits } from "../core/limits.ts";
-import type { GetFound, NodeApi, WriteOutcome } from "../node/api.ts";
+import type { GetFound, WriteOutcome } from "../node/api.ts";
 import { headersOf, type Operation, parameters, problemResponse, readResponses, writeResponses } from "./openapi.ts";
 import { failureAnswer, problemAnswer, Rejection } from "./problem.ts";
 import { type QuorumQuery, readQuorumQuery } from "./quorum-query.ts";
@@ -26,7 +26,7 @@ const siblingsHeader = "cartwheel-siblings";
 const valueHeaders: Readonly<Record<string, string>> = { "content-security-policy": "sandbox; default-src 'none'" };
 
 /** The routes of `/kv`. */
-export function kvRoutes(node: NodeApi, limits: Limits): readonly Route[] {
+export function kvRoutes(limits: Limits): readonly Route[] {
   const query = (request: HttpRequest, names: readonly ("r" | "pr" | "w" | "pw" | "dw")[]): QuorumQuery =>
     readQuorumQuery(request.query, names, limits.longestTimeoutMs);
 
@@ -35,7 +35,7 @@ export function kvRoutes(node: NodeApi, limits: Limits): readonly Route[] {
       method: "GET",
       path,
       operation: getOperation,
-      async handle(request) {
+      async handle(request, node) {
         const found = await node.get({ ...keyOf(request), ...query(request, ["r", "pr"]) });
         return found.kind === "failure" ? failureAnswer(found) : foundAnswer(found, request);
       },
@@ -45,7 +45,7 @@ export function kvRoutes(node: NodeApi, limits: Limits): readonly Route[] {
       path,
       operation: putOperation,
       bodyBytes: limits.valueBytes,
-      async handle(request) {
+      async handle(request, node) {
         refuseConditions(request, ["if-match"]);
         const outcome = await node.put({
           ...keyOf(request),
@@ -62,7 +62,7 @@ export function kvRoutes(node: NodeApi, limits: Limits): readonly Route[] {
       method: "DELETE",
       path,
       operation: deleteOperation,
-      async handle(request) {
+      async handle(request, node) {
         refuseConditions(request, ["if-match", "if-none-match"]);
         const outcome = await node.delete({
           ...keyOf(request),

@@ -3,6 +3,7 @@
  * tools beside it. `server.ts` binds routes to the HTTP server; they do not know which one it is.
  */
 
+import type { NodeApi } from "../node/api.ts";
 import type { Operation } from "./openapi.ts";
 
 export interface HttpRequest {
@@ -29,8 +30,10 @@ export interface Route {
   readonly operation: Operation;
   /** Largest body, in bytes; a route without it takes none. */
   readonly bodyBytes?: number;
+  /** Whether it answers while the node is not ready, too; then it must not use `node`. */
+  readonly isAlwaysServed?: boolean;
   /** May throw a `Rejection`. */
-  handle(request: HttpRequest): HttpAnswer | Promise<HttpAnswer>;
+  handle(request: HttpRequest, node: NodeApi): HttpAnswer | Promise<HttpAnswer>;
 }
 
 /** An answer in JSON. */

@@ -21,7 +21,7 @@ import { checkOrigin, hostOf } from "./origin-check.ts";
 import { problemAnswer, Rejection } from "./problem.ts";
 import { pathParameters, splitTarget, targetCharacters } from "./raw-path.ts";
 import type { HttpAnswer, HttpRequest, Route } from "./route.ts";
-import { serviceRoutes } from "./service-routes.ts";
+import { notReadyAnswer, serviceRoutes } from "./service-routes.ts";
 import { answerMalformed, badTargetAnswer, tooLongAnswer, unroutedAnswer } from "./unrouted.ts";
 
 /** How long an idle connection stays open: longer than common clients and proxies keep theirs. */
@@ -32,7 +32,6 @@ const arrivalMs = 60_000;
 const headerBytes = 32 * 1024;
 
 export interface HttpServerOptions {
-  readonly node: NodeApi;
   readonly listen: Address;
   readonly limits: Limits;
   /** Host names besides IP addresses and localhost under which the interface may be asked. */
@@ -45,18 +44,25 @@ export interface HttpServerOptions {
 export interface HttpServer {
   /** Where it listens, with the port that was chosen where 0 was asked for. */
   readonly address: Address;
+  /** From now on requests are this node's. */
+  serve(node: NodeApi): void;
   /** Every route, as the description has them. */
   readonly routes: readonly Route[];
   /** Stops accepting, lets what runs finish for at most `graceMs`, and closes every connection. */
   close(graceMs: number): Promise<void>;
 }
 
-/** Starts to listen. Rejects with the system's reason. */
+/**
+ * Starts to listen. Rejects with the system's reason. Until there is a node to serve, whose address other nodes must
+ * learn and which therefore comes second, only its absence is told.
+ */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
-  const { node, limits, log } = options;
+  const { limits, log } = options;
+  let node: NodeApi | undefined;
   const metrics = new HttpMetrics();
-  const others = [...kvRoutes(node, limits), ...clusterRoutes(node), ...bucketRoutes(node)];
-  const routes = [...others, ...serviceRoutes({ node, metrics, software: options.software, others })];
+  const others = [...kvRoutes(limits), ...clusterRoutes(), ...bucketRoutes()];
+  const service = serviceRoutes({ node: () => node, metrics, software: options.software, others });
+  const routes = [...others, ...service];
   const listen = splitAddress(options.listen);
   const names = [...new Set([hostOf(options.listen), ...options.names.map((name) => name.toLowerCase())])];
   const ownNames = names.filter((name) => name !== "");
@@ -79,7 +85,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
 
   app.addHook("onRequest", async (request, reply) => {
     keepContentType(request.raw);
-    if (isClosing) return send(reply, problemAnswer("not-ready", `node ${node.name} is stopping`));
+    if (isClosing) return send(reply, notReadyAnswer());
     const target = request.raw.url ?? "/";
     if (target.length > targetCharacters) return send(reply, tooLongAnswer(target));
     try {
@@ -100,13 +106,16 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     send(reply, request.is404 ? unrouted(request, routes) : thrownAnswer(error, request, log)),
   );
   app.setNotFoundHandler((request, reply) => send(reply, unrouted(request, routes)));
-  for (const route of routes) bind(app, route, log);
+  for (const route of routes) bind(app, route, () => node, log);
 
   await app.listen({ host: listen.host, port: listen.port });
   const { port } = app.server.address() as AddressInfo;
   return {
     address: `${options.listen.slice(0, options.listen.lastIndexOf(":"))}:${port}`,
     routes,
+    serve(served) {
+      node = served;
+    },
     async close(graceMs) {
       isClosing = true;
       const force = setTimeout(() => app.server.closeAllConnections(), graceMs);
@@ -121,7 +130,7 @@ function splitAddress(address: Address): { readonly host: string; readonly port:
   return { host: hostOf(address), port };
 }
 
-function bind(app: FastifyInstance, route: Route, log: Log): void {
+function bind(app: FastifyInstance, route: Route, source: () => NodeApi | undefined, log: Log): void {
   app.route({
     method: route.method,
     url: route.path.replace(/\{(\w+)\}/g, ":$1"),
@@ -130,14 +139,16 @@ function bind(app: FastifyInstance, route: Route, log: Log): void {
     async handler(request, reply) {
       try {
         const { path, query } = splitTarget(request.raw.url ?? "/");
-        const answer = await route.handle({
+        const asked: HttpRequest = {
           method: request.method,
           params: pathParameters(route.path, path),
           query,
           headers: headersOf(request.raw),
           body: request.body instanceof Uint8Array ? request.body : new Uint8Array(0),
-        });
-        return send(reply, answer);
+        };
+        const node = source();
+        if (!node?.isReady && !route.isAlwaysServed) return send(reply, notReadyAnswer());
+        return send(reply, await route.handle(asked, node as NodeApi));
       } catch (error) {
         return send(reply, thrownAnswer(error, request, log));
       }

@@ -4,11 +4,12 @@ import type { NodeApi } from "../node/api.ts";
 import type { HttpMetrics } from "./metrics.ts";
 import { jsonResponse, type Operation, openApiDocument } from "./openapi.ts";
 import { problemAnswer } from "./problem.ts";
-import { jsonAnswer, type Route } from "./route.ts";
+import { type HttpAnswer, jsonAnswer, type Route } from "./route.ts";
 import { statusPage } from "./status-page.ts";
 
 export interface ServiceOptions {
-  readonly node: NodeApi;
+  /** The node, once there is one. */
+  readonly node: () => NodeApi | undefined;
   readonly metrics: HttpMetrics;
   readonly software: string;
   /** Every other route, for the description. */
@@ -23,42 +24,49 @@ export function serviceRoutes(options: ServiceOptions): readonly Route[] {
       method: "GET",
       path: "/healthz",
       operation: aliveOperation,
+      isAlwaysServed: true,
       handle: () => jsonAnswer({ status: "alive" }),
     },
     {
       method: "GET",
       path: "/readyz",
       operation: readyOperation,
-      handle: () =>
-        node.isReady
-          ? jsonAnswer({ status: "ready" })
-          : problemAnswer("not-ready", `node ${node.name} is starting or stopping`),
+      isAlwaysServed: true,
+      handle: () => (node()?.isReady ? jsonAnswer({ status: "ready" }) : notReadyAnswer()),
     },
     {
       method: "GET",
       path: "/metrics",
       operation: metricsOperation,
+      isAlwaysServed: true,
       handle: async () => ({
         status: 200,
         headers: { "content-type": metrics.contentType },
-        body: await metrics.text(node.metrics()),
+        body: await metrics.text(node()?.metrics() ?? []),
       }),
     },
     {
       method: "GET",
       path: "/openapi.json",
       operation: openApiOperation,
+      isAlwaysServed: true,
       handle: () => description,
     },
     {
       method: "GET",
       path: "/",
       operation: pageOperation,
-      handle: () => statusPage(node),
+      isAlwaysServed: true,
+      handle: () => statusPage(node()),
     },
   ];
   const description = jsonAnswer(openApiDocument([...others, ...routes], software));
   return routes;
+}
+
+/** The answer of a node that is starting or stopping. */
+export function notReadyAnswer(): HttpAnswer {
+  return problemAnswer("not-ready", "the node is starting or stopping");
 }
 
 const aliveOperation: Operation = {

@@ -12,10 +12,9 @@ th, td { text-align: left; padding: 0.3rem 0.8rem 0.3rem 0; border-bottom: 1px s
 `;
 
 /** The page. */
-export function statusPage(node: NodeApi): HttpAnswer {
-  const body = node.isReady
-    ? clusterPart(node.cluster())
-    : `<p>Node ${escaped(node.name)} is starting or stopping.</p>`;
+export function statusPage(node: NodeApi | undefined): HttpAnswer {
+  const name = escaped(node?.name ?? "a node");
+  const body = node?.isReady ? clusterPart(node.cluster()) : `<p>${name} is starting or stopping.</p>`;
   return {
     status: 200,
     headers: {
@@ -23,9 +22,9 @@ export function statusPage(node: NodeApi): HttpAnswer {
       "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
     },
     body: `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Cartwheel: ${escaped(node.name)}</title>
+<html lang="en"><head><meta charset="utf-8"><title>Cartwheel: ${name}</title>
 <meta name="viewport" content="width=device-width"><style>${style}</style></head>
-<body><h1>Cartwheel: ${escaped(node.name)}</h1>
+<body><h1>Cartwheel: ${name}</h1>
 ${body}
 <p><a href="/cluster">/cluster</a> · <a href="/cluster/ring">/cluster/ring</a> · <a href="/buckets">/buckets</a> ·
 <a href="/metrics">/metrics</a> · <a href="/openapi.json">/openapi.json</a></p></body></html>

@@ -1,0 +1,189 @@
+/**
+ * The `cartwheel` command: finds which command is meant and with which options, runs it, and turns how it ended into
+ * one line and an exit status. Options come from one table (`options.ts`), for flags, help, environment and file.
+ */
+
+import { Command, CommanderError } from "commander";
+import { softwareVersion } from "../host/software.ts";
+import { membersCommand, ringCommand, statusCommand } from "./cluster-commands.ts";
+import { deleteCommand, getCommand, givenValue, putCommand, type Target } from "./data-commands.ts";
+import { demoCommand } from "./demo/demo.ts";
+import { environmentSource, fileSource } from "./option-sources.ts";
+import { type OptionName, type OptionSource, type OptionValues, options, readOptions } from "./options.ts";
+import { startCommand } from "./start.ts";
+import { exitStatus, UsageError } from "./usage-error.ts";
+
+type Values = Partial<OptionValues>;
+
+interface CommandLine {
+  readonly name: string;
+  readonly help: string;
+  /** As commander writes them: `<word>` is needed, `[word]` is not. */
+  readonly words: string;
+  readonly options: readonly OptionName[];
+  run(words: readonly (string | undefined)[], values: Values): Promise<number>;
+}
+
+const defaultUrl = "http://127.0.0.1:7480";
+
+function targetOf(words: readonly (string | undefined)[], values: Values): Target {
+  const [bucket = "", key = ""] = words;
+  return { url: values.url ?? defaultUrl, bucket, key };
+}
+
+const view = (values: Values): { readonly url: string; readonly json: boolean } => ({
+  url: values.url ?? defaultUrl,
+  json: values.json ?? false,
+});
+
+const commands: readonly CommandLine[] = [
+  {
+    name: "demo",
+    help: "start a local cluster of real processes; Ctrl-C stops all",
+    words: "",
+    options: ["nodes", "zones", "data"],
+    run: (_, values) => demoCommand(values),
+  },
+  {
+    name: "start",
+    help: "start one node",
+    words: "",
+    options: [
+      ...(["name", "data", "listen", "http", "advertise", "join", "zone", "capacity", "storage"] as const),
+      ...(["config", "partitions", "n", "r", "w", "log", "insecure"] as const),
+    ],
+    run: (_, values) => startCommand(values),
+  },
+  {
+    name: "get",
+    help: `read a key (exit status ${exitStatus.notFound}: no live version, ${exitStatus.siblings}: siblings)`,
+    words: "<bucket> <key>",
+    options: ["r", "url", "json"],
+    run: (words, values) => getCommand(targetOf(words, values), values),
+  },
+  {
+    name: "put",
+    help: "write a key in place of what is there; VALUE may be - for stdin",
+    words: "<bucket> <key> [value]",
+    options: ["file", "context", "r", "w", "url", "json"],
+    run: async (words, values) => putCommand(targetOf(words, values), await givenValue(words[2], values.file), values),
+  },
+  {
+    name: "delete",
+    help: "remove a key",
+    words: "<bucket> <key>",
+    options: ["context", "r", "w", "url", "json"],
+    run: (words, values) => deleteCommand(targetOf(words, values), values),
+  },
+  {
+    name: "status",
+    help: "cluster, quorum and members, as one node sees them",
+    words: "",
+    options: ["url", "json"],
+    run: (_, values) => statusCommand(view(values)),
+  },
+  {
+    name: "members",
+    help: "members, as one node sees them",
+    words: "",
+    options: ["url", "json"],
+    run: (_, values) => membersCommand(view(values)),
+  },
+  {
+    name: "ring",
+    help: "every partition with its preference list",
+    words: "",
+    options: ["url", "json"],
+    run: (_, values) => ringCommand(view(values)),
+  },
+];
+
+/** Commands of the interface that later versions bring. */
+const later: readonly string[] = ["transfers", "hints", "repair", "plan", "leave", "remove", "bench"];
+
+/** Runs a command line and answers the exit status. Throws what `report` turns into one line. */
+async function run(argv: readonly string[]): Promise<number> {
+  const first = argv.find((word) => !word.startsWith("-"));
+  if (first !== undefined && later.includes(first)) {
+    throw new UsageError(`${first} is not in this version; it has ${commands.map(({ name }) => name).join(", ")}`);
+  }
+  let status: number = exitStatus.done;
+  const program = new Command("cartwheel")
+    .description("A leaderless, always-writable, replicated key-value store")
+    .version(softwareVersion)
+    .showSuggestionAfterError(false)
+    .configureOutput({ writeErr: () => {} })
+    .exitOverride()
+    .addHelpText("after", "\nEvery option may also be given as CARTWHEEL_NAME in the environment.");
+  for (const line of commands) {
+    define(program, line, async (words, flags) => {
+      status = await line.run(words, readOptions(line.options, sources(flags)));
+    });
+  }
+  await program.parseAsync(argv, { from: "user" });
+  return status;
+}
+
+type Flags = Readonly<Record<string, string | boolean | undefined>>;
+
+function define(
+  program: Command,
+  line: CommandLine,
+  act: (words: readonly (string | undefined)[], flags: Flags) => Promise<void>,
+): void {
+  const command = program.command(`${line.name} ${line.words}`.trim()).description(line.help);
+  command
+    .showSuggestionAfterError(false)
+    .configureOutput({ writeErr: () => {} })
+    .exitOverride();
+  for (const name of line.options) {
+    const { value, help, otherwise } = options[name];
+    const flag = value === undefined ? `--${name}` : `--${name} <${value}>`;
+    command.option(flag, otherwise === undefined ? help : `${help} (default ${otherwise})`);
+  }
+  command.action((...given: unknown[]) => act(given.slice(0, -2) as (string | undefined)[], command.opts()));
+}
+
+function sources(flags: Flags): readonly OptionSource[] {
+  const commandLine: OptionSource = {
+    label: (name) => `--${name}`,
+    text: (name) => (flags[name] === undefined ? undefined : String(flags[name])),
+  };
+  const environment = environmentSource(process.env);
+  const { config } = readOptions(["config"], [commandLine, environment]);
+  return config === undefined ? [commandLine, environment] : [commandLine, environment, fileSource(config)];
+}
+
+/** Says in one line on stderr how the command failed, and answers the exit status. */
+function report(error: unknown, argv: readonly string[]): number {
+  if (error instanceof CommanderError) {
+    if (error.exitCode === 0) return exitStatus.done; // Help or version were asked for.
+    const line = commands.find(({ name }) => argv.includes(name));
+    const known = line?.options.map((name) => `--${name}`).join(", ");
+    const allowed = known ?? commands.map(({ name }) => name).join(", ");
+    const said = error.message.replace(/^error: /, "").replace(/\s+/g, " ");
+    complain(
+      `${said === "(outputHelp)" ? "no command is given" : said}; ${line?.name ?? "cartwheel"} takes ${allowed}`,
+    );
+    return exitStatus.usage;
+  }
+  complain(error instanceof Error ? error.message : String(error));
+  return error instanceof UsageError ? exitStatus.usage : exitStatus.failed;
+}
+
+function complain(text: string): void {
+  process.stderr.write(`cartwheel: ${text}\n`);
+}
+
+async function main(): Promise<void> {
+  const argv = process.argv.slice(2);
+  try {
+    process.exitCode = await run(argv);
+  } catch (error) {
+    process.exitCode = report(error, argv);
+  }
+  // A node that was started by another process still has its pipe open, which would keep it from ending.
+  if (process.connected) process.disconnect();
+}
+
+await main();

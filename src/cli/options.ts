@@ -1,0 +1,230 @@
+/**
+ * Every option of the command line, once: its flag, its environment variable, its key in the config file, its help,
+ * and what it may be.
+ *
+ * An option is text wherever it comes from, and is parsed in one place, so that `--w 0`, `CARTWHEEL_W=0` and
+ * `{"w": 0}` are refused in the same words. The command line beats the environment, which beats the file.
+ */
+
+import { defaultLimits, mostCapacity, mostPartitions } from "../core/limits.ts";
+import type { Quorum } from "../core/settings.ts";
+import { logLevels } from "../host/log.ts";
+import { isAddress, parseAddressList } from "./address.ts";
+import { UsageError } from "./usage-error.ts";
+
+/** One option: `parse` answers undefined where the text is not allowed, and `allowed` says what is. */
+interface OptionOf<T> {
+  /** What stands for the value in the help; absent for a switch. */
+  readonly value?: string;
+  readonly help: string;
+  /** Shown in the help; who uses the option applies it. */
+  readonly otherwise?: string;
+  readonly allowed: string;
+  parse(text: string): T | undefined;
+}
+
+/** Every option with the type of its value. */
+export interface OptionValues {
+  readonly name: string;
+  readonly data: string;
+  readonly listen: string;
+  readonly http: string;
+  readonly advertise: string;
+  readonly join: readonly string[];
+  readonly zone: string;
+  readonly capacity: number;
+  readonly storage: "lmdb" | "memory";
+  readonly config: string;
+  readonly partitions: number;
+  readonly n: number;
+  readonly r: Quorum;
+  readonly w: Quorum;
+  readonly log: (typeof logLevels)[number];
+  readonly insecure: boolean;
+  readonly nodes: number;
+  readonly zones: number;
+  readonly context: string;
+  readonly file: string;
+  readonly url: string;
+  readonly json: boolean;
+}
+
+export type OptionName = keyof OptionValues;
+
+const wholeNumber =
+  (least: number, most: number) =>
+  (text: string): number | undefined => {
+    const value = /^\d{1,9}$/.test(text) ? Number(text) : -1;
+    return value >= least && value <= most ? value : undefined;
+  };
+const oneOf =
+  <Word extends string>(words: readonly Word[]) =>
+  (text: string): Word | undefined =>
+    words.find((word) => word === text);
+const matching =
+  (shape: RegExp) =>
+  (text: string): string | undefined =>
+    shape.test(text) ? text : undefined;
+const switchWords: Readonly<Record<string, boolean>> = { true: true, "1": true, false: false, "0": false };
+
+const storages = ["lmdb", "memory"] as const;
+const quorumAllowed = "a whole number from 1, or one of one, quorum, all";
+
+function parseQuorum(text: string): Quorum | undefined {
+  return oneOf(["one", "quorum", "all"] as const)(text) ?? wholeNumber(1, 1000)(text);
+}
+
+function parsePartitions(text: string): number | undefined {
+  const value = wholeNumber(1, mostPartitions)(text);
+  return value !== undefined && Number.isInteger(Math.log2(value)) ? value : undefined;
+}
+
+function parseUrl(text: string): string | undefined {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  return url?.protocol === "http:" ? url.origin : undefined;
+}
+
+const address = "HOST:PORT, an IPv6 host in square brackets";
+
+/** The table. */
+export const options: { readonly [Name in OptionName]: OptionOf<OptionValues[Name]> } = {
+  name: {
+    value: "NAME",
+    help: "the node's name, for people",
+    allowed: "1 to 64 letters, digits, dots, dashes or underscores, a letter or digit first",
+    parse: matching(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/),
+  },
+  data: { value: "DIR", help: "where the data lives", allowed: "a directory", parse: matching(/./) },
+  listen: {
+    value: "HOST:PORT",
+    help: "peers and native clients",
+    otherwise: "127.0.0.1:7400",
+    allowed: address,
+    parse: (text) => (isAddress(text) ? text : undefined),
+  },
+  http: {
+    value: "HOST:PORT",
+    help: "HTTP interface",
+    otherwise: "127.0.0.1:7480",
+    allowed: address,
+    parse: (text) => (isAddress(text) ? text : undefined),
+  },
+  advertise: {
+    value: "HOST:PORT",
+    help: "where others reach --listen, if it differs",
+    allowed: address,
+    parse: (text) => (isAddress(text) ? text : undefined),
+  },
+  join: {
+    value: "HOST:PORT,...",
+    help: "first start only: ask any of these to add this node; retried until one answers",
+    allowed: `one or more of ${address}, separated by commas`,
+    parse: parseAddressList,
+  },
+  zone: {
+    value: "ZONE",
+    help: "where copies of one key should not be together",
+    allowed: "up to 64 letters, digits, dots, dashes or underscores",
+    parse: matching(/^[A-Za-z0-9._-]{0,64}$/),
+  },
+  capacity: {
+    value: "WEIGHT",
+    help: "this node's share, relative to the others'",
+    otherwise: "1",
+    allowed: `a whole number from 1 to ${mostCapacity}`,
+    parse: wholeNumber(1, mostCapacity),
+  },
+  storage: {
+    value: "ENGINE",
+    help: "lmdb, or memory for a node that may forget all",
+    otherwise: "lmdb",
+    allowed: `one of ${storages.join(", ")} in this version`,
+    parse: oneOf(storages),
+  },
+  config: { value: "FILE", help: "a JSON file with any of these options", allowed: "a file", parse: matching(/./) },
+  partitions: {
+    value: "Q",
+    help: "partitions of the ring; fixed by the first node",
+    otherwise: "256",
+    allowed: `a power of two from 1 to ${mostPartitions}`,
+    parse: parsePartitions,
+  },
+  n: {
+    value: "N",
+    help: "copies of each key; fixed by the first node",
+    otherwise: "3",
+    allowed: "a whole number from 1 to 16",
+    parse: wholeNumber(1, 16),
+  },
+  r: { value: "R", help: "answers a read waits for", otherwise: "2", allowed: quorumAllowed, parse: parseQuorum },
+  w: { value: "W", help: "answers a write waits for", otherwise: "2", allowed: quorumAllowed, parse: parseQuorum },
+  log: {
+    value: "LEVEL",
+    help: "least level that is logged",
+    otherwise: "info",
+    allowed: `one of ${logLevels.join(", ")}`,
+    parse: oneOf(logLevels),
+  },
+  insecure: {
+    help: "listen beyond loopback, although anybody who reaches it may do anything",
+    allowed: "true or false",
+    parse: (text) => switchWords[text],
+  },
+  nodes: {
+    value: "COUNT",
+    help: "processes to start",
+    otherwise: "6",
+    allowed: "a whole number from 1 to 32",
+    parse: wholeNumber(1, 32),
+  },
+  zones: {
+    value: "COUNT",
+    help: "zones to spread them over",
+    otherwise: "3",
+    allowed: "a whole number from 1 to 32",
+    parse: wholeNumber(1, 32),
+  },
+  context: {
+    value: "CONTEXT",
+    help: "the context of the read this write builds on; without it, the command reads first",
+    allowed: "what a read gave",
+    parse: (text) => text,
+  },
+  file: { value: "FILE", help: "take the value from a file", allowed: "a file", parse: matching(/./) },
+  url: {
+    value: "URL",
+    help: "any node's HTTP interface",
+    otherwise: "http://127.0.0.1:7480",
+    allowed: "http://HOST:PORT",
+    parse: parseUrl,
+  },
+  json: { help: "JSON instead of text for people", allowed: "true or false", parse: (text) => switchWords[text] },
+};
+
+/** Where options came from, as text, the strongest first. */
+export interface OptionSource {
+  /** How an error names one: `--w`, `CARTWHEEL_W`, `w in cartwheel.json`. */
+  label(name: OptionName): string;
+  text(name: OptionName): string | undefined;
+}
+
+/** The values of the named options that some source has. Throws a `UsageError`. */
+export function readOptions(names: readonly OptionName[], sources: readonly OptionSource[]): Partial<OptionValues> {
+  const values: Partial<Record<OptionName, unknown>> = {};
+  for (const name of names) {
+    for (const source of sources) {
+      const text = source.text(name);
+      if (text === undefined) continue;
+      const { allowed, parse } = options[name];
+      values[name] = parse(text);
+      if (values[name] === undefined) {
+        throw new UsageError(`${source.label(name)} is "${text.slice(0, 100)}", and must be ${allowed}`);
+      }
+      break;
+    }
+  }
+  return values as Partial<OptionValues>; // Each was parsed by its own entry.
+}
+
+/** The longest time a command gives a request, in ms. */
+export const commandTimeoutMs: number = defaultLimits.longestTimeoutMs;

@@ -1,0 +1,28 @@
+/** `import { startNode } from "cartwheel"`: a node embedded in your own process. */
+
+export { defaultLimits, type Limits } from "../core/limits.ts";
+export type { BucketChange, BucketSettings, ClusterSettings, Quorum } from "../core/settings.ts";
+export type {
+  BucketOutcome,
+  BucketView,
+  ClusterView,
+  DeleteRequest,
+  Failure,
+  FailureCode,
+  GetFound,
+  GetOutcome,
+  GetRequest,
+  LocateView,
+  MemberView,
+  MetricSample,
+  NodeApi,
+  PutRequest,
+  RingView,
+  Version,
+  WriteOutcome,
+  Written,
+} from "../node/api.ts";
+export type { Log, LogFields } from "../runtime/log.ts";
+export { DataDirectoryError, type DataDirectoryErrorCode, type StorageName } from "./data-directory.ts";
+export { type LogLevel, type LogOptions, logLevels, stderrLog } from "./log.ts";
+export { type RunningNode, type StartNodeOptions, startNode } from "./start-node.ts";

@@ -1,0 +1,155 @@
+/**
+ * A whole node on this machine: data directory, storage engine, node and web interface, opened in that order and
+ * closed in the other. What `cartwheel start` runs, and what a process that wants a node of its own calls.
+ *
+ * The HTTP port opens before the node exists: its address is part of what the node tells the others, and probes can
+ * ask from the first moment whether the process is alive.
+ */
+
+import { hostname } from "node:os";
+import { defaultLimits, type Limits } from "../core/limits.ts";
+import type { ClusterSettings } from "../core/settings.ts";
+import { type HttpServer, startHttpServer } from "../http/server.ts";
+import type { NodeApi } from "../node/api.ts";
+import { Node } from "../node/node.ts";
+import { type Log, silentLog } from "../runtime/log.ts";
+import type { Address } from "../runtime/network.ts";
+import type { StorageEngine } from "../storage/engine.ts";
+import { MemoryEngine } from "../storage/memory-engine.ts";
+import { openDataDirectory, type StorageName } from "./data-directory.ts";
+import { hostRuntime } from "./runtime.ts";
+import { softwareVersion } from "./software.ts";
+
+/** How long what runs may take to finish once the node is told to stop. */
+const graceMs = 10_000;
+
+export interface StartNodeOptions {
+  /** The node's name, for people; unique among the members that are up. */
+  readonly name: string;
+  /** The data directory; may be left out with memory storage, which then forgets who it was. */
+  readonly data?: string;
+  /** The engine; where absent, the one the directory has, or else LMDB. */
+  readonly storage?: StorageName;
+  readonly zone?: string;
+  /** This node's share relative to the others', 1 where absent. */
+  readonly capacity?: number;
+  /** For peers and native clients; 127.0.0.1:7400 where absent. Port 0 lets the system choose. */
+  readonly listen?: Address;
+  /** The web interface; 127.0.0.1:7480 where absent, none where false. Port 0 lets the system choose. */
+  readonly http?: Address | false;
+  /** Where others reach `listen`, if it differs. */
+  readonly advertise?: Address;
+  /** First start only: members to ask for admission; none founds a cluster. */
+  readonly join?: readonly Address[];
+  /** Fixed by a cluster's first node; a later one that says otherwise is refused. */
+  readonly settings?: Partial<ClusterSettings>;
+  readonly limits?: Partial<Limits>;
+  /** Where the node says what happens; nowhere if absent. */
+  readonly log?: Log;
+  /** Gives up starting. */
+  readonly signal?: AbortSignal;
+  /** The node found out that it must not go on, and why: it serves nothing any more and is to be stopped. */
+  readonly onEnded?: (error: Error) => void;
+}
+
+export interface RunningNode extends AsyncDisposable {
+  readonly api: NodeApi;
+  /** Where the web interface listens, or undefined where there is none. */
+  readonly http: Address | undefined;
+  /** Stops accepting, finishes what runs, flushes and closes. Safe to call twice. */
+  stop(): Promise<void>;
+}
+
+/** Starts a node; resolves once it serves as a member. Rejects with an error that has a `code` and a sentence. */
+export async function startNode(options: StartNodeOptions): Promise<RunningNode> {
+  const closers: (() => Promise<void>)[] = [];
+  try {
+    return await open(options, closers);
+  } catch (error) {
+    await closeAll(closers);
+    throw error;
+  }
+}
+
+async function open(options: StartNodeOptions, closers: (() => Promise<void>)[]): Promise<RunningNode> {
+  const log = options.log ?? silentLog;
+  const limits = { ...defaultLimits, ...options.limits };
+  const engine = await openEngine(options, closers);
+  const http = await openHttp(options, limits, log);
+  if (http !== undefined) closers.push(() => http.close(graceMs));
+
+  const node = new Node({
+    runtime: hostRuntime(log),
+    engine,
+    name: options.name,
+    zone: options.zone ?? "",
+    capacity: options.capacity ?? 1,
+    listen: options.listen ?? "127.0.0.1:7400",
+    ...(options.advertise !== undefined && { advertise: options.advertise }),
+    http: http?.address ?? "",
+    join: options.join ?? [],
+    settings: options.settings ?? {},
+    limits,
+    software: softwareVersion,
+    ...(options.onEnded !== undefined && { onEnded: options.onEnded }),
+  });
+  http?.serve(node);
+  // Before the web interface on the way in, after it on the way out: what it was asked may still need the node.
+  closers.splice(closers.length - (http === undefined ? 0 : 1), 0, () => node.stop());
+  await started(node, options.signal);
+
+  let stopping: Promise<void> | undefined;
+  const stop = (): Promise<void> => (stopping ??= closeAll(closers));
+  return { api: node, http: http?.address, stop, [Symbol.asyncDispose]: stop };
+}
+
+async function openEngine(options: StartNodeOptions, closers: (() => Promise<void>)[]): Promise<StorageEngine> {
+  if (options.data === undefined && options.storage === "memory") {
+    const engine = new MemoryEngine();
+    closers.push(() => engine.close());
+    return engine;
+  }
+  if (options.data === undefined) throw new TypeError("a node needs a data directory, unless its storage is memory");
+  const storage = options.storage === undefined ? {} : { storage: options.storage };
+  const directory = await openDataDirectory(options.data, storage);
+  closers.push(() => directory.close());
+  const engine = directory.openEngine();
+  closers.push(() => engine.close());
+  return engine;
+}
+
+async function openHttp(options: StartNodeOptions, limits: Limits, log: Log): Promise<HttpServer | undefined> {
+  if (options.http === false) return undefined;
+  const listen = options.http ?? "127.0.0.1:7480";
+  const advertised = options.advertise === undefined ? [] : [options.advertise.replace(/:\d+$/, "")];
+  return startHttpServer({ listen, limits, names: [hostname(), ...advertised], software: softwareVersion, log });
+}
+
+/** Starts the node, or rejects when the signal says to give up. */
+async function started(node: Node, signal: AbortSignal | undefined): Promise<void> {
+  if (signal === undefined) return node.start();
+  signal.throwIfAborted();
+  let give: (() => void) | undefined;
+  const givenUp = new Promise<never>((_, reject) => {
+    give = () => reject(signal.reason);
+    signal.addEventListener("abort", give, { once: true });
+  });
+  try {
+    await Promise.race([node.start(), givenUp]);
+  } finally {
+    if (give !== undefined) signal.removeEventListener("abort", give);
+  }
+}
+
+/** Closes what was opened, the last first, each even if another fails. */
+async function closeAll(closers: (() => Promise<void>)[]): Promise<void> {
+  const errors: unknown[] = [];
+  for (const close of closers.splice(0).reverse()) {
+    try {
+      await close();
+    } catch (error) {
+      errors.push(error);
+    }
+  }
+  if (errors.length > 0) throw new AggregateError(errors, "the node did not close cleanly");
+}
