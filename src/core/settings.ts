@@ -52,11 +52,17 @@ export type ParsedClusterSettings =
   | { readonly kind: "invalid"; readonly why: string };
 
 const quorumWords: readonly unknown[] = ["one", "quorum", "all"];
-const lowestOf: Readonly<Record<string, number>> = { r: 1, w: 1, pr: 0, pw: 0, dw: 0 };
-const wordsOf: Readonly<Record<string, readonly string[]>> = {
-  durability: ["synced", "buffered"],
-  reconcile: ["siblings", "last-write-wins"],
-};
+const lowestOf: ReadonlyMap<string, number> = new Map([
+  ["r", 1],
+  ["w", 1],
+  ["pr", 0],
+  ["pw", 0],
+  ["dw", 0],
+]);
+const wordsOf: ReadonlyMap<string, readonly unknown[]> = new Map([
+  ["durability", ["synced", "buffered"]],
+  ["reconcile", ["siblings", "last-write-wins"]],
+]);
 
 /**
  * Reads a change of a bucket's properties from whoever sent it. Each property is judged alone; whether they agree with
@@ -114,14 +120,14 @@ function flawOfProperty(name: string, value: unknown): string | undefined {
       ? undefined
       : `n is ${show(value)}; it is a whole number from 1 to ${mostCopies}`;
   }
-  const lowest = lowestOf[name];
+  const lowest = lowestOf.get(name);
   if (lowest !== undefined) {
     if (quorumWords.includes(value) || isWhole(value, lowest, mostCopies)) return undefined;
     return `${name} is ${show(value)}; it is a whole number from ${lowest} to n, or one, quorum or all`;
   }
-  const words = wordsOf[name];
+  const words = wordsOf.get(name);
   if (words === undefined) return `${show(name)} is no property of a bucket`;
-  return words.includes(value as string) ? undefined : `${name} is ${show(value)}; it is ${words.join(" or ")}`;
+  return words.includes(value) ? undefined : `${name} is ${show(value)}; it is ${words.join(" or ")}`;
 }
 
 function isPlainObject(value: unknown): value is Readonly<Record<string, unknown>> {
@@ -136,6 +142,9 @@ function isWhole(value: unknown, from: number, to: number): value is number {
   return typeof value === "number" && Number.isSafeInteger(value) && value >= from && value <= to;
 }
 
-function show(value: unknown): string {
-  return (JSON.stringify(value) ?? String(value)).slice(0, 80);
+/** A value that somebody sent, for a sentence about it: short, whatever it is. */
+export function show(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value.length > 64 ? `${value.slice(0, 64)}...` : value);
+  if (typeof value === "object" && value !== null) return Array.isArray(value) ? "a list" : "an object";
+  return typeof value === "function" ? "a function" : String(value);
 }

@@ -5,9 +5,9 @@
  * one that is refused closes the peer that sent it, or keeps the node from starting, and never enters a history.
  */
 
-import { parseNodeId } from "../ids.ts";
+import { type NodeId, parseNodeId } from "../ids.ts";
 import { bucketNameBytes, mostCapacity, nameCharacters } from "../limits.ts";
-import { parseBucketChange, parseClusterSettings } from "../settings.ts";
+import { parseBucketChange, parseClusterSettings, show } from "../settings.ts";
 import type { EventBase, HistoryEvent } from "./event.ts";
 import type { History } from "./history.ts";
 
@@ -64,7 +64,7 @@ export function flawOf(history: History): string | undefined {
 function readEvent(value: unknown): HistoryEvent | string {
   if (typeof value !== "object" || value === null) return "an event is no object";
   const fields = value as Readonly<Record<string, unknown>>;
-  const author = parseNodeId(String(fields["author"]));
+  const author = readNodeId(fields["author"]);
   if (author === undefined) return "an event has no author";
   const { lamport, at, kind } = fields;
   if (!isWhole(lamport, 1, Number.MAX_SAFE_INTEGER - 1)) return "an event's Lamport time is no whole number from 1";
@@ -73,7 +73,7 @@ function readEvent(value: unknown): HistoryEvent | string {
   if (kind === "found") return readFound(base, fields);
   if (kind === "join") return readJoin(base, fields);
   if (kind === "bucket") return readBucket(base, fields);
-  return `an event is of kind ${JSON.stringify(kind)}, which this version does not know`;
+  return `an event is of kind ${show(kind)}, which this version does not know`;
 }
 
 function readFound(base: EventBase, fields: Readonly<Record<string, unknown>>): HistoryEvent | string {
@@ -89,7 +89,7 @@ function readFound(base: EventBase, fields: Readonly<Record<string, unknown>>): 
 function readJoin(base: EventBase, fields: Readonly<Record<string, unknown>>): HistoryEvent | string {
   const place = readPlace(fields);
   if (typeof place === "string") return place;
-  const node = parseNodeId(String(fields["node"]));
+  const node = readNodeId(fields["node"]);
   if (node === undefined) return "a join names no node";
   const { founding } = fields;
   if (typeof founding !== "boolean") return "a join does not say whether it is a founding one";
@@ -114,11 +114,15 @@ interface Place {
 
 function readPlace(fields: Readonly<Record<string, unknown>>): Place | string {
   const { name, zone, capacity, claim } = fields;
-  if (typeof name !== "string" || !isNodeName(name)) return `${JSON.stringify(name)} is no node's name`;
-  if (typeof zone !== "string" || !isZoneName(zone)) return `${JSON.stringify(zone)} is no zone's name`;
+  if (typeof name !== "string" || !isNodeName(name)) return `${show(name)} is no node's name`;
+  if (typeof zone !== "string" || !isZoneName(zone)) return `${show(zone)} is no zone's name`;
   if (!isWhole(capacity, 1, mostCapacity)) return `a capacity is no whole number from 1 to ${mostCapacity}`;
-  if (!isWhole(claim, 1, newestClaim)) return `claim version ${String(claim)} is newer than this software`;
+  if (!isWhole(claim, 1, newestClaim)) return `claim version ${show(claim)} is newer than this software`;
   return { name, zone, capacity, claim };
+}
+
+function readNodeId(value: unknown): NodeId | undefined {
+  return typeof value === "string" ? parseNodeId(value) : undefined;
 }
 
 function isWhole(value: unknown, from: number, to: number): value is number {

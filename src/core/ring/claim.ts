@@ -56,6 +56,7 @@ class Placement {
   /** Seats each member holds, and shall hold. */
   readonly #held: number[];
   readonly #targets: readonly number[];
+  readonly #drawnOrders: Map<number, Int32Array> = new Map();
 
   constructor(before: readonly Seats[], members: readonly Placed[], partitions: number, copies: number) {
     this.#members = members;
@@ -190,19 +191,25 @@ class Placement {
 
   /** The seat that `giver` could pass to `taker` with the lowest draw, as an index into the table of seats. */
   #bestSeat(giver: number, taker: number): number | undefined {
-    let best: number | undefined;
-    let lowest = 0;
-    const salt = this.#salts[taker] as Salt;
-    for (let index = 0; index < this.#seats.length; index++) {
-      if (this.#seats[index] !== giver) continue;
-      const partition = Math.floor(index / this.#copies);
-      if (!this.#mayReplace(partition, index % this.#copies, taker)) continue;
-      const drawn = draw(salt, partition, 0);
-      if (best !== undefined && drawn >= lowest) continue;
-      best = index;
-      lowest = drawn;
+    for (const partition of this.#drawnOrder(taker)) {
+      for (let seat = 0; seat < this.#copies; seat++) {
+        if (this.#holder(partition, seat) !== giver) continue;
+        if (this.#mayReplace(partition, seat, taker)) return partition * this.#copies + seat;
+      }
     }
-    return best;
+    return undefined;
+  }
+
+  /** The partitions in the order of what the member draws for them: made once for each that takes seats. */
+  #drawnOrder(member: number): Int32Array {
+    const known = this.#drawnOrders.get(member);
+    if (known !== undefined) return known;
+    const salt = this.#salts[member] as Salt;
+    const draws = Array.from({ length: this.#partitions }, (_, partition) => draw(salt, partition, 0));
+    const order = Int32Array.from(draws.keys());
+    order.sort((a, b) => (draws[a] as number) - (draws[b] as number) || a - b);
+    this.#drawnOrders.set(member, order);
+    return order;
   }
 
   /** Whether the partition keeps distinct nodes and its number of zones with `taker` in that seat. */
