@@ -1,0 +1,186 @@
+/**
+ * What the conformance suite cannot see of the LMDB engine: that it waits for the device, what a kill, a full disk and a
+ * failing device do to it, and what it makes of files that are not what it wrote.
+ */
+
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { existsSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { after, before, describe, type TestContext, test } from "node:test";
+import { openLmdbEngine } from "../../src/host/lmdb-engine.ts";
+import type { StorageEngine } from "../../src/storage/engine.ts";
+
+const writer = "dist/test/host/store-writer.js";
+const encoder = new TextEncoder();
+const hasStrace: boolean = spawnSync("strace", ["-V"]).status === 0;
+let scratch = "";
+
+before(async () => {
+  scratch = await mkdtemp(join(tmpdir(), "cartwheel-engine-"));
+});
+after(() => rm(scratch, { recursive: true }));
+
+function textAt(engine: StorageEngine, key: string): string | undefined {
+  const bytes = engine.get(encoder.encode(key));
+  return bytes && new TextDecoder().decode(bytes);
+}
+
+async function lines(child: ChildProcess, onLine: (line: string) => void): Promise<void> {
+  if (child.stdout === null) throw new Error("no output to read");
+  for await (const line of createInterface(child.stdout)) onLine(line);
+}
+
+describe("the LMDB engine", () => {
+  for (const round of [1, 2, 3]) {
+    test(`has every acknowledged batch, and no half of another, after kill -9 (${round})`, async () => {
+      const directory = join(scratch, `killed-${round}`);
+      const child = spawn(process.execPath, [writer, directory, "1000000", "8"], {
+        stdio: ["ignore", "pipe", "ignore"],
+      });
+      const asked = new Set<number>();
+      const acknowledged = new Set<number>();
+      await lines(child, (line) => {
+        const [what, batch] = line.split(" ");
+        (what === "asked" ? asked : acknowledged).add(Number(batch));
+        if (acknowledged.size === 100 * round) child.kill("SIGKILL");
+      });
+      const engine = openLmdbEngine(directory);
+      for (const batch of asked) {
+        const found = ["a", "b", "c"].map((part) => textAt(engine, `${part} ${batch}`));
+        const whole = acknowledged.has(batch) || found[0] !== undefined ? String(batch) : undefined;
+        assert.deepEqual(found, [whole, whole, whole]);
+      }
+      assert.ok(acknowledged.size >= 100 * round);
+      await engine.close();
+    });
+  }
+
+  test("acknowledges a batch only once the device has it", { skip: !hasStrace && "no strace here" }, () => {
+    const trace = join(scratch, "trace");
+    const calls = "trace=write,writev,pwrite64,pwritev,fdatasync,openat";
+    const traced = spawnSync("strace", [
+      "-f",
+      "-y",
+      "-e",
+      calls,
+      "-o",
+      trace,
+      process.execPath,
+      writer,
+      join(scratch, "traced"),
+      "20",
+      "1",
+    ]);
+    assert.equal(traced.status, 0);
+    const steps = readFileSync(trace, "utf8").split("\n");
+    const rootFile = steps.find((step) => step.includes("data.mdb") && step.includes("O_DSYNC"));
+    const rootDescriptor = /= (\d+)</.exec(rootFile ?? "")?.[1];
+    assert.ok(rootDescriptor !== undefined, "the root is written through a descriptor that waits for the device");
+    for (let batch = 0; batch < 20; batch++) {
+      const from = steps.findIndex((step) => step.includes(`"asked ${batch}\\n"`));
+      const to = steps.findIndex((step) => step.includes(`"acknowledged ${batch}\\n"`));
+      const between = steps.slice(from, to);
+      const pages = between.findIndex((step) => /\bp?writev?(64)?\(/.test(step) && step.includes("data.mdb"));
+      const sync = between.findIndex((step) => step.includes("fdatasync(") && step.includes("data.mdb"));
+      const root = between.findLastIndex((step) => step.includes(`pwrite64(${rootDescriptor}<`));
+      assert.ok(
+        0 <= pages && pages < sync && sync < root,
+        `batch ${batch}: pages ${pages}, sync ${sync}, root ${root}`,
+      );
+    }
+  });
+
+  for (const [what, call] of [
+    ["a sync", "fdatasync"],
+    ["the writing of the root", "pwrite64"],
+  ] as const) {
+    test(`fails every write after ${what} failed`, { skip: !hasStrace && "no strace here" }, () => {
+      const directory = join(scratch, `failing-${call}`);
+      const inject = ["-f", "-qq", "-o", "/dev/null", "-e", `inject=${call}:error=EIO:when=5+`];
+      const { stdout } = spawnSync("strace", [...inject, process.execPath, writer, directory, "20", "1"], {
+        encoding: "utf8",
+        env: { ...process.env, UV_THREADPOOL_SIZE: "1" },
+      });
+      const said = stdout.split("\n").filter((line) => line.startsWith("ack") || line.startsWith("failed"));
+      const firstFailure = said.findIndex((line) => line.startsWith("failed"));
+      assert.ok(firstFailure > 0);
+      assert.ok(said.slice(firstFailure).every((line) => /^failed \d+ io$/.test(line)));
+      assert.equal(said.length, 20);
+      assert.ok(stdout.endsWith("closed\n"));
+    });
+  }
+
+  test("says so when the disk is full, keeps what it had, and goes on when there is room", async (context: TestContext) => {
+    const disk = join(scratch, "disk");
+    await mkdir(disk);
+    if (spawnSync("mount", ["-t", "tmpfs", "-o", "size=4m", "tmpfs", disk]).status !== 0) {
+      context.skip("not allowed to mount a small disk here");
+      return;
+    }
+    try {
+      const engine = openLmdbEngine(join(disk, "store"));
+      const value = new Uint8Array(100_000).fill(7);
+      const stored: string[] = [];
+      let failure: unknown;
+      while (failure === undefined && stored.length < 200) {
+        const names = [0, 1, 2].map((i) => `key ${stored.length + i}`);
+        failure = await engine
+          .write(names.map((name) => ({ key: encoder.encode(name), value })))
+          .then(() => void stored.push(...names))
+          .catch((error: unknown) => error);
+      }
+      assert.equal((failure as { code?: string }).code, "disk-full");
+      for (const name of stored) assert.equal(engine.get(encoder.encode(name))?.length, value.length);
+      for (let i = 0; i < 3; i++) assert.equal(engine.get(encoder.encode(`key ${stored.length + i}`)), undefined);
+      await assert.rejects(engine.write([{ key: encoder.encode("large"), value: new Uint8Array(4e6) }]), {
+        code: "disk-full",
+      });
+      await engine.write(stored.slice(0, 9).map((name) => ({ key: encoder.encode(name), value: undefined })));
+      await engine.write([{ key: encoder.encode("more"), value }]);
+      await engine.close();
+      const again = openLmdbEngine(join(disk, "store"));
+      assert.equal(again.get(encoder.encode("more"))?.length, value.length);
+      assert.equal(again.get(encoder.encode(stored.at(-1) as string))?.length, value.length);
+      await again.close();
+    } finally {
+      spawnSync("umount", [disk]);
+    }
+  });
+
+  test("refuses a file that is not a store, or was cut off", async () => {
+    const files: readonly Uint8Array[] = [
+      new Uint8Array(10),
+      new Uint8Array(20_000),
+      new Uint8Array(20_000).fill(9),
+      encoder.encode("a text ".repeat(5000)),
+    ];
+    for (const [i, file] of files.entries()) {
+      const directory = join(scratch, `not-a-store-${i}`);
+      await mkdir(directory);
+      writeFileSync(join(directory, "data.mdb"), file);
+      assert.throws(() => openLmdbEngine(directory), { name: "StorageError", code: "corrupt" });
+    }
+    const directory = join(scratch, "cut-off");
+    const engine = openLmdbEngine(directory);
+    await engine.write([{ key: Uint8Array.of(1), value: new Uint8Array(1e6) }]);
+    await engine.close();
+    truncateSync(join(directory, "data.mdb"), 500_000);
+    assert.throws(() => openLmdbEngine(directory), { code: "corrupt" });
+  });
+
+  test("refuses a key that LMDB cannot hold, and has nothing under it", async () => {
+    const engine = openLmdbEngine(join(scratch, "keys"));
+    for (const key of [new Uint8Array(0), new Uint8Array(1979)]) {
+      await assert.rejects(engine.write([{ key, value: key }]), RangeError);
+      assert.equal(engine.get(key), undefined);
+    }
+    await engine.write([{ key: new Uint8Array(1978), value: Uint8Array.of(1) }]);
+    assert.deepEqual(engine.get(new Uint8Array(1978)), Uint8Array.of(1));
+    assert.ok(existsSync(join(scratch, "keys", "data.mdb")));
+    await engine.close();
+  });
+});
