@@ -32,7 +32,9 @@ const unseenName: RegExp = /^lock-[0-9a-f]{16}\.new$/;
 /** The longest path of a socket that every system takes. */
 const longestSocketPath = 100;
 /** How long a listener may take to say who it is before it counts as one that refuses. */
-const answerMs = 2000;
+const answerMs = 1000;
+/** How often a listener is asked that closes in the middle, as a starter does that has just been refused itself. */
+const attempts = 3;
 
 /** Somebody else holds the lock. */
 export class DirectoryInUse extends Error {
@@ -143,25 +145,36 @@ type Answer =
   | { readonly kind: "refused"; readonly holder: number | undefined };
 
 /** Asks the socket's listener to give way to `ownId`. */
-function ask(path: string, ownId: string): Promise<Answer> {
+async function ask(path: string, ownId: string): Promise<Answer> {
+  for (let attempt = 1; attempt < attempts; attempt++) {
+    const answer = await askOnce(path, ownId);
+    if (answer !== "cut-off") return answer;
+  }
+  const answer = await askOnce(path, ownId);
+  return answer === "cut-off" ? { kind: "refused", holder: undefined } : answer;
+}
+
+function askOnce(path: string, ownId: string): Promise<Answer | "cut-off"> {
   return new Promise((resolve) => {
     const socket = connect(path);
     let said = "";
-    const refused = (): void => {
-      socket.destroy();
-      const holder = /^no (\d+)$/.exec(said)?.[1];
-      resolve({ kind: "refused", holder: holder === undefined ? undefined : Number(holder) });
-    };
     socket.setEncoding("latin1");
-    socket.setTimeout(answerMs, refused);
+    socket.setTimeout(answerMs, () => {
+      socket.destroy();
+      resolve({ kind: "refused", holder: undefined });
+    });
     socket.on("connect", () => socket.write(ownId));
     socket.on("data", (text: string) => {
       said += text;
     });
-    socket.on("end", () => (said === "yes" ? resolve({ kind: "gave-way" }) : refused()));
+    socket.on("end", () => {
+      const holder = /^no (\d+)$/.exec(said)?.[1];
+      if (holder !== undefined) resolve({ kind: "refused", holder: Number(holder) });
+      else resolve(said === "yes" ? { kind: "gave-way" } : "cut-off");
+    });
     socket.on("error", (error: NodeJS.ErrnoException) => {
-      if (error.code === "ECONNREFUSED" || error.code === "ENOENT") resolve("nobody");
-      else refused();
+      const isNobody = error.code === "ECONNREFUSED" || error.code === "ENOENT";
+      resolve(isNobody ? "nobody" : "cut-off");
     });
   });
 }

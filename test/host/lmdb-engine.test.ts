@@ -100,10 +100,11 @@ describe("the LMDB engine", () => {
   ] as const) {
     test(`fails every write after ${what} failed`, { skip: !hasStrace && "no strace here" }, () => {
       const directory = join(scratch, `failing-${call}`);
-      const inject = ["-f", "-qq", "-o", "/dev/null", "-e", `inject=${call}:error=EIO:when=5+`];
+      const inject = ["-f", "-qq", "-o", "/dev/null", "-e", `inject=${call}:error=EIO:when=5`];
       const { stdout } = spawnSync("strace", [...inject, process.execPath, writer, directory, "20", "1"], {
         encoding: "utf8",
         env: { ...process.env, UV_THREADPOOL_SIZE: "1" },
+        timeout: 20_000,
       });
       const said = stdout.split("\n").filter((line) => line.startsWith("ack") || line.startsWith("failed"));
       const firstFailure = said.findIndex((line) => line.startsWith("failed"));
