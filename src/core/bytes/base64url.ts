@@ -2,6 +2,8 @@
  * Base64 with the URL-safe alphabet and no padding (RFC 4648, section 5): tokens in headers, random bits in names.
  *
  * Every byte string has exactly one text: what decodes would encode to the same text again.
+ *
+ * Hot path: every answer carries a token. Two characters at a time halve the work.
  */
 
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -15,16 +17,23 @@ function makeDigits(): Uint8Array {
 
 const digits: Uint8Array = makeDigits();
 
+/** The two characters for each number of 12 bits. */
+const pairs: readonly string[] = Array.from(
+  { length: 4096 },
+  (_, bits) => alphabet.charAt(bits >>> 6) + alphabet.charAt(bits & 63),
+);
+
 export function toBase64Url(bytes: Uint8Array): string {
   let text = "";
-  for (let at = 0; at < bytes.length; at += 3) {
-    const left = bytes.length - at;
-    const bits = ((bytes[at] as number) << 16) | ((bytes[at + 1] ?? 0) << 8) | (bytes[at + 2] ?? 0);
-    text += alphabet.charAt(bits >>> 18) + alphabet.charAt((bits >>> 12) & 63);
-    if (left > 1) text += alphabet.charAt((bits >>> 6) & 63);
-    if (left > 2) text += alphabet.charAt(bits & 63);
+  let at = 0;
+  for (; at + 3 <= bytes.length; at += 3) {
+    const bits = ((bytes[at] as number) << 16) | ((bytes[at + 1] as number) << 8) | (bytes[at + 2] as number);
+    text += (pairs[bits >>> 12] as string) + (pairs[bits & 4095] as string);
   }
-  return text;
+  const left = bytes.length - at;
+  if (left === 0) return text;
+  const bits = ((bytes[at] as number) << 16) | ((bytes[at + 1] ?? 0) << 8);
+  return text + (pairs[bits >>> 12] as string) + (left === 2 ? alphabet.charAt((bits >>> 6) & 63) : "");
 }
 
 /** The bytes, or undefined where the text is not what `toBase64Url` makes. */

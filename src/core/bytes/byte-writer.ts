@@ -11,12 +11,12 @@ const longestLoopedText = 64;
 
 export class ByteWriter {
   #bytes: Uint8Array;
-  #view: DataView;
+  /** Of `#bytes`, made when the first float is written. */
+  #floats: DataView | undefined;
   #length = 0;
 
   constructor(initialBytes = 1024) {
     this.#bytes = new Uint8Array(initialBytes);
-    this.#view = new DataView(this.#bytes.buffer);
   }
 
   /** How many bytes are written. */
@@ -57,37 +57,51 @@ export class ByteWriter {
 
   u16(value: number): void {
     this.#room(2);
-    this.#view.setUint16(this.#length, value);
-    this.#length += 2;
+    this.#bytes[this.#length++] = value >>> 8;
+    this.#bytes[this.#length++] = value;
   }
 
   u32(value: number): void {
     this.#room(4);
-    this.#view.setUint32(this.#length, value);
     this.#length += 4;
+    this.setU32(this.#length - 4, value);
   }
 
   /** Overwrites four bytes written before, at `offset`: for lengths and checksums known only at the end. */
   setU32(offset: number, value: number): void {
     if (offset + 4 > this.#length) throw new RangeError(`no four bytes at offset ${offset} of ${this.#length}`);
-    this.#view.setUint32(offset, value);
+    const bytes = this.#bytes;
+    bytes[offset] = value >>> 24;
+    bytes[offset + 1] = value >>> 16;
+    bytes[offset + 2] = value >>> 8;
+    bytes[offset + 3] = value;
   }
 
   f64(value: number): void {
     this.#room(8);
-    this.#view.setFloat64(this.#length, value);
+    this.#floats ??= new DataView(this.#bytes.buffer);
+    this.#floats.setFloat64(this.#length, value);
     this.#length += 8;
   }
 
   /** A whole number from 0 to 2^53-1, seven bits a byte, low bits first. */
   varint(value: number): void {
     this.#room(8);
+    const bytes = this.#bytes;
+    let at = this.#length;
     let rest = value;
-    while (rest >= 0x80) {
-      this.#bytes[this.#length++] = (rest % 0x80) | 0x80;
-      rest = rest < 0x8000_0000 ? rest >>> 7 : Math.floor(rest / 0x80);
+    if (value >= 0x1000_0000) {
+      // The low 28 bits at once, so that what is left is a small integer.
+      const low = value % 0x1000_0000;
+      bytes[at++] = low | 0x80;
+      bytes[at++] = (low >>> 7) | 0x80;
+      bytes[at++] = (low >>> 14) | 0x80;
+      bytes[at++] = (low >>> 21) | 0x80;
+      rest = (value - low) / 0x1000_0000;
     }
-    this.#bytes[this.#length++] = rest;
+    for (; rest >= 0x80; rest >>>= 7) bytes[at++] = rest | 0x80;
+    bytes[at++] = rest;
+    this.#length = at;
   }
 
   /** Bytes as they are, without their length. */
@@ -129,6 +143,6 @@ export class ByteWriter {
     const grown = new Uint8Array(Math.max(need, this.#bytes.length * 2));
     grown.set(this.#bytes.subarray(0, this.#length));
     this.#bytes = grown;
-    this.#view = new DataView(grown.buffer);
+    this.#floats = undefined;
   }
 }
