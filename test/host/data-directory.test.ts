@@ -5,6 +5,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -178,6 +179,37 @@ describe("a data directory", () => {
         if (outcome.status === "rejected") refusal("in-use", /in use by/)(outcome.reason);
         else await outcome.value.close();
       }
+    }
+  });
+
+  test("goes to one of two openers when the second appears after the first has looked around", async () => {
+    for (let round = 0; round < 12; round++) {
+      const path = join(scratch, `late-${round}`);
+      mkdirSync(path);
+      let answerFirst = (): void => {};
+      let isFirst = true;
+      const firstAsks = new Promise<void>((resolve) => {
+        const slow = createServer((socket) => {
+          socket.on("data", () => {
+            if (isFirst) {
+              isFirst = false;
+              answerFirst = () => socket.end("yes");
+              resolve();
+            } else {
+              socket.end("yes");
+            }
+          });
+        });
+        slow.listen(join(path, `lock-${"f".repeat(16)}.sock`)).unref();
+      });
+      const first = openDataDirectory(path);
+      await firstAsks;
+      const second = await Promise.allSettled([openDataDirectory(path)]);
+      answerFirst();
+      const outcomes = [...(await Promise.allSettled([first])), ...second];
+      const held = outcomes.filter((outcome) => outcome.status === "fulfilled");
+      assert.equal(held.length, 1);
+      for (const { value } of held) await value.close();
     }
   });
 });
