@@ -42,6 +42,9 @@ export const defaultGossipOptions: GossipOptions = {
   mostEntries: 1000,
 };
 
+/** Members that a starting node tells of itself at once. */
+const introductions = 8;
+
 type Ask = (request: Request) => Promise<Answer | NoAnswer>;
 
 export class Gossip {
@@ -66,8 +69,12 @@ export class Gossip {
     this.#tasks = new TaskGroup(log);
   }
 
-  /** Starts the rounds; for members only. */
+  /**
+   * Introduces this node to a few others, who pass its record on, and starts the rounds; for members only. Without
+   * that, a node that comes up at a new address could not be asked for anything in its first seconds.
+   */
   start(): void {
+    for (const node of this.#others().slice(0, introductions)) this.gossipNow(node);
     this.#ticker.start();
   }
 
@@ -98,15 +105,25 @@ export class Gossip {
     const { random } = this.#runtime;
     const { seeds, seedEvery, timeoutMs } = this.#options;
     this.#rounds++;
-    const others = [...this.#membership.ring.members.keys()].filter((node) => node !== this.#membership.self);
-    if (seeds.length > 0 && (this.#rounds % seedEvery === 0 || others.length === 0)) {
+    const [other] = this.#others();
+    if (seeds.length > 0 && (this.#rounds % seedEvery === 0 || other === undefined)) {
       const seed = seeds[random.below(seeds.length)] as Address;
       const known = [...this.#membership.records.values()].find(({ peer }) => peer === seed);
       if (known?.node === this.#membership.self) return;
       await this.#exchange((request) => this.#calls.askAddress(seed, request, timeoutMs), seed);
-    } else if (others.length > 0) {
-      await this.exchange(others[random.below(others.length)] as NodeId);
+    } else if (other !== undefined) {
+      await this.exchange(other);
     }
+  }
+
+  /** The other members, in random order. */
+  #others(): readonly NodeId[] {
+    const others = [...this.#membership.ring.members.keys()].filter((node) => node !== this.#membership.self);
+    for (let i = others.length - 1; i > 0; i--) {
+      const j = this.#runtime.random.below(i + 1);
+      [others[i], others[j]] = [others[j] as NodeId, others[i] as NodeId];
+    }
+    return others;
   }
 
   async #exchange(ask: Ask, whom: string): Promise<boolean> {

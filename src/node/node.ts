@@ -166,13 +166,14 @@ export class Node implements NodeApi {
   async start(): Promise<void> {
     const opened = await this.#membership.open();
     if (opened.kind === "refused") throw new NodeError("refused", opened.why);
+    // Before anybody can ask for another one.
+    this.#pledge.open();
     const listening = await this.#listen();
     const addresses = { peer: this.#options.advertise ?? listening, http: this.#options.http };
     if (opened.kind === "stranger") await this.#becomeMember(addresses);
     else this.#tasks.run("looking at the seeds", () => this.#checkSeeds());
     if (this.#isStopping) throw new NodeError("stopped", `${this.name} was stopped before it was a member`);
     await this.#seats.open();
-    this.#pledge.open();
     this.#isServing = !this.#membership.isReplaced && !this.#hasEnded;
     await this.#description.start(addresses);
     this.#gossip.start();

@@ -27,6 +27,8 @@ export function repairStale(
   merged: SiblingSet,
 ): void {
   const { place, lastWriteWins } = read;
+  // A node that promised to hold nothing must not be given its own copy by a read that began before.
+  if (!node.isOpen(place.bucket)) return;
   let repair: ReplicaPut | undefined;
   for (const { node: owner, state } of answered) {
     if (state !== undefined && sameState(state, merged)) continue;

@@ -155,7 +155,8 @@ export class Replica {
   #load(place: KeyPlace): KeyRecord | ReplicaRefusal | undefined {
     try {
       const bytes = this.#buffer.get(place.storeKey);
-      return bytes === undefined ? undefined : decodeRecord(bytes, this.#runtime.checksum);
+      // The engine lends its bytes for this turn; values are answered, and merged, in later ones.
+      return bytes === undefined ? undefined : decodeRecord(bytes.slice(), this.#runtime.checksum);
     } catch (error) {
       if (error instanceof MalformedBytes) return this.#damaged(place, error.message);
       if (!(error instanceof StorageError)) throw error;
