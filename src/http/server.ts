@@ -6,7 +6,7 @@
  * the store must keep, answers 404 to a wrong method, and has an error format of its own.
  */
 
-import type { IncomingMessage } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
 import type { Limits } from "../core/limits.ts";
@@ -97,6 +97,8 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   app.addHook("onSend", async (_request, reply) => {
     // What was running when the server began to close would else stay open, idle, until its client goes.
     if (isClosing) reply.header("connection", "close");
+    const contentType = sentTypes.get(reply.raw);
+    if (contentType !== undefined) reply.header("content-type", contentType);
   });
   app.addHook("onResponse", async (request, reply) => {
     const config = request.routeOptions.config as { readonly template?: string } | undefined;
@@ -190,14 +192,20 @@ function send(reply: FastifyReply, answer: HttpAnswer): FastifyReply {
     "cross-origin-resource-policy": "same-origin",
     ...answer.headers,
   });
+  const contentType = answer.headers?.["content-type"];
+  if (contentType !== undefined) sentTypes.set(reply.raw, contentType);
   // As bytes always: to a text fastify would add a charset of its own.
   const { body } = answer;
   if (typeof body === "string") return reply.send(Buffer.from(body));
   return reply.send(body && Buffer.from(body.buffer, body.byteOffset, body.byteLength));
 }
 
-/** Content-Types as they came, out of fastify's sight: it refuses those that do not parse, and the store keeps them. */
+/**
+ * Content-Types as they came and as they go, out of fastify's sight: it refuses those that do not parse on the way in,
+ * and replaces them on the way out, and the store keeps whatever it was given.
+ */
 const contentTypes = new WeakMap<IncomingMessage, string>();
+const sentTypes = new WeakMap<ServerResponse, string>();
 
 function keepContentType(request: IncomingMessage): void {
   const contentType = request.headers["content-type"];

@@ -1,0 +1,120 @@
+/** The description and the code have the same routes; what the routes of the cluster say is what it describes. */
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { defaultLimits } from "../../src/core/limits.ts";
+import { bucketRoutes } from "../../src/http/bucket-routes.ts";
+import { clusterRoutes } from "../../src/http/cluster-routes.ts";
+import { kvRoutes } from "../../src/http/kv-routes.ts";
+import { HttpMetrics } from "../../src/http/metrics.ts";
+import { startHttpServer } from "../../src/http/server.ts";
+import { serviceRoutes } from "../../src/http/service-routes.ts";
+import { silentLog } from "../../src/runtime/log.ts";
+import { ServedNode } from "./served-node.ts";
+
+let served: ServedNode;
+before(async () => {
+  served = await ServedNode.start({ name: "n<1>".replace(/[<>]/g, "-"), zone: "z1" });
+});
+after(() => served.node.stop());
+
+test("every route is described and every described route answers", async () => {
+  const others = [...kvRoutes(defaultLimits), ...clusterRoutes(), ...bucketRoutes()];
+  const service = serviceRoutes({ node: () => undefined, metrics: new HttpMetrics(), software: "0", others });
+  const coded = [...others, ...service].map((route) => `${route.method} ${route.path}`);
+  const { paths } = await served.description();
+  const described = Object.entries(paths).flatMap(([path, operations]) =>
+    Object.keys(operations).map((method) => `${method.toUpperCase()} ${path}`),
+  );
+  assert.deepEqual(described.filter((line) => !line.startsWith("HEAD ")).sort(), coded.sort());
+  for (const line of described) {
+    const [method = "", path = ""] = line.split(" ");
+    const told = await served.ask(path.replace("{bucket}", "b").replace("{key}", "k"), { method });
+    assert.ok(![404, 405].includes(told.status) || path.startsWith("/kv/"), `${line}: ${told.status}`);
+  }
+});
+
+test("operation ids are unique and every reference leads somewhere", async () => {
+  const document = await served.description();
+  const ids = Object.values(document.paths).flatMap((operations) =>
+    Object.values(operations).map((operation) => (operation as unknown as { operationId: string }).operationId),
+  );
+  assert.equal(new Set(ids).size, ids.length);
+  for (const [, name] of JSON.stringify(document).matchAll(/"#\/components\/schemas\/(\w+)"/g)) {
+    assert.ok(name !== undefined && name in (document.components as { schemas: object }).schemas, name);
+  }
+});
+
+test("the cluster of one is ready and says so", async () => {
+  const view = (await served.ask("/cluster")).json();
+  assert.equal(view["name"], "n-1-");
+  assert.equal((view["members"] as unknown[]).length, 1);
+  assert.deepEqual(view["quorum"], { n: 1, r: 1, w: 1 });
+  const ring = (await served.ask("/cluster/ring")).json() as { partitions: { id: number; owner: string }[] };
+  assert.equal(ring.partitions.length, view["partitions"]);
+  assert.ok(ring.partitions.every(({ id, owner }, i) => id === i && owner === "n-1-"));
+  const place = (await served.ask("/cluster/locate/b/a%2Fb")).json();
+  assert.equal(place["key"], "a/b");
+  assert.deepEqual(place["preferenceList"], [{ name: "n-1-", role: "owner", isUp: true }]);
+  assert.equal((await served.ask("/readyz")).status, 200);
+  assert.equal((await served.ask("/healthz?probe=1")).status, 200);
+});
+
+test("a bucket changes what is named and nothing else", async () => {
+  const before = (await served.ask("/buckets/shop")).json();
+  assert.deepEqual(before, {
+    bucket: "shop",
+    n: before["n"],
+    r: before["r"],
+    w: before["w"],
+    pr: 0,
+    pw: 0,
+    dw: before["w"],
+    durability: "synced",
+    reconcile: "siblings",
+  });
+  const set = await served.ask("/buckets/shop", { method: "PUT", body: '{"reconcile":"last-write-wins","r":"all"}' });
+  assert.equal(set.status, 200);
+  assert.deepEqual(set.json(), { ...before, reconcile: "last-write-wins", r: "all" });
+  assert.deepEqual((await served.ask("/buckets/shop")).json(), set.json());
+  assert.deepEqual((await served.ask("/buckets")).json(), { buckets: [set.json()] });
+  const buffered = await served.ask("/buckets/shop", { method: "PUT", body: '{"durability":"buffered"}' });
+  assert.equal(buffered.json()["dw"], 0);
+});
+
+test("metrics are in the text format, and count requests by route", async () => {
+  await served.ask("/kv/m/k");
+  const text = (await served.ask("/metrics")).body.toString();
+  assert.match(
+    text,
+    /^cartwheel_http_request_duration_seconds_count\{method="GET",route="\/kv\/\{bucket\}\/\{key\}",status="404"\} \d+$/m,
+  );
+  assert.match(text, /^process_cpu_seconds_total \d/m);
+  assert.match(text, /^cartwheel_requests_total\{operation="get"\} \d+$/m);
+  const names = [...text.matchAll(/^# TYPE (\S+) /gm)].map(([, name]) => name);
+  assert.equal(new Set(names).size, names.length, "no metric twice");
+});
+
+test("the page shows the members and escapes what operators typed", async () => {
+  const page = (await served.ask("/")).body.toString();
+  assert.match(page, /<td>n-1-<\/td>/);
+  assert.doesNotMatch(page, /<script/);
+});
+
+test("before there is a node, only life is told", async () => {
+  const limits = defaultLimits;
+  const http = await startHttpServer({ listen: "127.0.0.1:0", limits, names: [], software: "0", log: silentLog });
+  try {
+    const status = async (path: string): Promise<number> => (await fetch(`http://${http.address}${path}`)).status;
+    assert.equal(await status("/healthz"), 200);
+    assert.equal(await status("/readyz"), 503);
+    assert.equal(await status("/metrics"), 200);
+    assert.equal(await status("/"), 200);
+    const told = await fetch(`http://${http.address}/kv/b/k`);
+    assert.equal(told.status, 503);
+    assert.equal(told.headers.get("retry-after"), "1");
+    assert.equal(((await told.json()) as { type: string }).type, "not-ready");
+  } finally {
+    await http.close(1000);
+  }
+});
