@@ -102,11 +102,11 @@ async function callBatched(address: string, load: Load): Promise<void> {
     for (let i = 0; i < load.inFlight; i++) ask();
   });
   peers.stop();
-  framesPerWrite = peers.counters.framesOut / peers.counters.writes;
+  messagesPerWrite = peers.counters.messagesOut / peers.counters.writes;
 }
 
 /** Of the last run: how well requests were batched. */
-let framesPerWrite = 0;
+let messagesPerWrite = 0;
 
 function putOf(valueBytes: number): ReplicaPut {
   const value = new Uint8Array(valueBytes).fill(120);
@@ -262,12 +262,15 @@ async function run(): Promise<void> {
   );
   const sums: number[] = [];
   for (const way of ways) {
-    const { askUs, answerUs } = await measure(way, way.name === "cartwheel" ? load : { ...load, calls: load.calls / 4 });
+    const { askUs, answerUs } = await measure(
+      way,
+      way.name === "cartwheel" ? load : { ...load, calls: load.calls / 4 },
+    );
     sums.push(askUs + answerUs);
   }
   const [ours = 0, bare = 0] = sums;
   process.stdout.write(
-    `bare, unbatched / cartwheel: ${(bare / ours).toFixed(1)}; ${framesPerWrite.toFixed(1)} requests a write\n`,
+    `bare, unbatched / cartwheel: ${(bare / ours).toFixed(1)}; ${messagesPerWrite.toFixed(1)} requests a write\n`,
   );
 }
 

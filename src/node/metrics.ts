@@ -90,12 +90,12 @@ function rows(measured: Measured): readonly Row[] {
 function rpcRows(direction: string, rpc: RpcCounters): readonly Row[] {
   const labels = { direction };
   return [
-    ["frames_total", "counter", "Messages on connections to peers.", rpc.framesOut, { direction, to: "peer" }],
-    ["frames_total", "counter", "Messages on connections to peers.", rpc.framesIn, { direction, to: "here" }],
+    ["messages_total", "counter", "Messages on connections to peers.", rpc.messagesOut, { direction, to: "peer" }],
+    ["messages_total", "counter", "Messages on connections to peers.", rpc.messagesIn, { direction, to: "here" }],
     [
       "network_writes_total",
       "counter",
-      "Writes to connections; frames_total over this is the batching.",
+      "Writes to connections; messages_total over this is the batching.",
       rpc.writes,
       labels,
     ],

@@ -24,11 +24,11 @@ export type CloseCause =
   | "done";
 
 export interface RpcCounters {
-  framesOut: number;
-  framesIn: number;
+  messagesOut: number;
+  messagesIn: number;
   bytesOut: number;
   bytesIn: number;
-  /** Calls of `Connection.write`: frames per write tell how well batching works. */
+  /** Calls of `Connection.write`: messages per write tell how well batching works. */
   writes: number;
   /** Connections that stand or are being made. */
   connections: number;
@@ -39,8 +39,8 @@ export interface RpcCounters {
 
 export function newCounters(): RpcCounters {
   return {
-    framesOut: 0,
-    framesIn: 0,
+    messagesOut: 0,
+    messagesIn: 0,
     bytesOut: 0,
     bytesIn: 0,
     writes: 0,

@@ -119,11 +119,11 @@ export class Stream {
   /** Sends now what would leave at the end of the turn. */
   flush(): void {
     if (this.#isClosed) return;
-    const frames = this.#encoder.pendingFrames;
+    const messages = this.#encoder.pendingMessages;
     const chunks = this.#encoder.take();
     if (chunks.length === 0) return;
     this.#turn++;
-    this.#count(chunks, frames);
+    this.#count(chunks, messages);
     this.#connection?.write(chunks);
     if (this.#isPaused) this.#owner.onRoom();
   }
@@ -171,14 +171,14 @@ export class Stream {
         return;
       }
       if (message === undefined) return;
-      this.#counters.framesIn++;
+      this.#counters.messagesIn++;
       this.#owner.onMessage(message, nowMs);
     }
   }
 
-  #count(chunks: readonly Uint8Array[], frames: number): void {
+  #count(chunks: readonly Uint8Array[], messages: number): void {
     this.#counters.writes++;
-    this.#counters.framesOut += frames;
+    this.#counters.messagesOut += messages;
     for (let i = 0; i < chunks.length; i++) this.#counters.bytesOut += (chunks[i] as Uint8Array).length;
   }
 }

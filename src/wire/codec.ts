@@ -152,15 +152,8 @@ function unknownKind(message: never): never {
   throw new TypeError(`no codec for ${JSON.stringify(message)}`);
 }
 
-/** Reads one message that must fill `head` and `bodies` to their ends. Throws `MalformedBytes`. */
+/** Reads the next message, and its values from `bodies` as views. Throws `MalformedBytes`. */
 export function decodeMessage(head: ByteReader, bodies: ByteReader): Message {
-  const message = readByKind(head, bodies);
-  head.end();
-  bodies.end();
-  return message;
-}
-
-function readByKind(head: ByteReader, bodies: ByteReader): Message {
   const kind = head.u8();
   const id = head.varint();
   switch (kind) {

@@ -33,7 +33,9 @@ export class FrameDecoder {
   /** The start of a cut frame, or of the preamble: its first `#gatheredBytes` bytes count. */
   #gathered: Uint8Array = noBytes;
   #gatheredBytes = 0;
-  #frames = 0;
+  /** What is left of the frame that is being read. */
+  readonly #head: ByteReader = new ByteReader(noBytes);
+  readonly #bodies: ByteReader = new ByteReader(noBytes);
 
   constructor(checksum: Checksum, frameBytes: number, versions: VersionRange = ownVersions) {
     this.#checksum = checksum;
@@ -46,34 +48,54 @@ export class FrameDecoder {
     return this.#version;
   }
 
-  /** How many messages came out. */
-  get frames(): number {
-    return this.#frames;
-  }
-
   /** Gives the decoder the next bytes of the stream, which it may keep. Only after `next` has found no more. */
   push(bytes: Uint8Array): void {
-    if (this.#at < this.#chunk.length) throw new Error("bytes pushed before the last ones were taken");
+    if (this.#at < this.#chunk.length || this.#head.left > 0)
+      throw new Error("bytes pushed before the last ones were taken");
     this.#chunk = bytes;
     this.#at = 0;
   }
 
   /** The next message, or undefined if more bytes are needed. Throws `FrameError`. */
   next(): Message | undefined {
-    if (this.#version === undefined && !this.#readPreamble()) return undefined;
+    if (this.#head.left === 0 && !this.#nextFrame()) return undefined;
+    try {
+      const message = decodeMessage(this.#head, this.#bodies);
+      if (this.#head.left === 0) this.#bodies.end();
+      return message;
+    } catch (cause) {
+      if (!(cause instanceof MalformedBytes)) throw cause;
+      throw new FrameError("malformed", `a frame holds no message: ${cause.message}`, { cause });
+    }
+  }
+
+  /** Whether a whole frame was there, whose messages can be read now. */
+  #nextFrame(): boolean {
+    if (this.#version === undefined && !this.#readPreamble()) return false;
     if (this.#gatheredBytes > 0) return this.#finishGathered();
     const left = this.#chunk.length - this.#at;
-    if (left === 0) return undefined;
+    if (left === 0) {
+      this.#letGo();
+      return false;
+    }
     if (left >= frameStartBytes) {
       const length = this.#lengthOf(this.#chunk, this.#at);
       if (left >= length) {
         const at = this.#at;
         this.#at += length;
-        return this.#decode(this.#chunk, at, length);
+        return this.#open(this.#chunk, at, length);
       }
     }
     this.#gather(left, left);
-    return undefined;
+    return false;
+  }
+
+  /** Keeps nothing alive that has been read. */
+  #letGo(): void {
+    this.#chunk = noBytes;
+    this.#at = 0;
+    this.#head.aim(noBytes, 0, 0);
+    this.#bodies.aim(noBytes, 0, 0);
   }
 
   #readPreamble(): boolean {
@@ -83,11 +105,11 @@ export class FrameDecoder {
     return true;
   }
 
-  #finishGathered(): Message | undefined {
-    if (!this.#gatherUpTo(frameStartBytes)) return undefined;
+  #finishGathered(): boolean {
+    if (!this.#gatherUpTo(frameStartBytes)) return false;
     const length = this.#lengthOf(this.#gathered, 0);
-    if (!this.#gatherUpTo(length)) return undefined;
-    return this.#decode(this.#takeGathered(), 0, length);
+    if (!this.#gatherUpTo(length)) return false;
+    return this.#open(this.#takeGathered(), 0, length);
   }
 
   #takeGathered(): Uint8Array {
@@ -127,20 +149,16 @@ export class FrameDecoder {
     return length;
   }
 
-  #decode(bytes: Uint8Array, at: number, length: number): Message {
-    const bodiesAt = at + frameStartBytes + u32(bytes, at + 4);
+  #open(bytes: Uint8Array, at: number, length: number): true {
+    const headAt = at + frameStartBytes;
+    const bodiesAt = headAt + u32(bytes, at + 4);
     if (this.#checksum(bytes.subarray(at + 4, bodiesAt)) !== u32(bytes, at)) {
       throw new FrameError("bad-checksum", "a frame's head does not match its checksum");
     }
-    const head = new ByteReader(bytes.subarray(at + frameStartBytes, bodiesAt));
-    const bodies = new ByteReader(bytes.subarray(bodiesAt, at + length));
-    this.#frames++;
-    try {
-      return decodeMessage(head, bodies);
-    } catch (cause) {
-      if (!(cause instanceof MalformedBytes)) throw cause;
-      throw new FrameError("malformed", `a frame is no message: ${cause.message}`, { cause });
-    }
+    if (bodiesAt === headAt) throw new FrameError("malformed", "a frame holds no message: its head is empty");
+    this.#head.aim(bytes, headAt, bodiesAt);
+    this.#bodies.aim(bytes, bodiesAt, at + length);
+    return true;
   }
 }
 

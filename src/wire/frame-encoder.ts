@@ -2,8 +2,9 @@
  * Collects the messages of one event-loop turn, so that they leave in one write: a system call costs more than
  * everything else that is done for a message.
  *
- * Hot path. Heads and small values are copied into one growing buffer; a value over `viewBytes` stays where it is
- * and goes out as a chunk of its own. So its owner must leave it unchanged for good.
+ * Hot path. Heads are written one behind the other into one growing buffer, which the frame's end completes with the
+ * small values; a value over `viewBytes` stays where it is and goes out as a chunk of its own. So a value must not
+ * change until its turn has ended, and a large one never.
  */
 
 import { ByteWriter } from "../core/bytes/byte-writer.ts";
@@ -14,18 +15,33 @@ import type { Message } from "./message.ts";
 
 /** Above this, handing a value over as a view is cheaper than copying it. */
 const viewBytes = 4096;
+/**
+ * A frame that is so long gets no more messages: the other side handles a frame when it has all of it, and one that
+ * arrives in pieces is copied.
+ */
+const fullBytes = 16 * 1024;
 /** A buffer that grew beyond this for one busy turn is not kept. */
 const keptBytes = 1024 * 1024;
+
+/** A value that goes out as it is, and where in the writer's bytes it belongs. */
+interface ViewedValue {
+  readonly at: number;
+  readonly value: Uint8Array;
+}
 
 export class FrameEncoder {
   readonly #checksum: Checksum;
   readonly #frameBytes: number;
+  /** Finished frames, and the heads of the open one. */
   #writer: ByteWriter = new ByteWriter();
-  readonly #bodies: Uint8Array[] = [];
-  /** Values that go out as they are, and where in the writer's bytes each belongs. */
-  #views: { readonly at: number; readonly value: Uint8Array }[] = [];
+  #views: ViewedValue[] = [];
   #viewedBytes = 0;
-  #frames = 0;
+  #messages = 0;
+  /** Where the open frame starts; below zero while there is none. */
+  #frameAt = -1;
+  /** The open frame's values. */
+  readonly #bodies: Uint8Array[] = [];
+  #bodyBytes = 0;
 
   constructor(checksum: Checksum, frameBytes: number) {
     this.#checksum = checksum;
@@ -34,51 +50,71 @@ export class FrameEncoder {
 
   /** Bytes that wait for `take`. */
   get pendingBytes(): number {
-    return this.#writer.length + this.#viewedBytes;
+    return this.#writer.length + this.#viewedBytes + this.#bodyBytes;
   }
 
-  /** Frames that wait for `take`. */
-  get pendingFrames(): number {
-    return this.#frames;
+  /** Messages that wait for `take`. */
+  get pendingMessages(): number {
+    return this.#messages;
   }
 
-  /** Adds the message under the id; its own id is ignored. False, and nothing added, if its frame would be too long. */
+  /** Adds the message under the id; its own id is ignored. False, and nothing added, if no frame can hold it. */
   add(message: Message, id: number): boolean {
     const writer = this.#writer;
     const bodies = this.#bodies;
-    const start = writer.length;
-    bodies.length = 0;
-    writer.u32(0);
-    writer.u32(0);
-    writer.u32(0);
-    encodeMessage(writer, bodies, message, id);
-    const headEnd = writer.length;
-    let bodyBytes = 0;
-    for (let i = 0; i < bodies.length; i++) bodyBytes += (bodies[i] as Uint8Array).length;
-    if (headEnd - start + bodyBytes > this.#frameBytes) {
-      writer.truncate(start);
-      return false;
+    const isFirst = this.#frameAt < 0;
+    const frameAt = isFirst ? writer.length : this.#frameAt;
+    if (isFirst) {
+      writer.u32(0);
+      writer.u32(0);
+      writer.u32(0);
     }
-    writer.setU32(start + 4, headEnd - start - frameStartBytes);
-    writer.setU32(start + 8, bodyBytes);
-    writer.setU32(start, this.#checksum(writer.viewFrom(start + 4)));
-    for (let i = 0; i < bodies.length; i++) this.#addBody(bodies[i] as Uint8Array);
-    this.#frames++;
+    const headAt = writer.length;
+    const bodiesBefore = bodies.length;
+    encodeMessage(writer, bodies, message, id);
+    let bodyBytes = this.#bodyBytes;
+    for (let i = bodiesBefore; i < bodies.length; i++) bodyBytes += (bodies[i] as Uint8Array).length;
+    const length = writer.length - frameAt + bodyBytes;
+    if (length > this.#frameBytes) {
+      writer.truncate(isFirst ? frameAt : headAt);
+      while (bodies.length > bodiesBefore) bodies.pop();
+      if (isFirst) return false;
+      this.#endFrame();
+      return this.add(message, id);
+    }
+    this.#frameAt = frameAt;
+    this.#bodyBytes = bodyBytes;
+    this.#messages++;
+    if (length >= fullBytes) this.#endFrame();
     return true;
   }
 
   /** The frames of all that was added since the last call, as few chunks, which are the caller's for good. */
   take(): Uint8Array[] {
-    if (this.#frames === 0) return [];
+    if (this.#messages === 0) return [];
+    if (this.#frameAt >= 0) this.#endFrame();
     const bytes = this.#writer.copy();
     if (this.#writer.length > keptBytes) this.#writer = new ByteWriter();
     else this.#writer.reset();
-    this.#frames = 0;
+    this.#messages = 0;
     if (this.#views.length === 0) return [bytes];
     const chunks = interleave(bytes, this.#views);
     this.#views = [];
     this.#viewedBytes = 0;
     return chunks;
+  }
+
+  #endFrame(): void {
+    const writer = this.#writer;
+    const frameAt = this.#frameAt;
+    writer.setU32(frameAt + 4, writer.length - frameAt - frameStartBytes);
+    writer.setU32(frameAt + 8, this.#bodyBytes);
+    writer.setU32(frameAt, this.#checksum(writer.viewFrom(frameAt + 4)));
+    const bodies = this.#bodies;
+    for (let i = 0; i < bodies.length; i++) this.#addBody(bodies[i] as Uint8Array);
+    bodies.length = 0;
+    this.#bodyBytes = 0;
+    this.#frameAt = -1;
   }
 
   #addBody(value: Uint8Array): void {
@@ -91,10 +127,7 @@ export class FrameEncoder {
   }
 }
 
-function interleave(
-  bytes: Uint8Array,
-  views: readonly { readonly at: number; readonly value: Uint8Array }[],
-): Uint8Array[] {
+function interleave(bytes: Uint8Array, views: readonly ViewedValue[]): Uint8Array[] {
   const chunks: Uint8Array[] = [];
   let from = 0;
   for (const { at, value } of views) {

@@ -3,10 +3,11 @@
  *
  *     frame := u32 checksum | u32 head bytes | u32 body bytes | head | bodies
  *
- * The checksum is the CRC-32 of everything between itself and the bodies. The bodies are the message's values one
- * after the other, and each is covered by the checksum it got where it entered the cluster: a frame's checksum never
- * runs over value bytes, and a value damaged anywhere between its first node and its reader is found by the same
- * check. Big-endian throughout.
+ * A frame holds one message or several that left in the same turn: the head is their heads one after the other, the
+ * bodies are the values they carry, in the same order. The checksum is the CRC-32 of everything between itself and
+ * the bodies; each value is covered by the checksum it got where it entered the cluster. So a frame's checksum never
+ * runs over value bytes, a value damaged anywhere between its first node and its reader is found by one and the same
+ * check, and the price of a checksum's call is shared by all messages of a frame. Big-endian throughout.
  *
  * A connection begins, from both sides, with a preamble and a frame that holds a `hello` (`hello.ts`).
  */
@@ -17,7 +18,7 @@ export const frameStartBytes = 12;
 /**
  * - `too-long`: the frame says it is longer than this side takes.
  * - `bad-checksum`: what arrived is not what was sent.
- * - `malformed`: the frame is whole, but is no message this version knows.
+ * - `malformed`: the frame is whole, but holds no messages that this version knows.
  * - `bad-version`: the other side speaks no version that this side speaks.
  */
 export type FrameErrorCode = "too-long" | "bad-checksum" | "malformed" | "bad-version";

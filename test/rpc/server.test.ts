@@ -284,7 +284,7 @@ test("stop sends what was answered, closes what is open and takes nothing new", 
   side.connection?.write([bytesOf([{ kind: "ping", id: 5 }]).subarray(8)]);
   await world.simulation.runUntil(() => side.closed !== undefined, 1000);
   assert.notEqual(side.closed, undefined);
-  assert.equal(b.server.counters.framesOut, 2);
+  assert.equal(b.server.counters.messagesOut, 2);
   const late = a.dialBare("b:1");
   await world.simulation.run(1000);
   assert.notEqual(late.closed, undefined);

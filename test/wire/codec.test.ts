@@ -15,7 +15,11 @@ function encoded(message: Message, id = message.id): { head: Uint8Array; bodies:
 }
 
 function decoded(head: Uint8Array, bodies: Uint8Array): Message {
-  return decodeMessage(new ByteReader(Uint8Array.from(head)), new ByteReader(Uint8Array.from(bodies)));
+  const readers = { head: new ByteReader(Uint8Array.from(head)), bodies: new ByteReader(Uint8Array.from(bodies)) };
+  const message = decodeMessage(readers.head, readers.bodies);
+  readers.head.end();
+  readers.bodies.end();
+  return message;
 }
 
 /** Values as text, so that views of any kind of bytes compare. */

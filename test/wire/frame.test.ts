@@ -17,11 +17,11 @@ import { anyOfAnyKind } from "./message-arbitraries.ts";
 const limit = defaultLimits.frameBytes;
 const preamble = encodePreamble(ownVersions);
 
-/** The naive twin of `FrameEncoder`: each frame by the letter of the format. */
-function naiveFrame(message: Message, id: number): Buffer {
+/** One frame by the letter of the format. */
+function naiveFrame(...messages: readonly Message[]): Buffer {
   const writer = new ByteWriter();
   const bodies: Uint8Array[] = [];
-  encodeMessage(writer, bodies, message, id);
+  for (const message of messages) encodeMessage(writer, bodies, message, message.id);
   const head = Buffer.from(writer.copy());
   const lengths = Buffer.alloc(8);
   lengths.writeUInt32BE(head.length, 0);
@@ -31,8 +31,22 @@ function naiveFrame(message: Message, id: number): Buffer {
   return Buffer.concat([checksum, lengths, head, ...bodies]);
 }
 
-function framesOf(messages: readonly Message[]): Uint8Array {
-  return Buffer.concat(messages.map((message) => naiveFrame(message, message.id)));
+/** The naive twin of `FrameEncoder`: a frame takes messages until it is full, and is never over the limit. */
+function framesOf(messages: readonly Message[], mostBytes: number = limit): Buffer {
+  const frames: Message[][] = [];
+  let open: Message[] = [];
+  for (const message of messages) {
+    if (open.length > 0 && naiveFrame(...open, message).length > mostBytes) {
+      frames.push(open);
+      open = [];
+    }
+    open.push(message);
+    if (naiveFrame(...open).length < 16 * 1024) continue;
+    frames.push(open);
+    open = [];
+  }
+  if (open.length > 0) frames.push(open);
+  return Buffer.concat(frames.map((frame) => naiveFrame(...frame)));
 }
 
 /** Feeds the chunks, and answers with every message that came out. */
@@ -43,6 +57,10 @@ function feed(decoder: FrameDecoder, chunks: readonly Uint8Array[]): Message[] {
     for (let message = decoder.next(); message !== undefined; message = decoder.next()) messages.push(message);
   }
   return messages;
+}
+
+function newDecoder(mostBytes: number = limit): FrameDecoder {
+  return new FrameDecoder(machineChecksum, mostBytes);
 }
 
 function cut(bytes: Uint8Array, lengths: readonly number[]): Uint8Array[] {
@@ -63,12 +81,12 @@ function plain(message: Message): unknown {
   return JSON.parse(JSON.stringify(message, text));
 }
 
-function put(bytes: number): ReplicaPut {
+function put(bytes: number, id = 1): ReplicaPut {
   const value = new Uint8Array(bytes).fill(7);
   const dot = { actor: "a" as ActorId, counter: 1 };
   return {
     kind: "replica-put",
-    id: 1,
+    id,
     ringVersion: 1,
     bucket: "b",
     key: "k",
@@ -83,16 +101,18 @@ function put(bytes: number): ReplicaPut {
 }
 
 test("frames are what the format says, whatever is added before they are taken", () => {
+  const anyLimit = fc.constantFrom(limit, 20_000);
   fc.assert(
-    fc.property(fc.array(fc.array(anyOfAnyKind, { maxLength: 6 }), { maxLength: 4 }), (turns) => {
-      const encoder = new FrameEncoder(machineChecksum, limit);
+    fc.property(fc.array(fc.array(anyOfAnyKind, { maxLength: 12 }), { maxLength: 4 }), anyLimit, (turns, mostBytes) => {
+      const encoder = new FrameEncoder(machineChecksum, mostBytes);
       for (const messages of turns) {
         for (const message of messages) assert.ok(encoder.add(message, message.id));
-        const pendingBytes = encoder.pendingBytes;
+        const { pendingBytes, pendingMessages } = encoder;
         const bytes = Buffer.concat(encoder.take());
         assert.equal(bytes.length, pendingBytes);
-        assert.deepEqual(bytes, framesOf(messages));
-        assert.equal(encoder.pendingBytes, 0);
+        assert.equal(messages.length, pendingMessages);
+        assert.deepEqual(bytes, framesOf(messages, mostBytes));
+        assert.equal(encoder.pendingBytes + encoder.pendingMessages, 0);
       }
     }),
   );
@@ -123,11 +143,15 @@ test("a turn of small messages is one chunk, and a large value a view of its own
 
 test("a message too long for a frame is not added, and leaves the others whole", () => {
   const encoder = new FrameEncoder(machineChecksum, 2000);
+  const small = [put(100, 1), put(101, 3)];
+  assert.equal(encoder.add(put(5000), 2), false);
   assert.ok(encoder.add(put(100), 1));
   assert.equal(encoder.add(put(5000), 2), false);
   assert.equal(encoder.add(put(1999), 2), false);
   assert.ok(encoder.add(put(101), 3));
-  assert.deepEqual(Buffer.concat(encoder.take()), Buffer.concat([naiveFrame(put(100), 1), naiveFrame(put(101), 3)]));
+  assert.equal(encoder.add(put(1999), 2), false);
+  assert.equal(encoder.pendingMessages, 2);
+  assert.deepEqual(feed(newDecoder(2000), [preamble, ...encoder.take()]).map(plain), small.map(plain));
 });
 
 test("however a stream is cut, the same messages come out", () => {
@@ -138,17 +162,16 @@ test("however a stream is cut, the same messages come out", () => {
   fc.assert(
     fc.property(fc.array(anyOfAnyKind, { maxLength: 8 }), anyCuts, (messages, cuts) => {
       const stream = Buffer.concat([preamble, framesOf(messages)]);
-      const decoder = new FrameDecoder(machineChecksum, limit);
+      const decoder = newDecoder();
       assert.deepEqual(feed(decoder, cut(stream, cuts)).map(plain), messages.map(plain));
-      assert.equal(decoder.frames, messages.length);
     }),
     { numRuns: 300 },
   );
 });
 
 test("a large frame in tiny pieces costs time and memory in proportion", () => {
-  const stream = Buffer.concat([preamble, naiveFrame(put(1_000_000), 1), naiveFrame(put(10), 2)]);
-  const decoder = new FrameDecoder(machineChecksum, limit);
+  const stream = Buffer.concat([preamble, naiveFrame(put(1_000_000, 1)), naiveFrame(put(10, 2))]);
+  const decoder = newDecoder();
   assert.deepEqual(
     feed(decoder, cut(stream, [61])).map((message) => message.id),
     [1, 2],
@@ -166,7 +189,7 @@ test("a length over the limit is refused before a byte is kept for it", () => {
     frame.writeUInt32BE(head, 4);
     frame.writeUInt32BE(body, 8);
     for (const cuts of [[100], [1]]) {
-      const decoder = new FrameDecoder(machineChecksum, limit);
+      const decoder = newDecoder();
       assert.throws(() => feed(decoder, cut(Buffer.concat([preamble, frame]), cuts)), { code: "too-long" });
     }
   }
@@ -179,7 +202,7 @@ test("a length within the limit costs no more than what has arrived", () => {
   const decoders: FrameDecoder[] = [];
   const before = process.memoryUsage().arrayBuffers;
   for (let i = 0; i < 200; i++) {
-    const decoder = new FrameDecoder(machineChecksum, limit);
+    const decoder = newDecoder();
     feed(decoder, [Buffer.concat([preamble, start, Buffer.alloc(100)])]);
     decoders.push(decoder);
   }
@@ -188,12 +211,12 @@ test("a length within the limit costs no more than what has arrived", () => {
 });
 
 test("any damaged bit of a head is found; one of a value is left to the value's own checksum", () => {
-  const frame = naiveFrame(put(20), 1);
+  const frame = naiveFrame(put(20));
   const headBits = (frame.length - 20) * 8;
   for (let bit = 0; bit < frame.length * 8; bit++) {
     const damaged = Uint8Array.from(frame);
     damaged[bit >> 3] = (damaged[bit >> 3] as number) ^ (1 << (bit & 7));
-    const decoder = new FrameDecoder(machineChecksum, limit);
+    const decoder = newDecoder();
     const isWhole = (): boolean => feed(decoder, [preamble, damaged]).length === 1;
     if (bit >= headBits) assert.ok(isWhole());
     else {
@@ -208,17 +231,36 @@ test("any damaged bit of a head is found; one of a value is left to the value's 
 });
 
 test("a checksum that holds over nonsense is malformed", () => {
-  const frame = naiveFrame({ kind: "ping", id: 1 }, 1);
+  const frame = naiveFrame({ kind: "ping", id: 1 });
   frame[frameStartBytes] = 250;
   frame.writeUInt32BE(crc32(frame.subarray(4)), 0);
-  const decoder = new FrameDecoder(machineChecksum, limit);
+  const decoder = newDecoder();
   assert.throws(() => feed(decoder, [preamble, frame]), { code: "malformed", message: /kind 250/ });
+});
+
+test("a frame without a message, or with bytes that belong to none, is malformed", () => {
+  const empty = Buffer.alloc(frameStartBytes);
+  empty.writeUInt32BE(crc32(empty.subarray(4)), 0);
+  assert.throws(() => feed(newDecoder(), [preamble, empty]), { code: "malformed" });
+  const frame = Buffer.concat([naiveFrame({ kind: "ping", id: 1 }), Uint8Array.of(9)]);
+  frame.writeUInt32BE(1, 8);
+  frame.writeUInt32BE(crc32(frame.subarray(4, frame.length - 1)), 0);
+  assert.throws(() => feed(newDecoder(), [preamble, frame]), { code: "malformed", message: /1 bytes too many/ });
+});
+
+test("bytes come in order: none are taken while the last ones hold a message", () => {
+  const decoder = newDecoder();
+  decoder.push(
+    Uint8Array.from(Buffer.concat([preamble, naiveFrame({ kind: "ping", id: 1 }, { kind: "ping", id: 2 })])),
+  );
+  assert.equal(decoder.next()?.id, 1);
+  assert.throws(() => decoder.push(Uint8Array.of(1)), /before the last ones were taken/);
 });
 
 test("random bytes after the preamble give FrameError or a wait for more, nothing else", () => {
   fc.assert(
     fc.property(fc.array(fc.uint8Array({ maxLength: 300 }), { maxLength: 8 }), (chunks) => {
-      const decoder = new FrameDecoder(machineChecksum, 4096);
+      const decoder = newDecoder(4096);
       try {
         feed(decoder, [preamble, ...chunks]);
       } catch (error) {
@@ -240,7 +282,7 @@ test("mutated streams give messages, FrameError or a wait for more, nothing else
       (messages, damage, cuts) => {
         const stream = Buffer.concat([preamble, framesOf(messages)]);
         for (const [at, byte] of damage) stream[at % stream.length] = byte;
-        const decoder = new FrameDecoder(machineChecksum, limit);
+        const decoder = newDecoder();
         try {
           feed(decoder, cut(stream, cuts));
         } catch (error) {
@@ -255,11 +297,11 @@ test("mutated streams give messages, FrameError or a wait for more, nothing else
 test("frames with a valid checksum over damaged heads give messages or FrameError, nothing else", () => {
   fc.assert(
     fc.property(anyOfAnyKind, fc.nat(), fc.nat(255), (message, at, byte) => {
-      const frame = naiveFrame(message, message.id);
+      const frame = naiveFrame(message);
       const headBytes = frame.readUInt32BE(4);
       frame[frameStartBytes + (at % headBytes)] = byte;
       frame.writeUInt32BE(crc32(frame.subarray(4, frameStartBytes + headBytes)), 0);
-      const decoder = new FrameDecoder(machineChecksum, limit);
+      const decoder = newDecoder();
       try {
         assert.equal(feed(decoder, [preamble, frame]).length, 1);
       } catch (error) {
@@ -287,7 +329,7 @@ test("without a version in common there is no talk", () => {
 });
 
 test("what begins otherwise is not one of ours", () => {
-  assert.throws(() => feed(new FrameDecoder(machineChecksum, limit), [Buffer.from("GET / HTTP/1.1\r\n\r\n")]), {
+  assert.throws(() => feed(newDecoder(), [Buffer.from("GET / HTTP/1.1\r\n\r\n")]), {
     code: "malformed",
   });
   assert.throws(() => decodePreamble(encodePreamble({ oldest: 3, newest: 2 })), { code: "malformed" });

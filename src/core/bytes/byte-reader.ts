@@ -28,6 +28,14 @@ export class ByteReader {
     this.#end = bytes.length;
   }
 
+  /** Reads `bytes` from `from` to before `to` next, so that one reader can serve for many messages. */
+  aim(bytes: Uint8Array, from: number, to: number): void {
+    if (from > to || to > bytes.length) throw new RangeError(`no bytes ${from} to ${to} of ${bytes.length}`);
+    this.#bytes = bytes;
+    this.#at = from;
+    this.#end = to;
+  }
+
   /** How many bytes are left. */
   get left(): number {
     return this.#end - this.#at;
