@@ -16,7 +16,7 @@
  *   succeeds says nothing about them.
  */
 
-import { closeSync, existsSync, fstatSync, openSync, readSync, statfsSync, statSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, openSync, readSync, statfsSync, statSync, truncateSync } from "node:fs";
 import { endianness } from "node:os";
 import { join } from "node:path";
 import { open, type RootDatabase } from "lmdb";
@@ -62,7 +62,8 @@ export function openLmdbEngine(directory: string): StorageEngine {
       overlappingSync: false,
       eventTurnBatching: false,
     });
-    mustBeWhole(database, directory);
+    makeRoomForEveryPage(database, directory);
+    mustHaveRoot(database);
     return new LmdbEngine(database, directory);
   } catch (error) {
     if (error instanceof StorageError) throw error;
@@ -90,7 +91,7 @@ class LmdbEngine implements StorageEngine {
       const value = this.#database.getBinary(key);
       return value && plain(value);
     } catch (error) {
-      throw storageError(error, this.#directory, 0);
+      throw this.#readFailure(error);
     }
   }
 
@@ -117,7 +118,7 @@ class LmdbEngine implements StorageEngine {
         found.push({ key: plain(key), value: plain(value) });
       }
     } catch (error) {
-      throw storageError(error, this.#directory, 0);
+      throw this.#readFailure(error);
     }
     return found;
   }
@@ -146,6 +147,12 @@ class LmdbEngine implements StorageEngine {
     // A commit that fails while the environment closes can end the process.
     await Promise.allSettled(this.#underWay);
     await this.#database.close();
+  }
+
+  /** The package keeps one read transaction a turn, which a failed read spoils for the reads of other keys. */
+  #readFailure(error: unknown): StorageError {
+    this.#database.resetReadTxn();
+    return storageError(error, this.#directory, 0);
   }
 
   async #commit(operations: readonly WriteOperation[]): Promise<void> {
@@ -209,14 +216,20 @@ function mustBeLmdb(directory: string): void {
   }
 }
 
-/** LMDB maps the file and trusts it: a page beyond the file's end would end the process when it is read. */
-function mustBeWhole(database: Database, directory: string): void {
+/**
+ * LMDB maps the file and trusts it: to read a page beyond the file's end would end the process. Pages that one commit
+ * took and gave back were never written, so a file may well be shorter than its page count; or it was cut off. Room
+ * is made for every page, and what is missing reads as zeros, which LMDB and the records' checksums refuse.
+ */
+function makeRoomForEveryPage(database: Database, directory: string): void {
   const stats = database.getStats() as { readonly lastPageNumber: number; readonly pageSize: number };
   const needed = (stats.lastPageNumber + 1) * stats.pageSize;
-  const found = statSync(dataFile(directory)).size;
-  if (found < needed) {
-    throw new StorageError("corrupt", `the store in ${directory} was cut off: ${found} bytes of at least ${needed}`);
-  }
+  if (statSync(dataFile(directory)).size < needed) truncateSync(dataFile(directory), needed);
+}
+
+/** Throws where the tree's root is damaged: then nothing can be found. */
+function mustHaveRoot(database: Database): void {
+  for (const _ of database.getKeys({ limit: 1 }));
 }
 
 /** What lies behind the package's "Commit failed". */

@@ -68,7 +68,10 @@ export async function engineConformance(
   addScans(add);
   addDrops(add);
   addClosing(add);
-  if (probe.reopen !== undefined) addReopening(add);
+  if (probe.reopen !== undefined) {
+    addReopening(add);
+    addRoomTakenAndGivenBack(add);
+  }
   if (probe.crash !== undefined) addCrashes(add);
   if (probe.failWrites !== undefined) addFailures(add);
   add("agrees with a sorted list over random operations", (harness) =>
@@ -290,6 +293,20 @@ function addReopening(add: Add): void {
     expectEntries(again.scan(everything, 1000), [...entries, put("late", "asked for before the close")]);
     await again.write([put("more", "v")]);
     expectBytes(again.get(bytesOf("more")), bytesOf("v"));
+  });
+}
+
+function addRoomTakenAndGivenBack(add: Add): void {
+  add("opens again after batches that took room and gave it back", async ({ engine, reopen }) => {
+    const large = { key: bytesOf("large"), value: new Uint8Array(mebibyte).fill(1) };
+    let open = engine;
+    for (let i = 0; i < 4; i++) {
+      await open.write([large, put(`k${i}`, "v"), del("large")]);
+      await open.close();
+      open = await reopened(reopen);
+      const expected = Array.from({ length: i + 1 }, (_, at) => put(`k${at}`, "v"));
+      expectEntries(open.scan(everything, 10), expected);
+    }
   });
 }
 

@@ -5,7 +5,7 @@
 
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { existsSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -152,7 +152,7 @@ describe("the LMDB engine", () => {
     }
   });
 
-  test("refuses a file that is not a store, or was cut off", async () => {
+  test("refuses a file that is not a store", async () => {
     const files: readonly Uint8Array[] = [
       new Uint8Array(10),
       new Uint8Array(20_000),
@@ -165,12 +165,46 @@ describe("the LMDB engine", () => {
       writeFileSync(join(directory, "data.mdb"), file);
       assert.throws(() => openLmdbEngine(directory), { name: "StorageError", code: "corrupt" });
     }
-    const directory = join(scratch, "cut-off");
-    const engine = openLmdbEngine(directory);
-    await engine.write([{ key: Uint8Array.of(1), value: new Uint8Array(1e6) }]);
+  });
+
+  test("refuses a store that was cut off, or the keys it lost, and gives no other key another's value", async () => {
+    const whole = join(scratch, "whole");
+    const engine = openLmdbEngine(whole);
+    const keys = Array.from({ length: 200 }, (_, i) => `key ${i}`);
+    for (const [i, key] of keys.entries()) {
+      await engine.write([{ key: encoder.encode(key), value: new Uint8Array(50 + i * 20).fill(i) }]);
+    }
     await engine.close();
-    truncateSync(join(directory, "data.mdb"), 500_000);
-    assert.throws(() => openLmdbEngine(directory), { code: "corrupt" });
+    const file = readFileSync(join(whole, "data.mdb"));
+    let refused = 0;
+    for (let cut = 8192; cut < file.length; cut += 65_536) {
+      const directory = join(scratch, `cut-off-${cut}`);
+      await mkdir(directory);
+      writeFileSync(join(directory, "data.mdb"), file.subarray(0, cut));
+      let left: StorageEngine;
+      try {
+        left = openLmdbEngine(directory);
+      } catch (error) {
+        assert.equal((error as { code?: string }).code, "corrupt");
+        refused++;
+        continue;
+      }
+      for (const [i, key] of keys.entries()) {
+        try {
+          const value = left.get(encoder.encode(key));
+          assert.equal(value?.length, 50 + i * 20);
+          assert.ok(
+            value.every((byte) => byte === i || byte === 0),
+            "its own bytes, or zeros for what is gone",
+          );
+        } catch (error) {
+          assert.equal((error as { code?: string }).code, "corrupt");
+          refused++;
+        }
+      }
+      await left.close();
+    }
+    assert.ok(refused > 0);
   });
 
   test("refuses a key that LMDB cannot hold, and has nothing under it", async () => {
