@@ -107,9 +107,11 @@ export class Seats {
     const member = ring.members.get(self);
     if (member?.incarnation !== incarnation || !member.founding) return undefined;
     const seat = seatOf(ring, partition, n, self);
-    if (seat === undefined || this.#stored.ringVersion !== ring.version) return undefined;
+    if (seat === undefined) return undefined;
     const held = this.#held.get(partition);
     if (held !== undefined) return held.seat === seat && held.hasVoice ? { seat, epoch: held.epoch } : undefined;
+    const isInTable = seat < (ring.seats[partition]?.length ?? 0);
+    if (isInTable || this.#stored.ringVersion !== ring.version) return undefined;
     // A bucket of more copies than the ring has seats: the place among the fallbacks is as old as the ring's version.
     return { seat, epoch: ring.version };
   }

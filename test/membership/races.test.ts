@@ -1,0 +1,186 @@
+/**
+ * Writes and crashes that race with a join, at every moment of it. Whatever becomes of the join, all members end with
+ * one history, and nothing that was acknowledged is lost: no new owner may be asked for what only an old one holds.
+ */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Pledge } from "../../src/node/pledge.ts";
+import type { Prng } from "../../src/sim/prng.ts";
+import { WriteBuffer } from "../../src/storage/write-buffer.ts";
+import { World } from "./world.ts";
+
+interface Race {
+  readonly seed: number;
+  readonly writes: number;
+  /** When the writes are made, in ms after the join began, and through whom; any time and any member, if not said. */
+  readonly within?: readonly [from: number, to: number];
+  readonly through?: string;
+  /** Copies; with one, whatever stays with an old owner is lost. */
+  readonly n: 1 | 3;
+  /** Moments of crashes, in ms after the join began, and who crashes. */
+  readonly crashes: readonly { readonly at: number; readonly who: string }[];
+}
+
+interface Raced {
+  readonly acknowledged: number;
+  readonly lost: readonly string[];
+  readonly members: number;
+}
+
+/** Three members, of which n1 sponsors n4, and what else happens meanwhile. */
+async function race({ seed, writes, within = [0, 30], through, n, crashes }: Race): Promise<Raced> {
+  const world = new World(seed);
+  const { simulation } = world;
+  const quorum = n === 1 ? 1 : 2;
+  const settings = { n, r: quorum, w: quorum };
+  await world.cluster(3, { settings });
+  const prng: Prng = simulation.prng("race");
+  const acknowledged: string[] = [];
+  let joiner = world.start("n4", { settings, join: ["n1", "n2"] });
+  for (let i = 0; i < writes; i++) {
+    const on = through ?? `n${1 + prng.below(3)}`;
+    const key = `k${i}`;
+    simulation.schedule(prng.uniform(...within), undefined, () => {
+      const value = new Uint8Array([i]);
+      const put = world.nodes.get(on)?.put({ bucket: "carts", key, value, contentType: "" });
+      put?.then(
+        ({ kind }) => {
+          if (kind === "written") acknowledged.push(key);
+        },
+        () => {},
+      );
+    });
+  }
+  for (const { at, who } of crashes) {
+    simulation.schedule(at, undefined, () => world.kill(who));
+    simulation.schedule(at + 300, undefined, () => {
+      const again = world.start(who, { settings, join: ["n1", "n2", "n3"].filter((name) => name !== who) });
+      if (who === "n4") joiner = again;
+    });
+  }
+  await simulation.run(4000);
+  const isRefused = await simulation.settle(
+    Promise.race([
+      joiner.started.then(
+        () => false,
+        () => true,
+      ),
+      simulation.sleep(20_000).then(() => false),
+    ]),
+    30_000,
+    "the join is decided",
+  );
+  if (isRefused) world.kill("n4");
+  await world.agreed();
+  const lost: string[] = [];
+  for (const key of acknowledged) {
+    for (const on of world.nodes.keys()) {
+      const found = await world.get(on, key);
+      if (found.length !== 1 || typeof found === "string") lost.push(`${key} on ${on}: ${JSON.stringify(found)}`);
+    }
+  }
+  assert.deepEqual(simulation.violations, []);
+  return { acknowledged: acknowledged.length, lost, members: world.nodes.get("n1")?.cluster().members.length ?? 0 };
+}
+
+test("the sponsor, a member or the joiner crashes at any moment of a join: it ends, and one way for all", async () => {
+  const members = new Map<number, number>();
+  for (const who of ["n1", "n2", "n3", "n4"]) {
+    for (let i = 0; i < 16; i++) {
+      const raced = await race({ seed: 100 + i, n: 3, writes: 0, crashes: [{ at: 1 + i * 1.25, who }] });
+      members.set(raced.members, (members.get(raced.members) ?? 0) + 1);
+    }
+  }
+  assert.deepEqual([...members.keys()], [4], "an empty cluster takes the node in the end");
+});
+
+test("writes that race with a join are never lost, whichever wins", async (t) => {
+  let acknowledged = 0;
+  let joined = 0;
+  for (let seed = 1; seed <= 60; seed++) {
+    const raced = await race({ seed, n: seed % 2 ? 1 : 3, writes: 1 + (seed % 3), crashes: [] });
+    assert.deepEqual(raced.lost, [], `seed ${seed}`);
+    acknowledged += raced.acknowledged;
+    joined += raced.members === 4 ? 1 : 0;
+  }
+  t.diagnostic(`${acknowledged} writes acknowledged; ${joined} of 60 joins went through`);
+  assert.ok(acknowledged >= 60 && joined >= 5 && joined <= 55, "the two do not race");
+});
+
+test("writes, a join and crashes at once: nothing acknowledged is lost", async (t) => {
+  let acknowledged = 0;
+  let joined = 0;
+  for (let seed = 1; seed <= 40; seed++) {
+    const who = `n${1 + (seed % 4)}`;
+    const raced = await race({ seed, n: seed % 2 ? 1 : 3, writes: 2, crashes: [{ at: 2 + (seed % 20), who }] });
+    assert.deepEqual(raced.lost, [], `seed ${seed}`);
+    acknowledged += raced.acknowledged;
+    joined += raced.members === 4 ? 1 : 0;
+  }
+  t.diagnostic(`${acknowledged} writes acknowledged; ${joined} of 40 joins went through`);
+});
+
+/** Runs races with a bug in the product, and says in how many something was lost or the members disagree. */
+async function caughtOf(races: readonly Race[], heal: () => void): Promise<number> {
+  let caught = 0;
+  try {
+    for (const each of races) {
+      try {
+        if ((await race(each)).lost.length > 0) caught++;
+      } catch (error) {
+        if (!/no agreement/.test(String(error))) throw error;
+        caught++;
+      }
+    }
+  } finally {
+    heal();
+  }
+  return caught;
+}
+
+function plant<T extends object, K extends keyof T>(of: T, name: K, bug: T[K]): () => void {
+  const sound = of[name];
+  of[name] = bug;
+  return () => {
+    of[name] = sound;
+  };
+}
+
+const seeds = (count: number): readonly number[] => Array.from({ length: count }, (_, i) => i + 1);
+
+test("the races catch a member that vouches and goes on writing", async (t) => {
+  const races = seeds(60).map((seed): Race => ({ seed, n: 1, writes: 2, within: [4, 14], crashes: [] }));
+  const caught = await caughtOf(
+    races,
+    plant(Pledge.prototype, "forbids", () => false),
+  );
+  t.diagnostic(`caught in ${caught} of 60`);
+  assert.ok(caught > 0);
+});
+
+test("the races catch a member that vouches without looking", async (t) => {
+  const races = seeds(20).map((seed): Race => ({ seed, n: 1, writes: 2, within: [0, 5], crashes: [] }));
+  const caught = await caughtOf(
+    races,
+    plant(WriteBuffer.prototype, "scan", () => []),
+  );
+  t.diagnostic(`caught in ${caught} of 20`);
+  assert.ok(caught > 0);
+});
+
+test("the races catch a member whose promise does not outlive it", async (t) => {
+  const races = seeds(60).map((seed): Race => {
+    const at = 6 + (seed % 6);
+    const within = [at + 300, at + 306] as const;
+    return { seed, n: 1, writes: 16, within, through: "n2", crashes: [{ at, who: "n2" }] };
+  });
+  const sound = await caughtOf(races.slice(0, 12), () => {});
+  assert.equal(sound, 0, "caught without a bug");
+  const caught = await caughtOf(
+    races,
+    plant(Pledge.prototype, "open", () => {}),
+  );
+  t.diagnostic(`caught in ${caught} of 60`);
+  assert.ok(caught > 0);
+});
