@@ -109,6 +109,11 @@ describe("the union of dot sets", () => {
       }),
     );
   });
+  test("of two times for one dot, which only damage makes, keeps the greater", () => {
+    const at = (time: number): DotSet => [{ actor: actors[0] as ActorId, from: 1, to: 3, time }];
+    assert.deepEqual(unite(at(10), at(20)), at(20));
+    assert.deepEqual(unite(at(20), at(10)), at(20));
+  });
   test("joins intervals that touch, and no others", () => {
     const a = actors[0] as ActorId;
     const one: DotSet = [{ actor: a, from: 1, to: 3, time: 30 }];

@@ -56,6 +56,15 @@ describe("last write wins", () => {
       }),
     );
   });
+  test("of a dot that is live here and not there, the copy that no longer holds it knows more", () => {
+    fc.assert(
+      fc.property(anyDot, (dot) => {
+        const [live, gone] = [soleVersion(siblingOf(dot)), soleTombstone(dot, timeOf(dot))];
+        assert.equal(mergeNewest(live, gone), gone);
+        assert.equal(mergeNewest(gone, live), gone);
+      }),
+    );
+  });
   test("a state that gains nothing is returned as it is", () => {
     fc.assert(
       fc.property(anySole, anySole, (a, b) => {

@@ -9,7 +9,7 @@ import { emptySiblingSet, type SiblingSet } from "../../src/core/causality/sibli
 import { crc32 } from "../../src/core/hash/crc32.ts";
 import type { ActorId } from "../../src/core/ids.ts";
 import { readDotSet, readState, verifyValues, writeDotSet, writeState } from "../../src/wire/state-codec.ts";
-import { anyDotSet, anyState, isNormal, siblingOf } from "../core/causality-arbitraries.ts";
+import { anyDotSet, anyState, dotSetOf, isNormal, siblingOf } from "../core/causality-arbitraries.ts";
 
 function encodeSet(set: DotSet): Uint8Array {
   const writer = new ByteWriter();
@@ -133,6 +133,49 @@ describe("states as bytes", () => {
       () => encodeState({ context: [{ actor: "a" as ActorId, from: 1, to: 2, time: 0 }], siblings: [sibling] }),
       RangeError,
     );
+  });
+  test("whose siblings are out of order, or twice the same, are refused", () => {
+    const context = dotSetOf(
+      ["a", "b"].flatMap((actor) => [1, 2].map((n) => ({ actor: actor as ActorId, counter: n }))),
+    );
+    const read = (dots: readonly (readonly [place: number, offset: number])[]): SiblingSet => {
+      const head = new ByteWriter();
+      writeDotSet(head, context);
+      head.varint(dots.length);
+      for (const [place, offset] of dots) {
+        for (const field of [place, offset, 0]) head.varint(field);
+        head.u32(0);
+        head.text("");
+        head.u8(0);
+        head.varint(0);
+      }
+      return decodeState(head.copy(), new Uint8Array());
+    };
+    assert.equal(
+      read([
+        [0, 0],
+        [0, 1],
+        [1, 0],
+      ]).siblings.length,
+      3,
+    );
+    const wrong: readonly (readonly [number, number])[][] = [
+      [
+        [1, 0],
+        [0, 1],
+      ],
+      [
+        [0, 1],
+        [0, 0],
+      ],
+      [
+        [0, 0],
+        [0, 0],
+      ],
+      [[2, 0]],
+      [[0, 2]],
+    ];
+    for (const dots of wrong) assert.throws(() => read(dots), MalformedBytes, JSON.stringify(dots));
   });
   test("with values that are not what was summed are told", () => {
     fc.assert(

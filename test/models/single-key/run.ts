@@ -7,7 +7,10 @@ import { foreignTokenRules, newestRule, productRule, prunedRule, type Rule, weak
 
 function option(name: string, otherwise: number): number {
   const at = process.argv.indexOf(name);
-  return at === -1 ? otherwise : Number(process.argv[at + 1]);
+  const value = at === -1 ? otherwise : Number(process.argv[at + 1]);
+  if (Number.isSafeInteger(value) && value > 0) return value;
+  process.stderr.write(`${name} ${process.argv[at + 1] ?? ""} is no whole number from 1\n`);
+  return process.exit(2);
 }
 
 function oneIn(count: number, of: number): string {
