@@ -5,18 +5,35 @@
 
 import { bucketSettings } from "../core/ring/preference-list.ts";
 import { type BucketChange, type BucketSettings, contradictionIn, parseBucketChange } from "../core/settings.ts";
+import { Backoff } from "../runtime/backoff.ts";
+import { Pause } from "../runtime/pause.ts";
+import type { Runtime } from "../runtime/runtime.ts";
 import type { BucketOutcome, BucketView, Failure } from "./api.ts";
+import type { Gossip } from "./gossip.ts";
 import type { Membership } from "./membership.ts";
 import type { ChangeResult, PlacementChange } from "./placement-change.ts";
 import { checkBucketName, failure } from "./request-check.ts";
 
-export class Buckets {
-  readonly #membership: Membership;
-  readonly #changes: PlacementChange;
+/** How long another n is tried for while members are busy with other changes, in ms. */
+const patienceMs = 5000;
 
-  constructor(membership: Membership, changes: PlacementChange) {
+export class Buckets {
+  readonly #runtime: Runtime;
+  readonly #membership: Membership;
+  readonly #gossip: Gossip;
+  readonly #changes: PlacementChange;
+  #isStopped = false;
+
+  constructor(runtime: Runtime, membership: Membership, gossip: Gossip, changes: PlacementChange) {
+    this.#runtime = runtime;
     this.#membership = membership;
+    this.#gossip = gossip;
     this.#changes = changes;
+  }
+
+  /** Tries nothing again from now on. */
+  stop(): void {
+    this.#isStopped = true;
   }
 
   /** Those that were told anything, by name. */
@@ -53,9 +70,17 @@ export class Buckets {
     const { n, ...rest } = change;
     if (n === undefined || n === before.n) {
       await this.#membership.append({ kind: "bucket", bucket, change: rest });
+      await this.#gossip.spread();
       return undefined;
     }
-    return failureOf(await this.#changes.propose(() => ({ kind: "bucket", bucket, change }), bucket));
+    const backoff = new Backoff(this.#runtime.random, { firstMs: 50, longestMs: 500 });
+    const endsMs = this.#runtime.clock.monotonicMs() + patienceMs;
+    for (;;) {
+      const result = await this.#changes.propose(() => ({ kind: "bucket", bucket, change }), bucket);
+      const isOver = this.#isStopped || this.#runtime.clock.monotonicMs() > endsMs;
+      if (result.kind === "committed" || result.why !== "busy" || isOver) return failureOf(result);
+      await new Pause(this.#runtime.clock).wait(backoff.next());
+    }
   }
 }
 

@@ -42,8 +42,8 @@ export const defaultGossipOptions: GossipOptions = {
   mostEntries: 1000,
 };
 
-/** Members that a starting node tells of itself at once. */
-const introductions = 8;
+/** Most members that are told of something at once; the others hear of it by rounds. */
+const mostSpread = 16;
 
 type Ask = (request: Request) => Promise<Answer | NoAnswer>;
 
@@ -69,12 +69,8 @@ export class Gossip {
     this.#tasks = new TaskGroup(log);
   }
 
-  /**
-   * Introduces this node to a few others, who pass its record on, and starts the rounds; for members only. Without
-   * that, a node that comes up at a new address could not be asked for anything in its first seconds.
-   */
+  /** Starts the rounds; for members only. */
   start(): void {
-    for (const node of this.#others().slice(0, introductions)) this.gossipNow(node);
     this.#ticker.start();
   }
 
@@ -88,9 +84,22 @@ export class Gossip {
     if (this.#urgent.has(node) || node === this.#membership.self) return;
     this.#urgent.add(node);
     this.#tasks.run("gossip", async () => {
-      await this.exchange(node);
-      this.#urgent.delete(node);
+      try {
+        await this.exchange(node);
+      } finally {
+        this.#urgent.delete(node);
+      }
     });
+  }
+
+  /**
+   * Exchanges with some members at once, because something is new here that should not wait for a round: this node's
+   * address, for one, or nobody could ask it for anything in its first seconds. Resolves when they have answered, or
+   * will not.
+   */
+  async spread(): Promise<void> {
+    const some = this.#others().slice(0, mostSpread);
+    await Promise.all(some.map((node) => this.exchange(node)));
   }
 
   /**

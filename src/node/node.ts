@@ -155,15 +155,24 @@ export class Node implements NodeApi {
     };
     this.#coordinator = new Coordinator(this.#node);
     this.#clients = new ClientRequests(this.#node, this.#coordinator, membership);
-    this.#buckets = new Buckets(membership, this.#changes);
+    this.#buckets = new Buckets(runtime, membership, this.#gossip, this.#changes);
     this.#peerService = new PeerService(this.#node, this.#coordinator);
     const sponsor = new Sponsor(runtime, membership, this.#peers, this.#changes);
     const { changes, gossip, tasks } = { changes: this.#changes, gossip: this.#gossip, tasks: this.#tasks };
     this.#membershipService = new MembershipService({ membership, gossip, changes, sponsor, tasks });
   }
 
-  /** Resolves when the node is a member and serves. Rejects with `NodeError` or `StorageError`. */
+  /** Resolves when the node is a member and serves. Rejects with `NodeError` or `StorageError`, and is stopped then. */
   async start(): Promise<void> {
+    try {
+      await this.#start();
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  async #start(): Promise<void> {
     const opened = await this.#membership.open();
     if (opened.kind === "refused") throw new NodeError("refused", opened.why);
     // Before anybody can ask for another one.
@@ -179,6 +188,7 @@ export class Node implements NodeApi {
     this.#gossip.start();
     this.#changes.start();
     this.#presence.start();
+    await this.#gossip.spread();
     const { self, cluster, incarnation, ring } = this.#membership;
     const fields = { node: self, cluster, incarnation, members: ring.members.size, voices: this.#seats.count };
     this.#runtime.log.info("serving", { ...fields, ...addresses });
@@ -189,6 +199,7 @@ export class Node implements NodeApi {
     this.#isServing = false;
     this.#isStopping = true;
     this.#joiner.stop();
+    this.#buckets.stop();
     await this.#coordinator.idle();
     await Promise.all([this.#gossip.stop(), this.#changes.stop(), this.#presence.stop(), this.#description.stop()]);
     await this.#server.stop();
