@@ -6,6 +6,7 @@ import { defaultLimits } from "../../src/core/limits.ts";
 import { hostRuntime } from "../../src/host/runtime.ts";
 import type { GetFound, GetOutcome, WriteOutcome, Written } from "../../src/node/api.ts";
 import { Node } from "../../src/node/node.ts";
+import { silentLog } from "../../src/runtime/log.ts";
 import { MemoryEngine } from "../../src/storage/memory-engine.ts";
 
 const encoder = new TextEncoder();
@@ -14,7 +15,7 @@ const nodes: Node[] = [];
 
 async function startNode(name: string, join: readonly string[]): Promise<Node> {
   const node = new Node({
-    runtime: hostRuntime({ log: { level: "silent" } }),
+    runtime: hostRuntime(silentLog),
     engine: new MemoryEngine(),
     name,
     zone: `zone-${name}`,
