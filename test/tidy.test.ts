@@ -145,7 +145,8 @@ test("every source file opens with what it is, and what it exports besides says 
       const isDocumented = /\*\/\s*$/.test(lines[i - 1] ?? "");
       // A file is one idea: its header speaks for what bears its name, or is all there is. What is short says itself.
       const isTheIdea = exported.length === 1 || kebab(name) === basename(path, ".ts");
-      return !isDocumented && !isTheIdea && !isShort(lines, i);
+      const isTranslation = zoneOf(path) === "wire" && /^(read|write|encode|decode)[A-Z]/.test(name);
+      return !isDocumented && !isTheIdea && !isTranslation && !isShort(lines, i);
     });
     const header = lines[0]?.startsWith("/**") ? [] : ["does not open with a comment"];
     return [...header, ...bare.map(({ name }) => `${name} is not documented`)];

@@ -21,6 +21,7 @@ export interface Seen {
   isUp(node: NodeId): boolean;
 }
 
+/** The cluster as this node sees it: who belongs to it, and whom it can reach. */
 export function clusterView(seen: Seen): ClusterView {
   const { ring, name, software } = seen;
   const bucket = bucketSettings(ring, "");

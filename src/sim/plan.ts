@@ -63,6 +63,7 @@ export function mayPrune(plan: Plan): boolean {
   return plan.limits.contextEntries < 500;
 }
 
+/** Draws one run's plan from its seed. */
 export function drawPlan(seed: number): Plan {
   const prng = new Prng(seed, "plan");
   const nodes = prng.between(3, 7);
