@@ -101,13 +101,8 @@ function pathOf(target: Target, query: Readonly<Record<string, unknown>>): strin
   const search = new URLSearchParams(
     Object.fromEntries(given.map(([name, value]) => [name, String(value)])),
   ).toString();
-  const path = `/kv/${encoded(target.bucket)}/${encoded(target.key)}`;
+  const path = `/kv/${encodeURIComponent(target.bucket)}/${encodeURIComponent(target.key)}`;
   return search === "" ? path : `${path}?${search}`;
-}
-
-/** A segment that is only dots would be taken for a step up or none. */
-function encoded(segment: string): string {
-  return /^\.{1,2}$/.test(segment) ? segment.replaceAll(".", "%2E") : encodeURIComponent(segment);
 }
 
 function asSiblings(answer: Answered): Siblings {

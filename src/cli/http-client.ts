@@ -33,7 +33,10 @@ export async function ask(asked: Asked): Promise<Answered> {
 
 function exchange({ url, method, path, headers, body }: Asked): Promise<Answered> {
   return new Promise((resolve, reject) => {
-    const request = startRequest(new URL(path, url), { method, agent: false, timeout: patienceMs });
+    const { hostname, port } = new URL(url);
+    const host = hostname.replace(/^\[|\]$/g, "");
+    // The path goes as it is: a URL would take a key that is only dots for a step up, however it is encoded.
+    const request = startRequest({ host, port: port || 80, path, method, agent: false, timeout: patienceMs });
     for (const [name, value] of Object.entries(headers ?? {})) request.setHeader(name, value);
     request.on("error", reject);
     request.on("timeout", () => request.destroy(new Error(`no answer within ${patienceMs / 1000} s`)));

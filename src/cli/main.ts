@@ -7,10 +7,8 @@ import { Command, CommanderError } from "commander";
 import { softwareVersion } from "../host/software.ts";
 import { membersCommand, ringCommand, statusCommand } from "./cluster-commands.ts";
 import { deleteCommand, getCommand, givenValue, putCommand, type Target } from "./data-commands.ts";
-import { demoCommand } from "./demo/demo.ts";
 import { environmentSource, fileSource } from "./option-sources.ts";
 import { type OptionName, type OptionSource, type OptionValues, options, readOptions } from "./options.ts";
-import { startCommand } from "./start.ts";
 import { exitStatus, UsageError } from "./usage-error.ts";
 
 type Values = Partial<OptionValues>;
@@ -36,13 +34,14 @@ const view = (values: Values): { readonly url: string; readonly json: boolean } 
   json: values.json ?? false,
 });
 
+/** A node and all it stands on is loaded only by the commands that run one: the others should be quick. */
 const commands: readonly CommandLine[] = [
   {
     name: "demo",
     help: "start a local cluster of real processes; Ctrl-C stops all",
     words: "",
     options: ["nodes", "zones", "data"],
-    run: (_, values) => demoCommand(values),
+    run: async (_, values) => (await import("./demo/demo.ts")).demoCommand(values),
   },
   {
     name: "start",
@@ -52,7 +51,7 @@ const commands: readonly CommandLine[] = [
       ...(["name", "data", "listen", "http", "advertise", "join", "zone", "capacity", "storage"] as const),
       ...(["config", "partitions", "n", "r", "w", "log", "insecure"] as const),
     ],
-    run: (_, values) => startCommand(values),
+    run: async (_, values) => (await import("./start.ts")).startCommand(values),
   },
   {
     name: "get",

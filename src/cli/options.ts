@@ -6,9 +6,9 @@
  * `{"w": 0}` are refused in the same words. The command line beats the environment, which beats the file.
  */
 
-import { defaultLimits, mostCapacity, mostPartitions } from "../core/limits.ts";
+import { mostCapacity, mostPartitions } from "../core/limits.ts";
 import type { Quorum } from "../core/settings.ts";
-import { logLevels } from "../host/log.ts";
+import type { LogLevel } from "../host/log.ts";
 import { isAddress, parseAddressList } from "./address.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -39,7 +39,7 @@ export interface OptionValues {
   readonly n: number;
   readonly r: Quorum;
   readonly w: Quorum;
-  readonly log: (typeof logLevels)[number];
+  readonly log: LogLevel;
   readonly insecure: boolean;
   readonly nodes: number;
   readonly zones: number;
@@ -67,6 +67,8 @@ const matching =
     shape.test(text) ? text : undefined;
 const switchWords: Readonly<Record<string, boolean>> = { true: true, "1": true, false: false, "0": false };
 
+// Here and not from `host/log.ts`, which would load a logger before every command.
+const logLevels: readonly LogLevel[] = ["debug", "info", "warn", "error", "silent"];
 const storages = ["lmdb", "memory"] as const;
 const quorumAllowed = "a whole number from 1, or one of one, quorum, all";
 
@@ -225,6 +227,3 @@ export function readOptions(names: readonly OptionName[], sources: readonly Opti
   }
   return values as Partial<OptionValues>; // Each was parsed by its own entry.
 }
-
-/** The longest time a command gives a request, in ms. */
-export const commandTimeoutMs: number = defaultLimits.longestTimeoutMs;
