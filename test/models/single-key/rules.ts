@@ -1,5 +1,5 @@
 /**
- * The rules a history is run under: the product's own, and the plausible weaker ones that DESIGN names, each of which the model must
+ * The rules a history is run under: the product's own, and plausible weaker ones, each of which the model must
  * show to break. A weaker rule differs from the product's in what it says here and in nothing else.
  */
 
@@ -95,7 +95,7 @@ const durable: Rule = {
   mint: ({ source }, record) => (record === undefined ? source.mint(undefined) : next(record.actor, record.counter)),
 };
 
-/** Every way to go wrong that DESIGN 2 names, and three more. */
+/** Four weaker ways to mint, and three other plausible mistakes. */
 export const weakerRules: readonly Rule[] = [
   { ...durable, name: "durable ids, the state sent before the local sync", restores: false },
   { ...durable, name: "ids restored from a backup", syncFirst: true },
