@@ -18,7 +18,6 @@ export class SimProcess {
   #isPaused = false;
   #deferred: SimEvent[] = [];
   readonly #deathListeners: (() => void)[] = [];
-  readonly #turnListeners: (() => void)[] = [];
   #endOfTurn: (() => void)[] = [];
   readonly #turnMs: number;
 
@@ -77,12 +76,7 @@ export class SimProcess {
     else this.#deathListeners.push(listener);
   }
 
-  /** Calls the listener at the start of every turn: what was lent for one turn is taken back there. */
-  onTurn(listener: () => void): void {
-    this.#turnListeners.push(listener);
-  }
-
-  /** The events of one turn are those between two of its ends, or one alone where nobody waits for the end. */
+  /** Calls `fire` at the turn's end, with all others who asked since the last one. */
   endOfTurn(fire: () => void): void {
     this.#endOfTurn.push(fire);
     if (this.#endOfTurn.length > 1) return;
@@ -91,11 +85,6 @@ export class SimProcess {
       this.#endOfTurn = [];
       for (const listener of listeners) listener();
     });
-  }
-
-  /** For the simulation: an event of this process is about to run. */
-  beginEvent(): void {
-    if (this.#endOfTurn.length === 0) for (const listener of this.#turnListeners) listener();
   }
 
   /** For the simulation: an event came up while the process is paused. */

@@ -128,7 +128,7 @@ class Run {
       this.#cluster.start(member);
       if (
         member === members[0] &&
-        !(await this.#isSoon("the first node founds a cluster", () => member.node?.isReady === true))
+        !(await this.#isSoon("the first node founds a cluster", () => member.hasJoined))
       ) {
         return false;
       }

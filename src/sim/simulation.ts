@@ -150,7 +150,6 @@ export class Simulation {
           process.defer(event);
           continue;
         }
-        process.beginEvent();
       }
       this.#events++;
       this.trace.f64(event.at);

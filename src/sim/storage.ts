@@ -3,8 +3,7 @@
  *
  * A write takes its time, is applied at some moment of it and acknowledged at the end. At a crash each write that was
  * not applied yet is lost or kept whole, as chance has it, whatever came after it: an engine orders nothing that nobody
- * waited for. A refused write may have been applied all the same. Bytes that a read lends are overwritten once the turn
- * is over, as memory that an engine maps and reuses would be.
+ * waited for. A refused write may have been applied all the same.
  */
 
 import { compareBytes } from "../core/bytes/order.ts";
@@ -199,20 +198,17 @@ class SimEngine implements StorageEngine {
   readonly #simulation: Simulation;
   readonly #disk: SimDisk;
   readonly #process: SimProcess;
-  #lent: Uint8Array[] = [];
   #isClosed = false;
 
   constructor(simulation: Simulation, disk: SimDisk, process: SimProcess) {
     this.#simulation = simulation;
     this.#disk = disk;
     this.#process = process;
-    process.onTurn(() => this.#takeBack());
   }
 
   get(key: Uint8Array): Uint8Array | undefined {
     this.#check();
-    const value = this.#disk.get(key);
-    return value === undefined ? undefined : this.#lend(value);
+    return this.#disk.get(key)?.slice();
   }
 
   write(operations: readonly WriteOperation[]): Promise<void> {
@@ -227,7 +223,7 @@ class SimEngine implements StorageEngine {
     for (let i = firstAtOrAfter(entries, range.from); i < entries.length && found.length < limit; i++) {
       const entry = entries[i] as StoredEntry;
       if (compareBytes(entry.key, range.to) >= 0) break;
-      found.push({ key: this.#lend(entry.key), value: this.#lend(entry.value) });
+      found.push({ key: entry.key.slice(), value: entry.value.slice() });
     }
     return found;
   }
@@ -253,18 +249,6 @@ class SimEngine implements StorageEngine {
 
   #check(): void {
     if (this.#isClosed) throw new StorageError("closed", "the engine is closed");
-  }
-
-  #lend(bytes: Uint8Array): Uint8Array {
-    const copy = bytes.slice();
-    this.#lent.push(copy);
-    return copy;
-  }
-
-  #takeBack(): void {
-    if (this.#lent.length === 0) return;
-    for (const bytes of this.#lent) bytes.fill(0xdb);
-    this.#lent = [];
   }
 }
 

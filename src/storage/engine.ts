@@ -39,7 +39,7 @@ export interface EngineUsage {
 export interface StorageEngine {
   /** The engine's name as `--storage` has it. */
   readonly name: string;
-  /** The bytes under the key, valid until the next turn: copy what is kept longer. Throws `StorageError`. */
+  /** The bytes under the key: the caller's to keep, for neither side changes them. Throws `StorageError`. */
   get(key: Uint8Array): Uint8Array | undefined;
   /** Applies the operations, in order, as one. Rejects with `StorageError`. */
   write(operations: readonly WriteOperation[]): Promise<void>;

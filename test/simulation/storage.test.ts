@@ -75,24 +75,6 @@ test("a full disk refuses until it has room; a refused write is there whole or n
   assert.deepEqual(engine.get(key(1)), Uint8Array.of(7));
 });
 
-test("lent bytes are good for the turn and garbage after it", async () => {
-  const bench = new Bench(1);
-  const { process, engine } = bench.open();
-  await bench.simulation.settle(engine.write([{ key: key(1), value: Uint8Array.of(7) }]), 100, "write");
-  let lent: Uint8Array | undefined;
-  bench.simulation.schedule(1, process, () => {
-    lent = engine.get(key(1));
-    process.endOfTurn(() => assert.deepEqual(lent, Uint8Array.of(7)));
-  });
-  bench.simulation.schedule(50, process, () => {});
-  await bench.simulation.run(49);
-  assert.deepEqual(lent, Uint8Array.of(7));
-  await bench.simulation.run(1);
-  assert.notDeepEqual(lent, Uint8Array.of(7));
-  assert.deepEqual(engine.get(key(1)), Uint8Array.of(7));
-  assert.deepEqual(bench.simulation.violations, []);
-});
-
 test("a stalled disk answers nothing until it is over, and then everything", async () => {
   const bench = new Bench(1);
   const { engine } = bench.open();
