@@ -109,8 +109,7 @@ export class ClientRequests {
   }
 
   #refusal(request: GetRequest | PutRequest | DeleteRequest): Failure | undefined {
-    if (!this.#membership.isMember)
-      return failure("not-ready", `${this.#membership.name} is no member of a cluster yet`);
+    if (!this.#membership.isMember) return failure("not-ready", "this node is no member of a cluster yet");
     return checkRequest(request, this.#node.limits);
   }
 
