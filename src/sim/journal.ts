@@ -68,6 +68,7 @@ export class KeyJournal {
   readonly reads: ReadEntry[] = [];
   /** Writes by `actor:counter`. */
   readonly byDot: Map<string, WriteEntry> = new Map();
+  readonly #replacers: Map<WriteEntry, readonly WriteEntry[]> = new Map();
 
   constructor(bucket: string, key: string, settings: BucketSettings) {
     this.bucket = bucket;
@@ -77,6 +78,18 @@ export class KeyJournal {
 
   get isLastWriteWins(): boolean {
     return this.settings.reconcile === "last-write-wins";
+  }
+
+  /** The writes that may have replaced this one: their clients had seen it, or nobody can know. Asked at the end. */
+  replacersOf(write: WriteEntry): readonly WriteEntry[] {
+    let replacers = this.#replacers.get(write);
+    if (replacers === undefined) {
+      replacers = this.writes.filter(
+        (later) => later !== write && later.fate !== "refused" && hadSeen(later, write) !== false,
+      );
+      this.#replacers.set(write, replacers);
+    }
+    return replacers;
   }
 
   /** Whether something in the context has no known write: a lost answer's dot. */
@@ -161,7 +174,7 @@ export function dotName(dot: Dot): string {
 
 /** Whether the client of `later` had seen `earlier`; undefined where nobody can know. */
 export function hadSeen(later: WriteEntry, earlier: WriteEntry): boolean | undefined {
-  if (later.readsFirst) return earlier.began < later.ended ? undefined : false;
+  if (later.readsFirst) return earlier.began <= later.ended ? undefined : false;
   return earlier.dot === undefined ? undefined : holds(later.seen, earlier.dot);
 }
 

@@ -23,6 +23,12 @@ export function simLog(process: SimProcess, warnings: WarningCounts, fixed: LogF
       tell("warn", message, fields);
     },
     error: (message, fields) => {
+      // A disk without room is the nemesis's doing, and worth an error in any log.
+      if (String(fields?.error).startsWith("StorageError: no room on the simulated disk")) {
+        warnings.set(message, (warnings.get(message) ?? 0) + 1);
+        tell("error", message, fields);
+        return;
+      }
       simulation.violate("no error is logged", `${process.name}: ${message}${show({ ...fixed, ...fields })}`);
     },
     child: (fields) => simLog(process, warnings, { ...fixed, ...fields }),

@@ -126,10 +126,7 @@ class Run {
     const { members } = this.#cluster;
     for (const member of members) {
       this.#cluster.start(member);
-      if (
-        member === members[0] &&
-        !(await this.#isSoon("the first node founds a cluster", () => member.hasJoined))
-      ) {
+      if (member === members[0] && !(await this.#isSoon("the first node founds a cluster", () => member.hasJoined))) {
         return false;
       }
     }

@@ -5,7 +5,7 @@
 
 import { compareDots } from "../../core/causality/dot.ts";
 import { holds, type Interval } from "../../core/causality/dot-set.ts";
-import { hadSeen, type KeyJournal, type ReadEntry, type WriteEntry } from "../journal.ts";
+import type { KeyJournal, ReadEntry, WriteEntry } from "../journal.ts";
 
 export function accountsFor(key: KeyJournal, read: ReadEntry, write: WriteEntry, mayPrune: boolean): boolean {
   if (write.dot === undefined) return true;
@@ -26,9 +26,8 @@ function knowsNewer(read: ReadEntry, write: WriteEntry): boolean {
 function wasReplaced(key: KeyJournal, read: ReadEntry, write: WriteEntry, tried: Set<WriteEntry>): boolean {
   if (tried.has(write)) return false;
   tried.add(write);
-  return key.writes.some((later) => {
-    if (later === write || later.fate === "refused" || later.began > read.ended) return false;
-    if (hadSeen(later, write) === false) return false;
+  return key.replacersOf(write).some((later) => {
+    if (later.began > read.ended) return false;
     if (later.kind === "delete" || later.dot === undefined || holds(read.context, later.dot)) return true;
     return wasReplaced(key, read, later, tried);
   });

@@ -34,19 +34,18 @@ export function checkCausality(simulation: Simulation, key: KeyJournal, mayPrune
 
 function lostSibling(key: KeyJournal, read: ReadEntry, mayPrune: boolean): WriteEntry | undefined {
   const shown = new Set(read.shown.map(({ write }) => write));
-  const hasStranger = mayPrune || key.hasStranger(read.context);
+  const hasStranger = key.hasStranger(read.context);
   return key.writes.find((write) => {
     if (write.kind === "delete" || write.dot === undefined || shown.has(write)) return false;
     if (!holds(read.context, write.dot)) return false;
-    return !key.writes.some((later) => later !== write && mayHaveReplaced(later, write, read, hasStranger));
+    return !key.replacersOf(write).some((later) => mayPrune || mayBeIn(later, read, hasStranger));
   });
 }
 
-/** Whether the read's context holds `later`, or may hold it under a dot that nobody can name, and it had seen `write`. */
-function mayHaveReplaced(later: WriteEntry, write: WriteEntry, read: ReadEntry, hasStranger: boolean): boolean {
-  if (later.began > read.ended || hadSeen(later, write) === false) return false;
-  if (later.dot !== undefined && holds(read.context, later.dot)) return true;
-  return hasStranger && later.fate !== "refused";
+/** Whether the read's context holds the write, or may hold it under a dot that nobody can name. */
+function mayBeIn(later: WriteEntry, read: ReadEntry, hasStranger: boolean): boolean {
+  if (later.began > read.ended) return false;
+  return later.dot === undefined ? hasStranger : holds(read.context, later.dot);
 }
 
 function falseSibling(read: ReadEntry): readonly [WriteEntry, WriteEntry] | undefined {

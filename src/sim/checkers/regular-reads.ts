@@ -28,7 +28,7 @@ export function checkRegularReads(simulation: Simulation, key: KeyJournal, damag
 }
 
 function mustOverlap(key: KeyJournal, read: ReadEntry, write: WriteEntry, damage: Damage): boolean {
-  if (write.fate !== "acknowledged" || write.ended > read.began) return false;
+  if (write.fate !== "acknowledged" || write.ended >= read.began) return false;
   if (read.answers + write.copies <= key.settings.n) return false;
   if (write.synced) return true;
   return read.answers + write.copies - damage.machinesHit(write.began, read.ended, false) > key.settings.n;
