@@ -4,9 +4,10 @@
  * - `superseded`: its directory was taken for lost, and another process has its place;
  * - `wrong-cluster`: the addresses it was given are another cluster's;
  * - `listen-failed`: it cannot have the address it was to listen on;
+ * - `storage-failed`: its store failed for good; what is on disk is as it was acknowledged, and a restart may help;
  * - `stopped`: it was stopped before it was a member.
  */
-export type NodeErrorCode = "refused" | "superseded" | "wrong-cluster" | "listen-failed" | "stopped";
+export type NodeErrorCode = "refused" | "superseded" | "wrong-cluster" | "listen-failed" | "storage-failed" | "stopped";
 
 export class NodeError extends Error {
   override readonly name = "NodeError";

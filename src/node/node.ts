@@ -15,7 +15,7 @@ import { type Requester, Server } from "../rpc/server.ts";
 import type { Address } from "../runtime/network.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { TaskGroup } from "../runtime/task-group.ts";
-import type { StorageEngine } from "../storage/engine.ts";
+import type { StorageEngine, StorageError } from "../storage/engine.ts";
 import { openMetaStore } from "../storage/meta-store.ts";
 import { WriteBuffer } from "../storage/write-buffer.ts";
 import type { Hello, Request } from "../wire/message.ts";
@@ -114,7 +114,10 @@ export class Node implements NodeApi {
     this.name = options.name;
     this.#tasks = new TaskGroup(log);
     const meta = openMetaStore(engine, runtime.checksum);
-    const onCommitFailed = (): void => replica.endRun();
+    const onCommitFailed = (error: StorageError): void => {
+      replica.endRun();
+      if (error.code !== "disk-full") this.#end(new NodeError("storage-failed", `the store failed: ${error.message}`));
+    };
     this.#buffer = new WriteBuffer({ engine, clock, limitBytes: limits.writeBufferBytes, onCommitFailed });
     const replica = new Replica({ runtime, buffer: this.#buffer, limits, counters: this.#counters });
 
