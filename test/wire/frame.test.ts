@@ -203,7 +203,7 @@ test("a length within the limit costs no more than what has arrived", () => {
   const before = process.memoryUsage().arrayBuffers;
   for (let i = 0; i < 200; i++) {
     const decoder = newDecoder();
-    feed(decoder, [Buffer.concat([preamble, start, Buffer.alloc(100)])]);
+    feed(decoder, [Buffer.concat([preamble, start, Buffer.alloc(100)]), Buffer.alloc(100)]);
     decoders.push(decoder);
   }
   const each = (process.memoryUsage().arrayBuffers - before) / decoders.length;
