@@ -38,7 +38,8 @@ class Demo {
 
   constructor(words: readonly string[], temporary: string) {
     this.#child = spawn(process.execPath, ["bin/cartwheel.js", "demo", ...words], {
-      stdio: ["ignore", "pipe", "inherit"],
+      // The pipe is its leash: it ends with the test's process, however that ends.
+      stdio: ["ignore", "pipe", "inherit", "ipc"],
       env: { ...process.env, TMPDIR: temporary },
     });
     this.#exit = once(this.#child, "exit");
@@ -108,6 +109,25 @@ test("six nodes come up, one takes a write and every other serves it, and Ctrl-C
     assert.equal(await demo.end("SIGINT"), 0);
     assert.deepEqual(readdirSync(temporary), []);
   });
+});
+
+test("kill -9 of npm, or of whatever started the demo, leaves no process", async () => {
+  const temporary = mkdtempSync(join(tmpdir(), "cartwheel-test-"));
+  const shell = spawn("/bin/sh", ["-c", `'${process.execPath}' bin/cartwheel.js demo --nodes 2 & wait`], {
+    stdio: ["ignore", "pipe", "inherit"],
+    env: { ...process.env, TMPDIR: temporary, npm_lifecycle_event: "start" },
+  });
+  let out = "";
+  shell.stdout.on("data", (chunk: Buffer) => {
+    out += chunk.toString();
+  });
+  await until("the demo to be up", () => out.includes("Ctrl-C"));
+  const pids = [...out.matchAll(/process (\d+)$/gm)].map(([, pid]) => Number(pid));
+  assert.equal(pids.length, 2);
+  shell.kill("SIGKILL");
+  await until("every process to be gone", () => !pids.some(isAlive));
+  await until("the data to be removed", () => readdirSync(temporary).length === 0);
+  rmSync(temporary, { recursive: true });
 });
 
 test("kill -9 of the demo leaves no process", async () => {

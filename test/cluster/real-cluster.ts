@@ -52,7 +52,8 @@ export class RealNode {
       ...this.#arguments,
       ...more,
     ];
-    const child = spawn(process.execPath, args, { stdio: ["ignore", "ignore", "pipe"] });
+    // The second pipe is its leash: it ends with the test's process, however that ends.
+    const child = spawn(process.execPath, args, { stdio: ["ignore", "ignore", "pipe", "ipc"] });
     child.stderr?.on("data", (chunk: Buffer) => {
       this.#errors = (this.#errors + chunk.toString()).slice(-20_000);
     });

@@ -16,6 +16,9 @@ import { cartsBucket, loadShop, undecided } from "./shop.ts";
 /** How long nodes may take to hear of each other once all are up. */
 const acquaintanceMs = 30_000;
 
+/** How often it is looked whether npm is still there. */
+const parentCheckMs = 500;
+
 /** Runs the demo; resolves with the exit status once every process has stopped. */
 export async function demoCommand(options: Partial<OptionValues>): Promise<number> {
   const isKept = options.data !== undefined;
@@ -123,6 +126,13 @@ function stopRequest(): Promise<void> {
   return new Promise((resolve) => {
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => resolve());
     process.on("disconnect", () => resolve());
+    // npm passes signals on, but a `kill -9` of npm reaches nobody: then this process has another parent.
+    const parent = process.ppid;
+    if (process.env["npm_lifecycle_event"] === undefined) return;
+    const watch = setInterval(() => {
+      if (process.ppid !== parent) resolve();
+    }, parentCheckMs);
+    watch.unref();
   });
 }
 
