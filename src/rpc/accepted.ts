@@ -19,8 +19,6 @@ import { Stream, type StreamOwner } from "./stream.ts";
 const silentMs = 15_000;
 /** A peer may leave its answers lying for so long, in ms. */
 const stalledMs = 30_000;
-/** Answers to what was asked before reading stopped may still fill a queue up to so many times its limit. */
-const queueExcess = 2;
 
 export interface AcceptedOptions {
   readonly runtime: Runtime;
@@ -65,7 +63,8 @@ export class Accepted implements ConnectionHandler, StreamOwner, Requester {
     if (!this.#stream.send(answer, id)) this.#replyTooLong(answer, id);
     const queuedBytes = this.#stream.queuedBytes;
     if (queuedBytes <= this.#mostQueuedBytes) return;
-    if (queuedBytes > this.#mostQueuedBytes * queueExcess) {
+    // What was asked before reading stopped may still be answered, up to the longest answer there is.
+    if (queuedBytes > this.#mostQueuedBytes + this.#options.limits.frameBytes) {
       this.close("slow", `${queuedBytes} bytes of answers wait; the limit is ${this.#mostQueuedBytes}`);
     } else if (this.#pausedMs === undefined) {
       this.#pausedMs = this.#options.runtime.clock.monotonicMs();

@@ -239,8 +239,17 @@ test("what arrives at once is answered piece by piece, as its answers are taken"
   assert.equal(messagesTo(side).length, 51);
 });
 
+test("an answer longer than the queue's limit is sent all the same", async () => {
+  const { a, b } = await pair({ limits: { ...defaultLimits, connectionQueueBytes: 20_000 } });
+  b.serve = (request, from) => from.reply(answer(100_000), request.id);
+  const side = await say(a, b, bytesOf([hello(), { kind: "ping", id: 1 }, { kind: "ping", id: 2 }]));
+  await a.world.simulation.run(1000);
+  assert.equal(messagesTo(side).length, 3);
+});
+
 test("who is owed far more answers than it takes is closed", async () => {
-  const { world, a, b } = await pair({ limits: { ...defaultLimits, connectionQueueBytes: 50_000 } });
+  const limits = { ...defaultLimits, connectionQueueBytes: 50_000, frameBytes: 20_000 };
+  const { world, a, b } = await pair({ limits });
   const held: (() => void)[] = [];
   b.serve = (request, from) => held.push(() => from.reply(answer(10_000), request.id));
   await say(a, b, bytesOf([hello(), ...manyPings]));
