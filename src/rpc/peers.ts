@@ -26,7 +26,7 @@ const longestPauseMs = 1000;
 const pulseMs = 1000;
 /** Deadlines are kept this exactly, in ms. */
 const deadlineGrainMs = 5;
-/** A connection to an address alone, without calls, is kept this long, in ms. */
+/** A connection to an address alone, or to a node that is gone, is kept this long without calls, in ms. */
 const keptIdleMs = 10_000;
 /** Addresses that were tried in vain and are remembered for their pause. */
 const mostRemembered = 1000;
@@ -253,12 +253,17 @@ export class Peers {
     this.#pulseTimer = undefined;
     const nowMs = this.#runtime.clock.monotonicMs();
     for (const [channel, peer] of [...this.#peerOf]) {
-      const isIdle = peer.node === undefined && channel.pendingCalls === 0;
-      if (isIdle && nowMs - channel.usedMs > keptIdleMs) channel.close("done", "nothing more to ask");
+      const isIdle = channel.pendingCalls === 0 && nowMs - channel.usedMs > keptIdleMs;
+      if (isIdle && !this.#isWanted(peer)) channel.close("done", "nothing more to ask");
       else channel.pulse(nowMs);
     }
     if (this.#isStopped || this.#peerOf.size === 0) return;
     this.#pulseTimer ??= this.#runtime.clock.setTimer(pulseMs, () => this.#pulse());
+  }
+
+  /** Whether the peer is a node that is where it was: then its connection is kept for what comes. */
+  #isWanted(peer: Peer): boolean {
+    return peer.node !== undefined && this.#options.addressOf(peer.node) === peer.address;
   }
 
   #defer(failure: DeferredFailure): void {

@@ -259,6 +259,17 @@ test("a connection to a mere address goes when there is nothing more to ask", as
   assert.equal(a.peers.counters.connections, 0);
 });
 
+test("a connection to a node that is no member any more goes, those to members stay", async () => {
+  const { world, a, b } = await pair();
+  const c = await world.node("c");
+  await a.outcome(a.call(b));
+  await a.outcome(a.call(c));
+  world.addresses.delete(b.id);
+  await world.simulation.run(20_000);
+  assert.equal(a.peers.isConnected(b.id), false);
+  assert.equal(a.peers.isConnected(c.id), true);
+});
+
 test("what waits to leave is bounded: more is overload, and certainly not sent", async () => {
   const limits = { ...defaultLimits, connectionQueueBytes: 100_000 };
   const { world, a, b } = await pair({ limits });
