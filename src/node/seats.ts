@@ -1,5 +1,5 @@
 /**
- * The voices of this node: for which seats its answers count (DESIGN 3).
+ * The voices of this node: for which seats its answers count.
  *
  * The ring says who shall hold a seat; only who holds all that was acknowledged in it may speak for it. As long as no
  * data moves between nodes, there is one way to come by a voice: the seat was given while every member vouched that

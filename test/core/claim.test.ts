@@ -1,4 +1,4 @@
-/** Placement's promises (§6.2, DESIGN 3): distinct nodes and zones, shares by capacity, few moves, the same everywhere. */
+/** Placement's promises (§6.2): distinct nodes and zones, shares by capacity, few moves, the same everywhere. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,5 +1,5 @@
 /**
- * Placement: who holds which seat of which partition (§6.2, strategy 3; DESIGN 3).
+ * Placement: who holds which seat of which partition (§6.2, strategy 3).
  *
  * The naive way, one owner for each partition and the next nodes clockwise for the other copies, reaches 0.35 to 0.87
  * of the possible balance. Here every seat is placed on its own. `targetShares` says how many seats each member shall

@@ -1,6 +1,6 @@
 /**
  * Pseudo-random numbers that every node draws alike, from a partition and a node's id: they break ties in placement
- * (DESIGN: integers only) and rank the fallbacks of a partition.
+ * and rank the fallbacks of a partition.
  */
 
 import type { NodeId } from "../ids.ts";
