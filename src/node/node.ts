@@ -127,7 +127,13 @@ export class Node implements NodeApi {
     const hello = (): Hello => this.#hello();
     const addressOf = (node: NodeId): Address | undefined => membership.addressOf(node);
     this.#peers = new Peers({ runtime, limits, hello, addressOf });
-    this.#server = new Server({ runtime, limits, hello, serve: (request, from) => this.#serve(request, from) });
+    this.#server = new Server({
+      runtime,
+      limits,
+      hello,
+      serve: (request, from) => this.#serve(request, from),
+      onHello: ({ node }) => this.#presence.heard(node),
+    });
     this.#seats = new Seats(membership, meta, log);
     this.#pledge = new Pledge(
       meta,

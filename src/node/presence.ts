@@ -44,6 +44,12 @@ export class Presence {
     return this.#ticker.stop();
   }
 
+  /** The node has connected to this one, so it lives: no need to wait for the next round. */
+  heard(node: NodeId): void {
+    this.#peers.heard(node);
+    if (this.#membership.isMember) this.#knock();
+  }
+
   isUp(node: NodeId): boolean {
     return node === this.#membership.self || this.#peers.isConnected(node);
   }

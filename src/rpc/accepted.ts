@@ -28,6 +28,7 @@ export interface AcceptedOptions {
   /** What to say to the other side. */
   readonly hello: Hello;
   readonly serve: (request: Request, from: Requester) => void;
+  readonly onHello: ((hello: Hello) => void) | undefined;
   readonly onEnd: (accepted: Accepted) => void;
 }
 
@@ -140,8 +141,11 @@ export class Accepted implements ConnectionHandler, StreamOwner, Requester {
     this.#theirs = message;
     this.#stream.greet(this.#options.hello);
     const reason = reasonToPart(this.#options.hello, message);
-    if (reason === undefined) this.#stream.welcome();
-    else this.#parting = { cause: "wrong-peer", reason };
+    if (reason !== undefined) this.#parting = { cause: "wrong-peer", reason };
+    else {
+      this.#stream.welcome();
+      this.#options.onHello?.(message);
+    }
   }
 
   #replyTooLong(answer: Answer, id: number): void {

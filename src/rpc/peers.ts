@@ -116,6 +116,14 @@ export class Peers {
     });
   }
 
+  /** The node has shown that it is alive: the next call dials it, whatever pause it was in. */
+  heard(node: NodeId): void {
+    const peer = this.#nodes.get(node);
+    if (peer === undefined || peer.channel !== undefined) return;
+    peer.failures = 0;
+    peer.notBeforeMs = 0;
+  }
+
   isConnected(node: NodeId): boolean {
     return this.#nodes.get(node)?.channel?.isOpen ?? false;
   }

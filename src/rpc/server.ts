@@ -34,6 +34,8 @@ export interface ServerOptions {
   readonly hello: () => Hello;
   /** Handles a request; must answer it once, now or later. */
   readonly serve: (request: Request, from: Requester) => void;
+  /** A process of this cluster, or of none, has introduced itself. */
+  readonly onHello?: (hello: Hello) => void;
 }
 
 export class Server {
@@ -74,6 +76,7 @@ export class Server {
       connection,
       hello: this.#options.hello(),
       serve: this.#options.serve,
+      onHello: this.#options.onHello,
       onEnd: (ended) => this.#accepted.delete(ended),
     });
     this.#accepted.add(accepted);

@@ -5,7 +5,7 @@ import { RealCluster, type RealNode, until } from "./real-cluster.ts";
 
 test("kill -9 of any node at any moment under load loses nothing that was acknowledged with w=2", async (t) => {
   await using cluster = await RealCluster.start(5);
-  const workload = new CartWorkload(() => cluster.nodes.filter((node) => node.isRunning), 24);
+  const workload = new CartWorkload(() => cluster.nodes.filter((node) => node.isServing), 24);
   const running = workload.run(16);
 
   // Each node twice, each time after another few hundred acknowledged writes, two of them down at once in between.
@@ -26,6 +26,7 @@ test("kill -9 of any node at any moment under load loses nothing that was acknow
   }
   workload.stop();
   await running;
+  await cluster.whole();
   t.diagnostic(JSON.stringify(workload.counts));
   assert.ok(workload.counts.acknowledged > 1500, "the workload hardly ran");
 

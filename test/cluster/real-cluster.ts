@@ -27,6 +27,7 @@ export class RealNode {
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 64 });
   #child: ChildProcess | undefined;
   #errors = "";
+  #isServing = false;
 
   constructor(options: { name: string; data: string; peerPort: number; httpPort: number; args: readonly string[] }) {
     this.name = options.name;
@@ -34,6 +35,11 @@ export class RealNode {
     this.peerPort = options.peerPort;
     this.httpPort = options.httpPort;
     this.#arguments = options.args;
+  }
+
+  /** Whether it served when last looked at, and nobody has ended it since. */
+  get isServing(): boolean {
+    return this.#isServing && this.isRunning;
   }
 
   get isRunning(): boolean {
@@ -64,6 +70,7 @@ export class RealNode {
   async end(signal: NodeJS.Signals): Promise<void> {
     const child = this.#child;
     if (child === undefined || !this.isRunning) return;
+    this.#isServing = false;
     const gone = once(child, "exit");
     child.kill(signal);
     await gone;
@@ -74,12 +81,12 @@ export class RealNode {
   }
 
   async ready(withinMs = 20_000): Promise<void> {
-    const answer = await until(withinMs, `${this.name} to be ready`, async () => {
+    await until(withinMs, `${this.name} to be ready`, async () => {
       if (!this.isRunning) throw new Error(`${this.name} ended: ${this.#errors.slice(-2000)}`);
       const found = await this.call("GET", "/readyz").catch(() => undefined);
       return found?.status === 200 ? found : undefined;
     });
-    void answer;
+    this.#isServing = true;
   }
 
   /** One HTTP request; rejects where the connection fails. */
@@ -146,19 +153,24 @@ export class RealCluster {
         node.start(i === 0 ? [] : ["--join", `127.0.0.1:${seed.peerPort}`]);
       });
       for (const node of nodes) await node.ready();
-      await until(20_000, "every node to see every member up", async () => {
-        for (const node of nodes) {
-          const view = JSON.parse((await node.call("GET", "/cluster")).body.toString());
-          const up = view.members.filter((member: { status: string }) => member.status === "up");
-          if (up.length !== size) return undefined;
-        }
-        return true;
-      });
+      await cluster.whole();
     } catch (error) {
       await cluster.stop();
       throw error;
     }
     return cluster;
+  }
+
+  /** Resolves when every node says that every member is up. */
+  async whole(): Promise<void> {
+    await until(20_000, "every node to see every member up", async () => {
+      for (const node of this.nodes) {
+        const view = JSON.parse((await node.call("GET", "/cluster")).body.toString());
+        const up = view.members.filter((member: { status: string }) => member.status === "up");
+        if (up.length !== this.nodes.length) return undefined;
+      }
+      return true;
+    });
   }
 
   async stop(): Promise<void> {
