@@ -8,14 +8,14 @@ import type { Limits } from "../core/limits.ts";
 import type { ClusterSettings } from "../core/settings.ts";
 import type { NodeApi } from "../node/api.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { StorageEngine } from "../storage/engine.ts";
+import { type StorageEngine, StorageError } from "../storage/engine.ts";
 import { MachineClock } from "./clock.ts";
 import type { WarningCounts } from "./log.ts";
 import { SimMachine } from "./machine.ts";
 import { SimNetwork } from "./network.ts";
 import type { Plan } from "./plan.ts";
 import type { SimProcess } from "./process.ts";
-import type { Simulation } from "./simulation.ts";
+import { describeError, type Simulation } from "./simulation.ts";
 import { SimDisk } from "./storage.ts";
 
 /** What a node is made of. */
@@ -48,6 +48,8 @@ export interface SimMember {
   hostName: string;
   /** The node of the process that runs, if one does. */
   node: RunningNode | undefined;
+  /** It has another address than at first: its operator tells it where the others are, since nobody else may know. */
+  hasMoved: boolean;
   /** Started once, and its disk not wiped since: it needs nobody to join it. */
   hasJoined: boolean;
 }
@@ -83,7 +85,15 @@ export class SimCluster {
       });
       const zone = `z${(index % plan.zones) + 1}`;
       const capacity = prng.pick([1, 1, 1, 2, 4]);
-      return { machine, zone, capacity, hostName: `10.0.0.${index + 1}`, node: undefined, hasJoined: false };
+      return {
+        machine,
+        zone,
+        capacity,
+        hostName: `10.0.0.${index + 1}`,
+        node: undefined,
+        hasMoved: false,
+        hasJoined: false,
+      };
     });
   }
 
@@ -105,7 +115,7 @@ export class SimCluster {
       capacity: member.capacity,
       listen: `${member.hostName}:${port}`,
       http: `${member.hostName}:7480`,
-      join: needsJoin ? others.map((other) => `${other.hostName}:${port}`) : [],
+      join: needsJoin || member.hasMoved ? others.map((other) => `${other.hostName}:${port}`) : [],
       settings: this.plan.settings,
       limits: this.plan.limits,
     });
@@ -119,7 +129,7 @@ export class SimCluster {
         await node.start();
         member.hasJoined = true;
       } catch (error) {
-        this.simulation.violate("a node starts", `${process.name}: ${error instanceof Error ? error.stack : error}`);
+        this.#failedToStart(process, error);
       }
     });
   }
@@ -151,7 +161,20 @@ export class SimCluster {
 
   /** Gives a member that does not run another address. */
   move(member: SimMember): void {
+    member.hasMoved = true;
     member.hostName = `10.1.${++this.#moves}.${member.machine.index + 1}`;
+  }
+
+  /** A disk without room is a reason not to start; another try comes a little later. */
+  #failedToStart(process: SimProcess, error: unknown): void {
+    const isFull = error instanceof StorageError && error.code === "disk-full";
+    if (!isFull) this.simulation.violate("a node starts", `${process.name}: ${describeError(error)}`);
+    this.simulation.tell(process.name, `did not start: ${error instanceof Error ? error.message : String(error)}`);
+    process.kill();
+    const member = this.members.find(({ machine }) => machine.index === process.index);
+    this.simulation.schedule(1000, undefined, () => {
+      if (member !== undefined && member.machine.process === undefined) this.start(member);
+    });
   }
 
   /** Runs the code as an event of the process, so that a crash silences it. */

@@ -7,8 +7,10 @@
 
 export interface Loss {
   readonly member: string;
-  /** Virtual ms: what the machine held in memory (or on disk) from before may be gone. */
-  readonly at: number;
+  /** Virtual ms: what the machine held in memory (or on disk) may be gone from here on ... */
+  readonly from: number;
+  /** ... and what it took before this is not safe either. */
+  readonly to: number;
   readonly kind: "memory" | "disk";
 }
 
@@ -19,7 +21,7 @@ export class Damage {
   machinesHit(from: number, to: number, synced: boolean): number {
     const hit = new Set<string>();
     for (const loss of this.losses) {
-      if (loss.at >= from && loss.at <= to && (loss.kind === "disk" || !synced)) hit.add(loss.member);
+      if (loss.to >= from && loss.from <= to && (loss.kind === "disk" || !synced)) hit.add(loss.member);
     }
     return hit.size;
   }

@@ -178,6 +178,7 @@ export class Nemesis {
     const { disk } = member.machine;
     if (disk.isFull) return undefined;
     disk.isFull = true;
+    this.#lose(member, "memory", this.#simulation.now + durationMs);
     this.#after(durationMs, () => this.#makeRoom(member));
     return member.machine.name;
   }
@@ -186,7 +187,6 @@ export class Nemesis {
     const { disk } = member.machine;
     if (!disk.isFull) return;
     disk.isFull = false;
-    this.#lose(member, "memory");
   }
 
   /** One disk a run: the loss of a second would be allowed to cost what was acknowledged by two. */
@@ -209,8 +209,8 @@ export class Nemesis {
     if (member.machine.process === undefined) this.#cluster.start(member);
   }
 
-  #lose(member: SimMember, kind: "memory" | "disk"): void {
-    this.damage.losses.push({ member: member.machine.name, at: this.#simulation.now, kind });
+  #lose(member: SimMember, kind: "memory" | "disk", to: number = this.#simulation.now): void {
+    this.damage.losses.push({ member: member.machine.name, from: this.#simulation.now, to, kind });
   }
 
   #after(delayMs: number, run: () => void): void {

@@ -174,7 +174,7 @@ export function dotName(dot: Dot): string {
 
 /** Whether the client of `later` had seen `earlier`; undefined where nobody can know. */
 export function hadSeen(later: WriteEntry, earlier: WriteEntry): boolean | undefined {
-  if (later.readsFirst) return earlier.began <= later.ended ? undefined : false;
+  if (later.readsFirst) return later.fate === "unknown" || earlier.began <= later.ended ? undefined : false;
   return earlier.dot === undefined ? undefined : holds(later.seen, earlier.dot);
 }
 

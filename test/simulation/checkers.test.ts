@@ -161,7 +161,7 @@ test("regular reads: memory that was lost excuses a write acknowledged from memo
     const story = new Story();
     const { ended } = story.write(1, [], { synced });
     const damage = new Damage();
-    damage.losses.push({ member: "n1", at: ended, kind: "memory" });
+    damage.losses.push({ member: "n1", from: ended, to: ended, kind: "memory" });
     story.read([]);
     assert.deepEqual(
       story.laws(({ simulation, key }) => void checkRegularReads(simulation, key, damage, false)),
@@ -180,7 +180,7 @@ test("durability: what was acknowledged is known at the end, unless as many disk
     const { ended } = story.write(1, []);
     const last = story.read([]);
     const damage = new Damage();
-    for (const member of losses) damage.losses.push({ member, at: ended, kind: "disk" });
+    for (const member of losses) damage.losses.push({ member, from: ended, to: ended, kind: "disk" });
     assert.deepEqual(
       story.laws(({ simulation, key }) => void checkDurability(simulation, key, last, damage, false)),
       laws,

@@ -11,6 +11,8 @@ export function accountsFor(key: KeyJournal, read: ReadEntry, write: WriteEntry,
   if (write.dot === undefined) return true;
   if (holds(read.context, write.dot)) return true;
   if (key.isLastWriteWins) return knowsNewer(read, write);
+  // A delete that was pruned leaves no trace; that what it saw may show again is pruning's known price.
+  if (mayPrune && write.kind === "delete") return true;
   return mayPrune && wasReplaced(key, read, write, new Set());
 }
 
