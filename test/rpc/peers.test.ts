@@ -118,6 +118,20 @@ test("a node that comes back is reached again within a second or two", async () 
   assert.ok(answered);
 });
 
+test("a node that comes back and calls can be called at once", async () => {
+  const world = new World();
+  const a = await world.node("a");
+  const b = world.place("b");
+  for (let i = 0; i < 100; i++) {
+    await a.outcome(a.call(b));
+    await world.simulation.run(100);
+  }
+  assert.equal((await a.outcome(a.call(b))).failure, "not-sent");
+  await b.listen();
+  assert.equal((await b.outcome(b.call(a))).answer?.kind, "done");
+  assert.equal((await a.outcome(a.call(b))).answer?.kind, "done");
+});
+
 test("a call without an answer times out at its deadline, not before and not much later", async () => {
   const { world, a, b } = await pair();
   await a.outcome(a.call(b));

@@ -119,6 +119,7 @@ export class Place implements Host, AnswerHandler {
       runtime,
       limits,
       hello,
+      onHello: (theirs) => this.peers.heard(theirs.node),
       serve: (request, from) => {
         this.served.push(request);
         this.serve(request, from);
