@@ -26,7 +26,7 @@ export async function startCommand(options: StartOptions): Promise<number> {
     refuseExposure("--http", http);
   }
 
-  const log = stderrLog({ level: options.log ?? "info" });
+  const log = stderrLog({ level: options.log ?? "info" }).child({ name });
   const { signal, reason } = stopSignal();
   let end: (error: Error) => void = () => {};
   const ended = new Promise<Error>((resolve) => {
@@ -34,21 +34,20 @@ export async function startCommand(options: StartOptions): Promise<number> {
   });
   let node: RunningNode;
   try {
-    const own = { name, listen, http, log: log.child({ node: name }), signal, onEnded: end };
+    const own = { name, listen, http, log, signal, onEnded: end };
     node = await startNode({ ...startOptions(options), ...own });
   } catch (error) {
     if (!signal.aborted) throw error;
-    log.info("stopped before it served", { node: name, reason: await reason });
+    log.info("stopped before it served", { reason: await reason });
     return exitStatus.done;
   }
-  log.info("serving", { node: name, http: node.http });
   const ready: ReadyMessage = { kind: "ready", http: node.http ?? "" };
   process.send?.(ready);
 
   const why = await Promise.race([reason, ended]);
-  log.info("stopping", { node: name, reason: why instanceof Error ? why.message : why });
+  log.info("stopping", { reason: why instanceof Error ? why.message : why });
   await node.stop();
-  log.info("stopped", { node: name });
+  log.info("stopped");
   if (why instanceof Error) throw why;
   return exitStatus.done;
 }

@@ -110,7 +110,12 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   app.setNotFoundHandler((request, reply) => send(reply, unrouted(request, routes)));
   for (const route of routes) bind(app, route, () => node, log);
 
-  await app.listen({ host: listen.host, port: listen.port });
+  try {
+    await app.listen({ host: listen.host, port: listen.port });
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`cannot listen for HTTP on ${options.listen}: ${reason}`, { cause });
+  }
   const { port } = app.server.address() as AddressInfo;
   return {
     address: `${options.listen.slice(0, options.listen.lastIndexOf(":"))}:${port}`,
