@@ -29,7 +29,8 @@ if (files.length === 0) {
 }
 
 process.stderr.write(`running ${files.length} test files on Node ${process.versions.node} ...\n`);
-const flags = ["--enable-source-maps", "--test", "--test-reporter=spec"];
+// A test that hangs is a test that fails.
+const flags = ["--enable-source-maps", "--test", "--test-reporter=spec", `--test-timeout=${10 * 60_000}`];
 const child = spawn(process.execPath, [...flags, ...options, ...files], { cwd: root, stdio: "inherit" });
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
 child.on("close", (code) => process.exit(code ?? 1));

@@ -1,6 +1,9 @@
 /** The commands, run as a user runs them, against a real node. */
 
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { type RunningNode, startNode } from "../../src/host/start-node.ts";
 import { type Ran, runCartwheel } from "./run-cartwheel.ts";
@@ -103,6 +106,20 @@ test("a wrong command line is one line that says what is allowed, and exit statu
     assert.match(err, /^cartwheel: [^\n]+\n$/, words.join(" "));
     assert.match(err, said, words.join(" "));
   }
+});
+
+test("a flag beats the environment, which beats the file that the environment names", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "cartwheel-config-"));
+  const config = join(directory, "cartwheel.json");
+  writeFileSync(config, '{"url": "http://127.0.0.1:1"}');
+  const good = `http://${node.http}`;
+  const status = async (words: readonly string[], environment: Record<string, string>): Promise<number | null> =>
+    (await runCartwheel(["members", ...words], { environment: { CARTWHEEL_CONFIG: config, ...environment } })).status;
+  assert.equal(await status([], {}), 1);
+  assert.equal(await status([], { CARTWHEEL_URL: good }), 0);
+  assert.equal(await status(["--url", "http://127.0.0.1:1"], { CARTWHEEL_URL: good }), 1);
+  assert.equal(await status(["--url", good], { CARTWHEEL_URL: "http://127.0.0.1:1" }), 0);
+  rmSync(directory, { recursive: true });
 });
 
 test("help and version are no errors", async () => {
