@@ -44,6 +44,7 @@ export class SimConnection implements Connection {
   /** Arrived here while the reader was paused. */
   #received: Uint8Array[] = [];
   #isReadingPaused = false;
+  #isNextCorrupt = false;
 
   constructor(network: SimNetwork, process: SimProcess, host: Host, remote: Address, isAccepted: boolean) {
     this.#network = network;
@@ -144,6 +145,11 @@ export class SimConnection implements Connection {
     peer.#tellClose(this.#network.drawDelay(), reason);
   }
 
+  /** For the network: a checksum of TCP's, of sixteen bits, misses something in what is delivered here next. */
+  corruptNext(): void {
+    this.#isNextCorrupt = true;
+  }
+
   /** For the network: the process of this side is dead. A powered machine says so; one without power cannot. */
   processDied(isPowered: boolean): void {
     if (this.isOver) return;
@@ -224,6 +230,7 @@ export class SimConnection implements Connection {
     if (this.isOver || this.#isReadingPaused || this.#received.length === 0) return;
     const bytes = joined(this.#received);
     this.#received = [];
+    if (this.#isNextCorrupt) this.#corrupt(bytes);
     const { trace } = this.#network.simulation;
     trace.bytes(bytes);
     trace.tell?.(`${" ".repeat(14)}${this.process.name.padEnd(10)} ${bytes.length} bytes from ${this.remote}`);
@@ -233,6 +240,13 @@ export class SimConnection implements Connection {
       peer.#send();
     }
     this.#handler?.onBytes(bytes);
+  }
+
+  #corrupt(bytes: Uint8Array): void {
+    const { prng } = this.#network;
+    const at = prng.below(bytes.length);
+    bytes[at] = (bytes[at] as number) ^ (1 << prng.below(8));
+    this.#isNextCorrupt = false;
   }
 
   /** What was written before still arrives, or half of the time does not; then the other side hears of the end. */

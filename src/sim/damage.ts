@@ -26,6 +26,10 @@ export class Damage {
     return hit.size;
   }
 
+  isWiped(member: string): boolean {
+    return this.losses.some((loss) => loss.kind === "disk" && loss.member === member);
+  }
+
   /** How many machines came back with an empty disk, and so without a voice. */
   get wiped(): number {
     return new Set(this.losses.filter(({ kind }) => kind === "disk").map(({ member }) => member)).size;

@@ -95,6 +95,8 @@ export class Nemesis {
         for (let i = prng.between(1, 5); i > 0; i--) if (network.resetOne()) resets++;
         return resets === 0 ? undefined : `${resets} connections`;
       }
+      case "corruption":
+        return network.corruptOne() ? "one bit on its way" : undefined;
       case "slow network": {
         network.traits = {
           ...network.traits,
@@ -123,14 +125,28 @@ export class Nemesis {
     }
   }
 
+  /** At once, or in the middle of the machine's next write, where there is something to lose. */
   #crash(member: SimMember, crash: () => void): string | undefined {
     const { machine } = member;
-    if (machine.process === undefined) return undefined;
-    crash();
-    this.#lose(member, "memory");
-    if (this.#prng.chance(0.2)) this.#cluster.move(member);
-    this.#restartSoon(member);
-    return `${machine.name}, ${machine.disk.lostWrites} writes lost by it so far`;
+    const { process } = machine;
+    if (process === undefined) return undefined;
+    const now = (): void => {
+      if (this.#isOver || process.isDead) return;
+      crash();
+      this.#lose(member, "memory");
+      if (this.#prng.chance(0.2)) this.#cluster.move(member);
+      this.#restartSoon(member);
+      this.#simulation.tell(
+        "nemesis",
+        `${process.name} crashed, ${machine.disk.lostWrites} writes lost by its disk so far`,
+      );
+    };
+    if (this.#prng.chance(0.3)) {
+      now();
+      return machine.name;
+    }
+    machine.disk.whenNextWrite((commitMs) => this.#after(this.#prng.uniform(0, commitMs), now));
+    return `${machine.name} in its next write`;
   }
 
   #stop(member: SimMember): string | undefined {

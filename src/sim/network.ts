@@ -105,6 +105,14 @@ export class SimNetwork {
     return true;
   }
 
+  /** Flips one bit of what some open connection, drawn by chance, delivers next. False where there is none. */
+  corruptOne(): boolean {
+    const open = [...this.#connections].filter((connection) => connection.isOpen);
+    if (open.length === 0) return false;
+    this.prng.pick(open).corruptNext();
+    return true;
+  }
+
   /** A machine has power again: whoever still speaks to what died there learns of it. */
   poweredOn(host: Host): void {
     for (const connection of [...this.#connections]) {

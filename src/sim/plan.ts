@@ -22,6 +22,7 @@ export const faultNames = [
   "one-way cut",
   "split",
   "reset",
+  "corruption",
   "slow network",
   "clock jump",
   "disk stall",
@@ -84,7 +85,7 @@ export function drawPlan(seed: number): Plan {
     buckets,
     keysPerBucket: prng.between(1, 6),
     clients: prng.between(2, 12),
-    mostRestMs: prng.pick([5, 50, 200, 500]),
+    mostRestMs: prng.pick([10, 50, 200, 500]),
     valueBytes: prng.pick([16, 200, 3000, 12_000]),
     link: {
       leastDelayMs: 0.1,
@@ -94,10 +95,10 @@ export function drawPlan(seed: number): Plan {
       windowBytes: prng.pick([2000, 20_000, 1_000_000]),
       refusalChance: prng.pick([0, 0, 0.1, 0.5]),
     },
-    disk: { leastCommitMs: 0.1, mostCommitMs: prng.pick([1, 5, 40, 300]) },
+    disk: { leastCommitMs: 0.1, mostCommitMs: prng.pick([1, 10, 60, 300]) },
     turnMs: prng.pick([0, 0.1, 2]),
     drift: prng.pick([0, 0.000_1, 0.02]),
-    safetyMs: prng.between(10_000, 30_000),
+    safetyMs: prng.between(5000, 20_000),
     faults,
   };
 }

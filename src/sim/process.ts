@@ -14,6 +14,8 @@ export class SimProcess {
   /** `n2.1`: the machine and how many-eth run on it. */
   readonly name: string;
   readonly index: number;
+  /** How often it has been paused. */
+  pauses = 0;
   #isDead = false;
   #isPaused = false;
   #deferred: SimEvent[] = [];
@@ -51,6 +53,7 @@ export class SimProcess {
   }
 
   pause(): void {
+    this.pauses++;
     this.#isPaused = true;
   }
 

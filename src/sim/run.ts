@@ -77,7 +77,6 @@ class Run {
     acknowledged: 0,
     refused: 0,
     unknown: 0,
-    unanswered: 0,
   };
   #regularPairs = 0;
   #durableWrites = 0;
@@ -204,18 +203,18 @@ class Run {
     }
   }
 
-  /** A read with as many voices as there are, tried until it succeeds; undefined where the only copy was wiped. */
+  /** A read with as many voices as there are, tried until it succeeds; undefined where no owner has a voice left. */
   async #readAll(client: Client, member: SimMember, key: KeyJournal): Promise<ReadEntry | undefined> {
     const simulation = this.#simulation;
     const until = simulation.now + mostHealingMs;
     const { n } = key.settings;
+    if (this.#hasNoVoice(key)) return undefined;
     let why = "";
     while (simulation.now < until) {
       const most = await simulation.settle(client.read(member, key, "all"), mostHealingMs, "read");
       if (most !== undefined && !("code" in most)) return most;
       why = most?.detail ?? "no answer";
       if (most?.code === "quorum-not-met" && this.#nemesis.damage.wiped > 0) {
-        if (n === 1) return undefined;
         const rest = await simulation.settle(client.read(member, key, n - 1), mostHealingMs, "read");
         if (rest !== undefined && !("code" in rest)) return rest;
       }
@@ -226,6 +225,14 @@ class Run {
       `${member.machine.name} cannot read ${key.bucket}/${key.key} with all voices: ${why}`,
     );
     return undefined;
+  }
+
+  /** Every owner of the key came back with an empty disk: with one copy, one wiped disk is enough. */
+  #hasNoVoice({ bucket, key, settings }: KeyJournal): boolean {
+    const { preferenceList } =
+      this.#cluster.members.find(({ node }) => node !== undefined)?.node?.locate(bucket, key) ?? {};
+    const owners = preferenceList?.slice(0, settings.n) ?? [];
+    return owners.every(({ name }) => this.#nemesis.damage.isWiped(name));
   }
 
   #agree(key: KeyJournal, reads: readonly ReadEntry[]): void {

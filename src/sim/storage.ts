@@ -56,6 +56,7 @@ export class SimDisk {
   readonly #pending: Set<PendingWrite> = new Set();
   #lastCommitAt = 0;
   #stalledUntil = 0;
+  #onNextWrite: ((commitMs: number) => void) | undefined;
   /** Refuses every write while true. */
   isFull = false;
   /** Writes refused so far. */
@@ -78,6 +79,11 @@ export class SimDisk {
   /** No write is done before so much time has passed. */
   stall(durationMs: number): void {
     this.#stalledUntil = this.#simulation.now + durationMs;
+  }
+
+  /** Calls the listener once, when the next write begins, with the time that it will take. */
+  whenNextWrite(listener: (commitMs: number) => void): void {
+    this.#onNextWrite = listener;
   }
 
   /** What is on the disk now, in no particular order. */
@@ -124,6 +130,9 @@ export class SimDisk {
     const from = Math.max(this.#simulation.now, this.#lastCommitAt, this.#stalledUntil);
     const doneAt = from + commitMs;
     this.#lastCommitAt = doneAt;
+    const onNextWrite = this.#onNextWrite;
+    this.#onNextWrite = undefined;
+    onNextWrite?.(doneAt - this.#simulation.now);
     const isEarly = this.#prng.chance(0.3);
     if (isEarly) {
       this.#at(from + this.#prng.uniform(0, commitMs), () => {

@@ -40,8 +40,6 @@ export interface WorkloadCounts {
   acknowledged: number;
   refused: number;
   unknown: number;
-  /** Calls that an unpaused process left without any answer. */
-  unanswered: number;
 }
 
 export class Client {
@@ -251,10 +249,14 @@ export class Client {
     const { process } = member.machine;
     if (node === undefined || process === undefined) return Promise.resolve({ kind: "silence" });
     return new Promise((resolve) => {
-      let wasPaused = process.isPaused;
+      const pauses = process.isPaused ? -1 : process.pauses;
       const giveUp = simulation.schedule(plan.limits.requestTimeoutMs + patienceMs, undefined, () => {
-        wasPaused ||= process.isPaused;
-        if (!wasPaused) this.#counts.unanswered++;
+        if (process.pauses === pauses) {
+          simulation.violate(
+            "calls answer",
+            `${process.name} has left a call without an answer, long after its time was up`,
+          );
+        }
         resolve({ kind: "silence" });
       });
       const silence = (): void => {

@@ -1,0 +1,307 @@
+/**
+ * Bugs planted in the ports around the product's node, or at its door, and the checker that catches each.
+ *
+ * A checker that has never failed proves nothing. Each bug runs over a few seeds that suit it and must be caught by
+ * its own law; the same seeds without the bug must pass, or the catch would mean nothing either.
+ */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { runBytes } from "../../src/core/causality/minting.ts";
+import type { BuildNode, NodeParts, RunningNode } from "../../src/sim/cluster.ts";
+import type { FaultName, Plan } from "../../src/sim/plan.ts";
+import { type Report, runSeed } from "../../src/sim/run.ts";
+import type { StorageEngine, WriteOperation } from "../../src/storage/engine.ts";
+import { parseDataKey } from "../../src/storage/store-key.ts";
+import { decodeRecord, encodeRecord, type KeyRecord } from "../../src/wire/record.ts";
+import { buildNode } from "../../tools/product-node.ts";
+import { nodeSurroundings } from "../../tools/surroundings.ts";
+
+/** A small busy cluster with few keys, and only the faults named. */
+function busy(faults: readonly (readonly [FaultName, number])[], change: Partial<Plan> = {}): (plan: Plan) => Plan {
+  return (plan) => ({
+    ...plan,
+    nodes: 3,
+    settings: { partitions: 8, n: 3, r: 2, w: 2 },
+    limits: { ...plan.limits, contextEntries: 1000, siblings: 100, coordinations: 10_000, writeBufferBytes: 1 << 26 },
+    buckets: [{ name: "carts", change: {} }],
+    keysPerBucket: 1,
+    clients: 8,
+    mostRestMs: 20,
+    valueBytes: 64,
+    safetyMs: 3000,
+    faults: new Map(faults),
+    ...change,
+  });
+}
+
+async function run(seed: number, build: BuildNode, adjust: (plan: Plan) => Plan): Promise<Report> {
+  return runSeed({ seed, surroundings: nodeSurroundings, build, adjust });
+}
+
+/** Runs seeds until the bug is caught: by one of `laws`, and the same seed must pass without it. */
+async function caught(laws: readonly string[], build: BuildNode, adjust: (plan: Plan) => Plan): Promise<void> {
+  const seeds = 8;
+  for (let seed = 1; seed <= seeds; seed++) {
+    const { violations } = await run(seed, build, adjust);
+    const hit = violations.find(({ law }) => laws.includes(law));
+    if (hit === undefined) continue;
+    const sound = await run(seed, buildNode, adjust);
+    assert.deepEqual(sound.violations, [], `seed ${seed} fails without the bug, too`);
+    return;
+  }
+  assert.fail(`not caught in ${seeds} seeds by ${laws.join(", ")}`);
+}
+
+/** The product's node with some calls answered otherwise. */
+function withDoor(change: (node: RunningNode) => Partial<RunningNode>): BuildNode {
+  return (parts) => {
+    const node = buildNode(parts);
+    const changed = change(node);
+    return new Proxy(node, {
+      get: (target, name) => {
+        const replaced = Reflect.get(changed, name);
+        if (replaced !== undefined) return replaced;
+        const value: unknown = Reflect.get(target, name, target);
+        return typeof value === "function" ? value.bind(target) : value;
+      },
+    });
+  };
+}
+
+/** The product's node over an engine that does something else with what is written. */
+function withEngine(change: (engine: StorageEngine, parts: NodeParts) => Partial<StorageEngine>): BuildNode {
+  return (parts) => {
+    const { engine } = parts;
+    const plain: StorageEngine = {
+      name: engine.name,
+      get: (key) => engine.get(key),
+      write: (operations) => engine.write(operations),
+      scan: (range, limit) => engine.scan(range, limit),
+      drop: (range) => engine.drop(range),
+      usage: () => engine.usage(),
+      close: () => engine.close(),
+    };
+    return buildNode({ ...parts, engine: { ...plain, ...change(engine, parts) } });
+  };
+}
+
+/** Changes each record on its way to the disk; `before` is what the disk has. */
+function withRecords(change: (record: KeyRecord, before: KeyRecord | undefined) => KeyRecord): BuildNode {
+  return withEngine((engine, { runtime: { checksum } }) => ({
+    write: (operations) =>
+      engine.write(
+        operations.map(({ key, value }): WriteOperation => {
+          if (value === undefined || !isData(key)) return { key, value };
+          const before = engine.get(key);
+          const old = before === undefined ? undefined : decodeRecord(before, checksum);
+          return { key, value: encodeRecord(change(decodeRecord(value, checksum), old), checksum) };
+        }),
+      ),
+  }));
+}
+
+function isData(key: Uint8Array): boolean {
+  try {
+    parseDataKey(key);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+test("an engine that acknowledges before it is durable is caught by durability", () =>
+  caught(
+    ["durability", "regular reads"],
+    withEngine((engine) => {
+      // Shown to readers at once, acknowledged at once, on the disk some time later.
+      const underWay = new Map<string, Uint8Array | undefined>();
+      const name = (key: Uint8Array): string => String.fromCharCode(...key);
+      return {
+        get: (key) => (underWay.has(name(key)) ? underWay.get(name(key)) : engine.get(key)),
+        write: async (operations) => {
+          if (!operations.every(({ key }) => isData(key))) return engine.write(operations);
+          for (const { key, value } of operations) underWay.set(name(key), value);
+          engine.write(operations).then(
+            () => {
+              for (const { key, value } of operations) {
+                if (underWay.get(name(key)) === value) underWay.delete(name(key));
+              }
+            },
+            () => {},
+          );
+          return undefined;
+        },
+      };
+    }),
+    busy(
+      [
+        ["power loss", 400],
+        ["kill", 400],
+      ],
+      { safetyMs: 6000, keysPerBucket: 3, disk: { leastCommitMs: 50, mostCommitMs: 300 } },
+    ),
+  ));
+
+test("a replica that drops one of several siblings is caught by causality", () =>
+  caught(
+    ["causality"],
+    withRecords((record) => {
+      const { context, siblings } = record.state;
+      return siblings.length < 2 ? record : { ...record, state: { context, siblings: siblings.slice(1) } };
+    }),
+    busy([]),
+  ));
+
+test("a replica that keeps what a write has replaced is caught by causality", () =>
+  caught(
+    ["causality"],
+    withRecords((record, before) => {
+      const { context, siblings } = record.state;
+      const old = before?.state.siblings.filter(({ dot }) => !siblings.some((s) => sameName(s.dot, dot))) ?? [];
+      const all = [...siblings, ...old].sort((a, b) =>
+        a.dot.actor === b.dot.actor ? a.dot.counter - b.dot.counter : a.dot.actor < b.dot.actor ? -1 : 1,
+      );
+      return all.length > 50 ? record : { ...record, state: { context, siblings: all } };
+    }),
+    busy([]),
+  ));
+
+function sameName(a: { actor: string; counter: number }, b: { actor: string; counter: number }): boolean {
+  return a.actor === b.actor && a.counter === b.counter;
+}
+
+test("actors that outlive their process are caught by dots", () =>
+  caught(
+    ["dots"],
+    (parts) => {
+      // The run's random bits, drawn while the node is made, are the same in every process of a machine.
+      const { random } = parts.runtime;
+      let isMaking = true;
+      const fixed = Uint8Array.from({ length: runBytes }, (_, i) => parts.name.charCodeAt(i % parts.name.length));
+      const planted = {
+        u32: () => random.u32(),
+        below: (limit: number) => random.below(limit),
+        bytes: (length: number) => (isMaking && length === runBytes ? fixed : random.bytes(length)),
+      };
+      const node = buildNode({ ...parts, runtime: { ...parts.runtime, random: planted } });
+      isMaking = false;
+      return node;
+    },
+    busy(
+      [
+        ["power loss", 300],
+        ["kill", 300],
+      ],
+      { disk: { leastCommitMs: 20, mostCommitMs: 200 } },
+    ),
+  ));
+
+test("a node that takes one voice for a quorum is caught by regular reads", () =>
+  caught(
+    ["regular reads"],
+    withDoor((node) => ({ get: (request) => node.get({ ...request, r: 1 }) })),
+    busy([
+      ["cut", 300],
+      ["slow network", 2000],
+    ]),
+  ));
+
+test("a node that takes one copy for a quorum is caught by regular reads", () =>
+  caught(
+    ["regular reads"],
+    withDoor((node) => ({
+      put: (request) => node.put({ ...request, w: 1, dw: 0 }),
+      delete: (request) => node.delete({ ...request, w: 1, dw: 0 }),
+    })),
+    busy([
+      ["cut", 300],
+      ["slow network", 2000],
+    ]),
+  ));
+
+test("a node that calls a write refused when it does not know is caught by honest answers", () =>
+  caught(
+    ["honest answers"],
+    withDoor((node) => ({
+      put: async (request) => {
+        const answer = await node.put(request);
+        return answer.kind === "written" ? answer : { kind: "failure", code: answer.code, detail: answer.detail };
+      },
+    })),
+    busy([["cut", 200]]),
+  ));
+
+test("a write answered with more than its client has seen is caught by the law of its context", () =>
+  caught(
+    ["a write's context"],
+    withDoor((node) => ({
+      put: async (request) => {
+        const answer = await node.put(request);
+        if (answer.kind === "failure") return answer;
+        const found = await node.get({ bucket: request.bucket, key: request.key });
+        return found.kind === "found" && found.context !== undefined ? { ...answer, context: found.context } : answer;
+      },
+    })),
+    busy([]),
+  ));
+
+test("a node that ignores a context it cannot read is caught", () =>
+  caught(
+    ["foreign contexts are refused"],
+    withDoor((node) => ({
+      delete: async (request) => {
+        const answer = await node.delete(request);
+        if (answer.kind === "written" || answer.code !== "bad-context") return answer;
+        const { context: _ignored, ...rest } = request;
+        return node.delete(rest);
+      },
+    })),
+    busy([], { keysPerBucket: 3 }),
+  ));
+
+test("a node that coordinates past its limit is caught by bounds", () =>
+  caught(
+    ["bounds"],
+    (parts) => buildNode({ ...parts, limits: { ...parts.limits, coordinations: 10_000 } }),
+    (plan) => {
+      const adjusted = busy([["disk stall", 500]])(plan);
+      return { ...adjusted, clients: 20, mostRestMs: 5, limits: { ...adjusted.limits, coordinations: 2 } };
+    },
+  ));
+
+test("a node that leaves a call without an answer is caught", () =>
+  caught(
+    ["calls answer"],
+    withDoor((node) => {
+      let calls = 0;
+      return { get: (request) => (++calls % 50 === 0 ? new Promise(() => {}) : node.get(request)) };
+    }),
+    busy([]),
+  ));
+
+test("a node that throws is caught", () =>
+  caught(
+    ["calls answer"],
+    withDoor((node) => ({
+      get: async (request) => {
+        if (request.r === "all") throw new Error("planted");
+        return node.get(request);
+      },
+    })),
+    busy([]),
+  ));
+
+test("a replica whose disk changes values is caught, as what nobody wrote or by the node's own checksums", () =>
+  caught(
+    ["integrity", "no error is logged"],
+    withEngine((engine) => ({
+      get: (key) => {
+        const value = engine.get(key);
+        const last = value === undefined ? 0 : value.length - 1;
+        if (value !== undefined && isData(key)) value[last] = (value[last] as number) ^ 1;
+        return value;
+      },
+    })),
+    busy([["kill", 1000]]),
+  ));
