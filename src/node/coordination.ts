@@ -6,7 +6,7 @@
 import type { NodeId } from "../core/ids.ts";
 import type { Limits } from "../core/limits.ts";
 import type { Voice } from "../core/quorum/voice.ts";
-import { ownersOf } from "../core/ring/preference-list.ts";
+import { bucketSettings, ownersOf } from "../core/ring/preference-list.ts";
 import type { Ring } from "../core/ring/ring.ts";
 import type { Peers } from "../rpc/peers.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -50,7 +50,11 @@ export function refusal(
   return { kind: "refusal", id: 0, ringVersion, code, detail, mayHaveHappened: false, ...more };
 }
 
-/** The owner that had this place among a key's owners when a request began, if it still has it. */
-export function stillOwner(ring: Ring, place: KeyPlace, n: number, node: NodeId): boolean {
-  return ownersOf(ring, place.partition, n).includes(node);
+/**
+ * Whether the owners asked when a request began are the key's owners still, all of them and no others. If not, what
+ * the request counts is no quorum any more: nobody may be asked again for it.
+ */
+export function areStillOwners(ring: Ring, place: KeyPlace, asked: readonly NodeId[]): boolean {
+  const owners = ownersOf(ring, place.partition, bucketSettings(ring, place.bucket).n);
+  return owners === asked || (owners.length === asked.length && owners.every((owner, i) => owner === asked[i]));
 }

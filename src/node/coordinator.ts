@@ -6,11 +6,12 @@
  */
 
 import { emptyDotSet } from "../core/causality/dot-set.ts";
+import type { NodeId } from "../core/ids.ts";
 import { readRequirement, writeRequirement } from "../core/quorum/requirement.ts";
-import { bucketSettings } from "../core/ring/preference-list.ts";
+import { bucketSettings, ownersOf } from "../core/ring/preference-list.ts";
 import type { BucketSettings } from "../core/settings.ts";
 import type { CoordinateGet, CoordinateWrite, GetAnswer, Refusal, RefusalCode, WriteAnswer } from "../wire/message.ts";
-import { type Coordination, refusal } from "./coordination.ts";
+import { areStillOwners, type Coordination, refusal } from "./coordination.ts";
 import { GetOperation } from "./get.ts";
 import { type KeyPlace, placeOf } from "./key-place.ts";
 import { WriteOperation } from "./write.ts";
@@ -22,6 +23,7 @@ interface Admitted {
   readonly kind: "admitted";
   readonly place: KeyPlace;
   readonly bucket: BucketSettings;
+  readonly owners: readonly NodeId[];
   readonly members: number;
 }
 
@@ -66,14 +68,18 @@ export class Coordinator {
       }
       const leftMs = request.budgetMs - (this.#node.runtime.clock.monotonicMs() - startedMs);
       if (leftMs <= 0) return deliver(this.#refuse("deadline-passed", "the time was up before the write began"));
+      const again = this.#admitAgain(request, admitted);
+      if (again.kind === "refusal") return deliver(again);
       const seen = request.context ?? (request.version === undefined ? found.state?.context : undefined);
-      this.#mint(request, admitted, { context: seen }, leftMs, deliver);
+      this.#mint(request, again, { context: seen }, leftMs, deliver);
     });
   }
 
   #admit(request: CoordinateGet | CoordinateWrite): Admitted | Refusal {
     const node = this.#node;
-    if (!node.isOpen(request.bucket)) return this.#notOpen();
+    if (!node.isOpen(request.bucket)) {
+      return this.#refuse("not-ready", "the node waits for a membership change to be decided");
+    }
     if (request.budgetMs <= 0) return this.#refuse("deadline-passed", "the request's time was up when it arrived");
     if (this.#underWay >= node.limits.coordinations) {
       node.counters.overloads += 1;
@@ -85,7 +91,15 @@ export class Coordinator {
     if (node.voice(place, bucket.n) === undefined) {
       return this.#refuse("no-owner", `this node has no voice for partition ${place.partition}`);
     }
-    return { kind: "admitted", place, bucket, members: ring.members.size };
+    const owners = ownersOf(ring, place.partition, bucket.n);
+    return { kind: "admitted", place, bucket, owners, members: ring.members.size };
+  }
+
+  /** After a read: a promise to hold nothing may have been made since, and even a change of placement decided. */
+  #admitAgain(request: CoordinateWrite, { place, owners }: Admitted): Admitted | Refusal {
+    const again = this.#admit(request);
+    if (again.kind === "refusal" || areStillOwners(this.#node.ring(), place, owners)) return again;
+    return this.#refuse("stale-ring", "the key's owners changed between the read and the write");
   }
 
   #read(
@@ -109,8 +123,6 @@ export class Coordinator {
     budgetMs: number,
     deliver: DeliverWrite,
   ): void {
-    // A promise to hold nothing may have been made since the request came in.
-    if (!this.#node.isOpen(request.bucket)) return deliver(this.#notOpen());
     const { place, bucket, members } = admitted;
     const requirement = writeRequirement(bucket, request, members);
     if (requirement.kind === "unsatisfiable") return deliver(this.#refuse("bad-request", requirement.why));
@@ -132,10 +144,6 @@ export class Coordinator {
       if (this.#underWay > 0) return;
       for (const wake of this.#idleWaiters.splice(0)) wake();
     };
-  }
-
-  #notOpen(): Refusal {
-    return this.#refuse("not-ready", "the node waits for a membership change to be decided");
   }
 
   #refuse(code: RefusalCode, detail: string): Refusal {

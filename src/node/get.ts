@@ -17,7 +17,7 @@ import { ownersOf } from "../core/ring/preference-list.ts";
 import type { AnswerHandler, CallFailure } from "../rpc/call.ts";
 import type { Answer, GetAnswer, Refusal, ReplicaGet } from "../wire/message.ts";
 import { verifyValues } from "../wire/state-codec.ts";
-import { type Coordination, isPassing, refusal, retryPauseMs, stillOwner } from "./coordination.ts";
+import { areStillOwners, type Coordination, isPassing, refusal, retryPauseMs } from "./coordination.ts";
 import type { KeyPlace } from "./key-place.ts";
 import { type Answered, repairStale } from "./read-repair.ts";
 
@@ -100,8 +100,8 @@ export class GetOperation implements AnswerHandler {
     const leftMs = this.#endsMs - this.#node.runtime.clock.monotonicMs() - retryPauseMs;
     if (leftMs <= 0) return false;
     this.#node.runtime.clock.setTimer(retryPauseMs, () => {
-      const { place, requirement } = this.#plan;
-      if (!stillOwner(this.#node.ring(), place, requirement.n, owner)) this.#fail(owner, "it is no owner any more");
+      const isStill = areStillOwners(this.#node.ring(), this.#plan.place, this.#owners);
+      if (!isStill) this.#fail(owner, "the key's owners have changed meanwhile");
       else this.#node.peers.call(owner, this.#request(), leftMs, this, tag);
     });
     return true;

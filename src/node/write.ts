@@ -19,7 +19,7 @@ import type { Timer } from "../runtime/clock.ts";
 import type { StorageError } from "../storage/engine.ts";
 import type { DurableListener } from "../storage/write-buffer.ts";
 import type { Answer, Refusal, RefusalCode, ReplicaPut, WriteAnswer } from "../wire/message.ts";
-import { type Coordination, isPassing, refusal, retryPauseMs, stillOwner } from "./coordination.ts";
+import { areStillOwners, type Coordination, isPassing, refusal, retryPauseMs } from "./coordination.ts";
 import type { KeyPlace } from "./key-place.ts";
 import type { WriteIntent } from "./replica.ts";
 
@@ -125,8 +125,8 @@ export class WriteOperation implements AnswerHandler, DurableListener {
     const state = this.#state;
     if (leftMs <= 0 || state === undefined) return false;
     this.#node.runtime.clock.setTimer(retryPauseMs, () => {
-      const { place, requirement } = this.#plan;
-      if (!stillOwner(this.#node.ring(), place, requirement.n, owner)) this.#fail(owner, "it is no owner any more");
+      const isStill = areStillOwners(this.#node.ring(), this.#plan.place, this.#owners);
+      if (!isStill) this.#fail(owner, "the key's owners have changed meanwhile");
       else this.#node.peers.call(owner, this.#request(state), leftMs, this, tag);
     });
     return true;
