@@ -52,8 +52,18 @@ export class PeerService {
       case "coordinate-get":
         return this.#coordinator.get(request, (answer) => from.reply(answer, request.id));
       case "coordinate-write":
-        return this.#coordinator.write(request, (answer) => from.reply(answer, request.id));
+        return this.#write(request, from);
     }
+  }
+
+  /** A value that changed on its way must not be minted: every copy of the key would be damaged with it. */
+  #write(request: CoordinateWrite, from: Requester): void {
+    const { version } = request;
+    if (version !== undefined && this.#node.runtime.checksum(version.value) !== version.checksum) {
+      this.#node.counters.corruptValues += 1;
+      return this.#refuse(request.id, from, "corrupt", `the value of "${request.key}" does not match its checksum`);
+    }
+    this.#coordinator.write(request, (answer) => from.reply(answer, request.id));
   }
 
   #get(request: ReplicaGet, from: Requester): void {

@@ -1,0 +1,32 @@
+/** Bugs that the simulation found, each held by runs of the kind that showed it. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { FaultName, Plan } from "../../src/sim/plan.ts";
+import { runSeed } from "../../src/sim/run.ts";
+import { buildNode } from "../../tools/product-node.ts";
+import { nodeSurroundings } from "../../tools/surroundings.ts";
+
+async function passes(
+  seeds: readonly number[],
+  faults: readonly (readonly [FaultName, number])[],
+  change: Partial<Plan>,
+): Promise<void> {
+  for (const seed of seeds) {
+    const adjust = (plan: Plan): Plan => ({ ...plan, faults: new Map(faults), ...change });
+    const { violations } = await runSeed({ seed, surroundings: nodeSurroundings, build: buildNode, adjust });
+    const [first] = violations;
+    assert.equal(first && `seed ${seed}: ${first.law}: ${first.what}`, undefined);
+  }
+}
+
+test("a value that changes on its way to the node that coordinates its write is not minted", () =>
+  passes([1, 2, 3], [["corruption", 30]], {
+    nodes: 5,
+    settings: { partitions: 8, n: 1, r: 1, w: 1 },
+    buckets: [{ name: "carts", change: {} }],
+    clients: 8,
+    mostRestMs: 20,
+    valueBytes: 12_000,
+    safetyMs: 4000,
+  }));
