@@ -134,17 +134,19 @@ export class Replica {
     if (held !== undefined && "kind" in held) return held;
     const before = held?.state ?? emptySiblingSet;
 
-    const earlier = intent.writeId === undefined ? undefined : versionOfWrite(before, intent.writeId);
+    const { version, writeId, seen } = intent;
+    const isNamed = version !== undefined && writeId !== undefined;
+    const earlier = isNamed ? versionOfWrite(before, { ...version, writeId }, seen) : undefined;
     if (held !== undefined && earlier !== undefined) {
       this.#confirm(place, listener);
       return { kind: "written", dot: earlier.dot, modified: earlier.modified, state: before };
     }
 
     const now = this.#runtime.clock.wallMs();
-    const modified = intent.lastWriteWins ? nextModified(now, before, intent.seen) : now;
+    const modified = intent.lastWriteWins ? nextModified(now, before, seen) : now;
     const { dot, record } = this.#actors.mint(held?.mint);
     const state = this.#bounded(apply(before, intent, dot, modified));
-    if (intent.version !== undefined) {
+    if (version !== undefined) {
       const tooLarge = this.#refuseIfTooLarge(place, state);
       if (tooLarge !== undefined) return tooLarge;
     }

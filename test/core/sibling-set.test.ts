@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { compareDots, type Dot } from "../../src/core/causality/dot.ts";
-import { covers, type DotSet, emptyDotSet, holds, sameDots, unite } from "../../src/core/causality/dot-set.ts";
+import { covers, type DotSet, emptyDotSet, holds, sameDots, unite, withDot } from "../../src/core/causality/dot-set.ts";
 import {
   emptySiblingSet,
   foldRetries,
@@ -11,6 +11,7 @@ import {
   pruneState,
   putVersion,
   removeVersions,
+  type Sibling,
   type SiblingSet,
   sameState,
   stateBytes,
@@ -170,10 +171,23 @@ describe("what a reader sees of retries", () => {
       }),
     );
   });
-  test("a version is found by its write id", () => {
-    const state = putVersion(emptySiblingSet, emptyDotSet, { ...siblingOf(fresh), writeId: "w7" });
-    assert.equal(versionOfWrite(state, "w7")?.dot, fresh);
-    assert.equal(versionOfWrite(state, "w8"), undefined);
+  test("an attempt's version is found by its write id, its bytes, and what its client had seen", () => {
+    const other: Dot = { actor: fresh.actor, counter: fresh.counter + 1 };
+    const write = { ...siblingOf(fresh), writeId: "w7" };
+    const state = putVersion(putVersion(emptySiblingSet, emptyDotSet, write), emptyDotSet, siblingOf(other));
+    const find = (changed: Partial<Sibling>, seen: DotSet = emptyDotSet): Dot | undefined =>
+      versionOfWrite(state, { ...write, ...changed }, seen)?.dot;
+    assert.equal(find({}), fresh);
+    assert.equal(find({}, withDot(emptyDotSet, fresh, 1)), fresh);
+    assert.equal(find({ writeId: "w8" }), undefined);
+    assert.equal(find({ checksum: write.checksum + 1 }), undefined, "other bytes");
+    assert.equal(find({ contentType: "text/other" }), undefined);
+    assert.equal(find({}, withDot(emptyDotSet, other, 1)), undefined, "it would replace a version that lives");
+    assert.equal(
+      find({}, withDot(emptyDotSet, { ...fresh, counter: 99 }, 1)),
+      undefined,
+      "it knows a dot unknown here",
+    );
   });
 });
 

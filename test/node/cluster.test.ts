@@ -145,6 +145,18 @@ test("a write id is one version however often its write is sent", async () => {
   assert.deepEqual(texts(await get(nodes[0], "retry")), ["v"]);
 });
 
+test("a write id given to another write by mistake loses neither write", async () => {
+  const [node] = nodes;
+  assert.ok(node);
+  const base = { bucket: "b", key: "reused", contentType: "text/plain", writeId: "w-1" };
+  const first = written(await node.put({ ...base, value: encoder.encode("first") }));
+  written(await node.put({ ...base, value: encoder.encode("second") }));
+  assert.deepEqual(texts(await get(nodes[1], "reused")), ["first", "second"]);
+  const { context } = first;
+  written(await node.delete({ bucket: "b", key: "reused", writeId: "w-1", context }));
+  assert.deepEqual(texts(await get(nodes[1], "reused")), ["second"]);
+});
+
 test("a bucket keeps one version where it is told to, and each bucket its own n", async () => {
   const [first, second] = nodes;
   assert.ok(first && second);

@@ -16,7 +16,7 @@
  */
 
 import { compareDots, type Dot, sameDot } from "./dot.ts";
-import { type DotSet, emptyDotSet, holds, prune, sameDots, unite, withDot } from "./dot-set.ts";
+import { covers, type DotSet, emptyDotSet, holds, prune, sameDots, unite, withDot } from "./dot-set.ts";
 
 /** One live version. */
 export interface Sibling {
@@ -129,9 +129,18 @@ export function pruneState(state: SiblingSet, limit: number): PrunedState {
   return pruned === 0 ? { state, pruned } : { state: { context: set, siblings: state.siblings }, pruned };
 }
 
-/** The live version that this write made, whatever attempt of it came through. */
-export function versionOfWrite(state: SiblingSet, writeId: string): Sibling | undefined {
-  return state.siblings.find((sibling) => sibling.writeId === writeId);
+/** What tells a write and its retries from every other write. */
+export type WriteMark = Pick<Sibling, "writeId" | "value" | "checksum" | "contentType">;
+
+/**
+ * The live version that this write made, whatever attempt of it came through: then the state is what another attempt
+ * would make it. Undefined also where it is not: the write id is on other bytes, or `seen` says more than the attempt
+ * before did. That is a client's mistake, and what it asks for is done all the same.
+ */
+export function versionOfWrite(state: SiblingSet, write: WriteMark, seen: DotSet): Sibling | undefined {
+  const made = state.siblings.find((sibling) => isRetryOf(write, sibling));
+  if (made === undefined || !covers(state.context, seen)) return undefined;
+  return state.siblings.some((other) => other !== made && holds(seen, other.dot)) ? undefined : made;
 }
 
 /**
@@ -145,7 +154,7 @@ export function foldRetries(state: SiblingSet): SiblingSet {
   return shown.length === siblings.length ? state : { context, siblings: shown };
 }
 
-function isRetryOf(sibling: Sibling, earlier: Sibling): boolean {
+function isRetryOf(sibling: WriteMark, earlier: Sibling): boolean {
   return (
     sibling.writeId !== undefined &&
     sibling.writeId === earlier.writeId &&
