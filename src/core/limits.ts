@@ -25,11 +25,14 @@ export interface Limits {
   readonly valueBytes: number;
   /** Most live versions of one key; a write that would exceed it is refused. */
   readonly siblings: number;
-  /** Most bytes of one key's state. */
+  /** Most bytes of one key's state where a write is minted; copies that merge may hold as much from each owner. */
   readonly stateBytes: number;
   /** Most intervals in a context before the oldest are pruned (§4.4). */
   readonly contextEntries: number;
-  /** Largest frame, in bytes: a state and its head must fit. */
+  /**
+   * Largest frame, in bytes. The merge of what all of a key's owners took while they could not reach each other must
+   * fit, or no copy could be repaired, and no reader resolve it: `mostCopies` times `stateBytes`, and heads.
+   */
   readonly frameBytes: number;
   /** Most bytes that wait to leave on one connection before requests over it are refused. */
   readonly connectionQueueBytes: number;
@@ -50,7 +53,7 @@ export const defaultLimits: Limits = {
   siblings: 100,
   stateBytes: 4 * 1024 * 1024,
   contextEntries: 50,
-  frameBytes: 8 * 1024 * 1024,
+  frameBytes: 72 * 1024 * 1024,
   connectionQueueBytes: 64 * 1024 * 1024,
   connections: 1000,
   coordinations: 10_000,

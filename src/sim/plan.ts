@@ -123,7 +123,7 @@ function drawLimits(prng: Prng): Limits {
     siblings: prng.pick([3, 10, 100]),
     stateBytes,
     contextEntries: prng.chance(0.25) ? prng.between(3, 12) : 1000,
-    frameBytes: prng.pick([2 * stateBytes + 200_000, 8 * 1024 * 1024]),
+    frameBytes: prng.pick([5 * stateBytes + 200_000, 8 * 1024 * 1024]),
     connectionQueueBytes: prng.pick([20_000, 1_000_000, 64 * 1024 * 1024]),
     coordinations: prng.pick([3, 50, 10_000]),
     writeBufferBytes: prng.pick([20_000, 1_000_000, 64 * 1024 * 1024]),

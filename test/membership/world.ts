@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { isDeepStrictEqual } from "node:util";
-import { defaultLimits } from "../../src/core/limits.ts";
+import { defaultLimits, type Limits } from "../../src/core/limits.ts";
 import type { ClusterSettings } from "../../src/core/settings.ts";
 import { Node } from "../../src/node/node.ts";
 import { NodeError } from "../../src/node/node-error.ts";
@@ -19,6 +19,7 @@ export interface StartOptions {
   readonly zone?: string;
   readonly capacity?: number;
   readonly settings?: Partial<ClusterSettings>;
+  readonly limits?: Partial<Limits>;
   /** The name it goes by, if not its machine's. */
   readonly name?: string;
   /** Where it listens, if not under its machine's name. */
@@ -73,7 +74,7 @@ export class World {
       http: "",
       join: (options.join ?? []).map((name) => (name.includes(":") ? name : `${name}:7400`)),
       settings: { partitions: 16, ...options.settings },
-      limits: defaultLimits,
+      limits: { ...defaultLimits, ...options.limits },
       software: "test",
       onEnded: (error) => this.ended.set(machineName, error),
     });
