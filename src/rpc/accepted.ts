@@ -11,7 +11,7 @@ import type { FrameError } from "../wire/frame.ts";
 import type { Answer, Hello, Message, Request } from "../wire/message.ts";
 import type { CloseCause, RpcCounters } from "./counters.ts";
 import { isRequest } from "./direction.ts";
-import { handshakeMs, mayAsk, reasonToPart } from "./handshake.ts";
+import { handshakeMs, joinerFrameBytes, mayAsk, reasonToPart } from "./handshake.ts";
 import type { Requester } from "./server.ts";
 import { Stream, type StreamOwner } from "./stream.ts";
 
@@ -143,7 +143,7 @@ export class Accepted implements ConnectionHandler, StreamOwner, Requester {
     const reason = reasonToPart(this.#options.hello, message);
     if (reason !== undefined) this.#parting = { cause: "wrong-peer", reason };
     else {
-      this.#stream.welcome();
+      this.#stream.welcome(message.role === "joiner" ? joinerFrameBytes : undefined);
       this.#options.onHello?.(message);
     }
   }

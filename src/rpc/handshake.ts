@@ -12,6 +12,8 @@ import type { Hello, Request } from "../wire/message.ts";
 export const handshakeMs = 2000;
 /** Longest frame before the other side has said who it is, in bytes. */
 export const helloFrameBytes = 4096;
+/** Longest frame of a process that is no member yet and only asks to become one: anybody can say that, in bytes. */
+export const joinerFrameBytes: number = 256 * 1024;
 
 /**
  * Why the sides must part, as a sentence, or undefined where they fit. `expected` is the node the dialler means to

@@ -93,9 +93,9 @@ export class Stream {
     this.#connection?.write(chunks);
   }
 
-  /** The other side has said who it is and is welcome: it may send frames up to the limit. */
-  welcome(): void {
-    this.#decoder.frameBytes = this.#limits.frameBytes;
+  /** The other side has said who it is and is welcome: it may send longer frames. */
+  welcome(frameBytes: number = this.#limits.frameBytes): void {
+    this.#decoder.frameBytes = Math.min(frameBytes, this.#limits.frameBytes);
   }
 
   /** Sends with the rest of this turn. False if the message is too long for a frame, or the stream is closed. */
