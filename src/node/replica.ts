@@ -158,7 +158,9 @@ export class Replica {
     try {
       const bytes = this.#buffer.get(place.storeKey);
       // The engine lends its bytes for this turn; values are answered, and merged, in later ones.
-      return bytes === undefined ? undefined : decodeRecord(bytes.slice(), this.#runtime.checksum);
+      return bytes === undefined
+        ? undefined
+        : decodeRecord(bytes.slice(), place.storeKey.bytes, this.#runtime.checksum);
     } catch (error) {
       if (error instanceof MalformedBytes) return this.#damaged(place, error.message);
       if (!(error instanceof StorageError)) throw error;
@@ -179,7 +181,7 @@ export class Replica {
   }
 
   #store(place: KeyPlace, held: KeyRecord, listener: DurableListener | undefined): void {
-    this.#buffer.put(place.storeKey, encodeRecord(held, this.#runtime.checksum), listener);
+    this.#buffer.put(place.storeKey, encodeRecord(held, place.storeKey.bytes, this.#runtime.checksum), listener);
   }
 
   /** Tells the listener when a state that need not change is on disk. */

@@ -22,6 +22,9 @@ import { crc32 } from "../../src/core/hash/crc32.ts";
 import { openToken, sealToken } from "../../src/wire/context-token.ts";
 import { decodeRecord, encodeRecord } from "../../src/wire/record.ts";
 
+/** Under which the one key of these stories is stored. */
+const storeKey: Uint8Array = Uint8Array.of(2, 0, 0, 1, 98, 107);
+
 let runs = 0;
 let time = 1_700_000_000_000;
 
@@ -35,7 +38,7 @@ class Replica {
   source: ActorSource = new ActorSource(freshRun());
   state: SiblingSet = emptySiblingSet;
   mint: MintRecord | undefined;
-  disk: Uint8Array = encodeRecord({ mint: undefined, state: emptySiblingSet }, crc32);
+  disk: Uint8Array = encodeRecord({ mint: undefined, state: emptySiblingSet }, storeKey, crc32);
 
   put(value: string, seen: DotSet = emptyDotSet, writeId?: string): DotSet {
     const { dot } = this.#mint();
@@ -57,14 +60,14 @@ class Replica {
   }
 
   sync(): Uint8Array {
-    this.disk = encodeRecord({ mint: this.mint, state: this.state }, crc32);
+    this.disk = encodeRecord({ mint: this.mint, state: this.state }, storeKey, crc32);
     return this.disk;
   }
 
   /** A new process on these bytes. */
   start(disk: Uint8Array = this.disk): void {
     this.source = new ActorSource(freshRun());
-    ({ mint: this.mint, state: this.state } = decodeRecord(disk, crc32));
+    ({ mint: this.mint, state: this.state } = decodeRecord(disk, storeKey, crc32));
   }
 
   /** The key is dropped, its private record with it. */
@@ -123,7 +126,7 @@ describe("2. a replica's memory of its own dots is wrong", () => {
     c.put("w1");
     b.receive(c.state);
     // The disk refused w1: the process goes on with what it has on disk, under a new run.
-    ({ mint: c.mint, state: c.state } = decodeRecord(c.disk, crc32));
+    ({ mint: c.mint, state: c.state } = decodeRecord(c.disk, storeKey, crc32));
     c.source.renewRun(freshRun());
     c.put("w2");
     b.receive(c.state);

@@ -94,8 +94,8 @@ function withRecords(change: (record: KeyRecord, before: KeyRecord | undefined) 
         operations.map(({ key, value }): WriteOperation => {
           if (value === undefined || !isData(key)) return { key, value };
           const before = engine.get(key);
-          const old = before === undefined ? undefined : decodeRecord(before, checksum);
-          return { key, value: encodeRecord(change(decodeRecord(value, checksum), old), checksum) };
+          const old = before === undefined ? undefined : decodeRecord(before, key, checksum);
+          return { key, value: encodeRecord(change(decodeRecord(value, key, checksum), old), key, checksum) };
         }),
       ),
   }));

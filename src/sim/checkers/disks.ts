@@ -24,7 +24,7 @@ export function checkDisk(simulation: Simulation, journal: Journal, member: SimM
     if (known === undefined) continue;
     let record: KeyRecord;
     try {
-      record = decodeRecord(value, simulation.surroundings.checksum);
+      record = decodeRecord(value, bytes, simulation.surroundings.checksum);
     } catch (error) {
       if (!(error instanceof MalformedBytes)) throw error;
       simulation.violate("integrity", `the record of ${bucket}/${key} on the disk of ${name}: ${error.message}`);
