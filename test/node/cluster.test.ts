@@ -45,10 +45,6 @@ function texts(outcome: GetFound): readonly string[] {
   return outcome.versions.map(({ value }) => decoder.decode(value)).sort();
 }
 
-function mebibyte(fill: number): Uint8Array {
-  return new Uint8Array(1024 * 1024).fill(fill);
-}
-
 function put(node: Node | undefined, key: string, text: string, context?: string): Promise<WriteOutcome> {
   const value = encoder.encode(text);
   assert.ok(node);
@@ -176,30 +172,6 @@ test("a bucket keeps one version where it is told to, and each bucket its own n"
   assert.equal(found(await second.get({ bucket: "wide", key: "k", r: 5 })).versions.length, 3);
   const refused = await first.setBucket("wide", { n: 3 });
   assert.equal(refused.kind === "failure" && refused.code, "conflicting-change");
-});
-
-test("a key that owners wrote up to the limit at the same time is read everywhere, and resolved", async () => {
-  const [first] = nodes;
-  assert.ok(first);
-  assert.equal((await first.setBucket("heavy", { n: 5, r: 3, w: 1 })).kind, "set");
-  const key = { bucket: "heavy", key: "k" };
-  // Each mints before it hears of the others: no owner's copy is over the limit, and their merge is.
-  const writes = nodes.flatMap((node, i) =>
-    [1, 2, 3].map((j) => node.put({ ...key, value: mebibyte(10 * i + j), contentType: "text/plain" })),
-  );
-  for (const outcome of await Promise.all(writes)) written(outcome);
-  let context: string | undefined;
-  for (const node of nodes) {
-    const outcome = found(await node.get({ ...key, r: 5 }));
-    assert.deepEqual(
-      outcome.versions.map(({ value }) => value[0]).sort(),
-      writes.map((_, i) => 10 * Math.floor(i / 3) + (i % 3) + 1).sort(),
-    );
-    context = outcome.context;
-  }
-  assert.ok(context !== undefined);
-  written(await first.put({ ...key, value: encoder.encode("one"), contentType: "text/plain", context, w: 5 }));
-  for (const node of nodes) assert.deepEqual(texts(found(await node.get(key))), ["one"]);
 });
 
 test("more answers than copies are refused, with the value and what is allowed", async () => {
