@@ -177,10 +177,13 @@ export class Channel implements ConnectionHandler, StreamOwner {
       if (nowMs - this.#startedMs > dialMs + handshakeMs) this.close("silent", "it has not said who it is");
       return;
     }
-    if (this.#isPinging || nowMs - this.#stream.heardMs < idleMs) return;
+    const quietMs = nowMs - this.#stream.heardMs;
+    if (this.#isPinging || quietMs < idleMs) return;
     const usedMs = this.#usedMs;
     this.#isPinging = this.call({ kind: "ping", id: 0 }, pingMs, this.#pings, 0) === undefined;
     this.#usedMs = usedMs;
+    // So much waits that not even a ping is taken: then what waits has asked already.
+    if (!this.#isPinging && quietMs >= idleMs + pingMs) this.close("silent", `nothing came for ${idleMs + pingMs} ms`);
   }
 
   close(cause: CloseCause, reason: string): void {

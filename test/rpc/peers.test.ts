@@ -200,6 +200,20 @@ test("a machine that went silent is found out without any traffic", async () => 
   assert.deepEqual(a.changes, [`${b.id} up`, `${b.id} down`]);
 });
 
+test("a machine that went silent is found out also where so much waits for it that nothing more is taken", async () => {
+  const { world, a, b } = await pair({ limits: { ...defaultLimits, connectionQueueBytes: 50_000 } });
+  await a.outcome(a.call(b));
+  b.die(false);
+  for (let i = 0; i < 20; i++) {
+    a.call(b, write(50_000), 30_000);
+    await world.simulation.run(5);
+  }
+  assert.equal((await a.outcome(a.call(b))).failure, "overloaded");
+  await world.simulation.run(10_000);
+  assert.equal(a.peers.counters.closed.silent, 1);
+  assert.equal(a.peers.isConnected(b.id), false);
+});
+
 test("a machine that went silent fails the calls to it, by their deadlines", async () => {
   const { world, a, b } = await pair();
   await a.outcome(a.call(b));
