@@ -8,8 +8,6 @@ import type { Holdings } from "./pledge.ts";
 /** `partitions` says how many there are. */
 export function holdingsOf(buffer: WriteBuffer, partitions: () => number): Holdings {
   return {
-    // A write is in the buffer from the turn in which it is minted or merged, so what is under way is what waits there.
-    drain: () => buffer.idle(),
     isEmpty(bucket) {
       if (bucket === undefined) return buffer.scan(dataRange(), 1).length === 0;
       for (let partition = 0; partition < partitions(); partition++) {

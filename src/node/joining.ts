@@ -21,7 +21,7 @@ import { type MemberCalls, refuse } from "./member-calls.ts";
 import { type Membership, settingsMismatch } from "./membership.ts";
 import type { ChangeResult, PlacementChange } from "./placement-change.ts";
 
-/** How long a sponsor may take: every member must come to rest first. In ms. */
+/** How long a sponsor may take: every member must promise first. In ms. */
 const joinTimeoutMs = 15_000;
 /** Joins that may wait at one sponsor. */
 const mostWaiting = 64;

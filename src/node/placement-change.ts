@@ -37,7 +37,7 @@ export type ChangeResult =
   /** `holds-data` will not pass by itself; the other reasons may. */
   | { readonly kind: "refused"; readonly why: "holds-data" | "unreachable" | "busy"; readonly detail: string };
 
-/** How long a member may take to come to rest and vouch, in ms. */
+/** How long a member may take to vouch, in ms. */
 const prepareTimeoutMs = 5000;
 /** How long to wait for a member to confirm that it heard of an outcome, in ms. */
 const outcomeTimeoutMs = 1000;

@@ -2,9 +2,10 @@
  * A member's promise not to touch data until a change of placement is decided.
  *
  * A node that vouched that it holds nothing must hold nothing when the change takes effect, or a write that was
- * acknowledged in between would stay with owners that are no longer asked. So before it vouches it stops reading,
- * writing and coordinating what the change concerns, waits for what was under way, looks, and writes its promise to
- * disk; a crash does not free it. It is free again when it knows what became of the attempt.
+ * acknowledged in between would stay with owners that are no longer asked. So in the turn in which it looks it stops
+ * reading, writing and coordinating what the change concerns, and it vouches once its promise is on disk: a crash does
+ * not free it. Whatever waits for the disk counts as held; a request that began before and goes on later has to ask
+ * again whether it may. It is free again when it knows what became of the attempt.
  *
  * Invariant: between `isEmpty` seen true and the promise's end, no record of the concerned data is written.
  */
@@ -15,8 +16,6 @@ import { asJson, readJson } from "./membership-store.ts";
 
 /** What the change needs of the data side. `bucket` undefined means all of the store. */
 export interface Holdings {
-  /** Resolves when no read, write or coordination of it that began before is under way. */
-  drain(bucket: string | undefined): Promise<void>;
   /** Whether not a single record of it is stored or about to be, tombstones included. */
   isEmpty(bucket: string | undefined): boolean;
 }
@@ -93,13 +92,11 @@ export class Pledge {
       const isSame = this.#isDurable && this.#current.attempt === wanted.attempt;
       return isSame ? "promised" : "busy";
     }
-    // Not to disturb those who use the data for an answer that is known before.
+    // One step: a write is in the store or on its way there from the turn in which it is minted or merged.
     if (!this.#holdings.isEmpty(wanted.bucket)) return "holds-data";
     this.#current = wanted;
     try {
-      await this.#holdings.drain(wanted.bucket);
-      if (!this.#isOver(wanted) && !this.#holdings.isEmpty(wanted.bucket)) return "holds-data";
-      if (!this.#isOver(wanted)) await this.#meta.put([asJson("pledge", wanted)]);
+      await this.#meta.put([asJson("pledge", wanted)]);
       if (!this.#isOver(wanted)) {
         this.#isDurable = true;
         return "promised";

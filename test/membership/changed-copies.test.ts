@@ -5,7 +5,18 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { NodeId } from "../../src/core/ids.ts";
+import { holdingsOf } from "../../src/node/holdings.ts";
+import { placeOf } from "../../src/node/key-place.ts";
+import { Pledge } from "../../src/node/pledge.ts";
+import { MachineClock } from "../../src/sim/clock.ts";
+import { SimProcess } from "../../src/sim/process.ts";
+import { Simulation } from "../../src/sim/simulation.ts";
+import { SimDisk } from "../../src/sim/storage.ts";
+import { openMetaStore } from "../../src/storage/meta-store.ts";
 import { dataRange } from "../../src/storage/store-key.ts";
+import { WriteBuffer } from "../../src/storage/write-buffer.ts";
+import { nodeSurroundings } from "../../tools/surroundings.ts";
 import { World } from "./world.ts";
 
 /** How many machines hold any record of a key. */
@@ -46,4 +57,24 @@ test("a put that read before the change and writes after it reaches all owners o
     assert.deepEqual(simulation.violations, []);
   }
   t.diagnostic(`${acknowledged} acknowledged, ${acrossChange} of them across the change`);
+});
+
+test("a member vouches for a bucket while others are written to without a pause", async () => {
+  const simulation = new Simulation(1, nodeSurroundings);
+  const process = new SimProcess(simulation, "n1", 0, 0.05);
+  const engine = new SimDisk(simulation, "n1", { leastCommitMs: 2, mostCommitMs: 2 }).open(process);
+  const clock = new MachineClock(simulation, 1, 0).of(process);
+  const buffer = new WriteBuffer({ engine, clock, limitBytes: 1e6 });
+  const holdings = holdingsOf(buffer, () => 16);
+  const pledge = new Pledge(openMetaStore(engine, nodeSurroundings.checksum), holdings);
+  for (let i = 0; i < 1000; i++) {
+    simulation.schedule(i, process, () => buffer.put(placeOf("busy", `k${i}`, 16).storeKey, new Uint8Array(1)));
+  }
+  await simulation.run(100);
+  const sponsor = "0000000000000001" as NodeId;
+  const wanted = { attempt: "a", sponsor, sponsorIncarnation: "1", bucket: "carts", ringVersion: 1 };
+  assert.equal(await simulation.settle(pledge.make(wanted), 100, "the promise"), "promised");
+  await simulation.settle(pledge.end("a"), 100, "its end");
+  const busy = { ...wanted, attempt: "b", bucket: "busy" };
+  assert.equal(await simulation.settle(pledge.make(busy), 100, "the refusal"), "holds-data");
 });
