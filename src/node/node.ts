@@ -192,7 +192,7 @@ export class Node implements NodeApi {
     else this.#tasks.run("looking at the seeds", () => this.#checkSeeds());
     if (this.#isStopping) throw new NodeError("stopped", `${this.name} was stopped before it was a member`);
     await this.#seats.open();
-    this.#isServing = !this.#membership.isReplaced && !this.#hasEnded;
+    this.#isServing = !this.#membership.isReplaced && !this.#hasEnded && !this.#isStopping;
     await this.#description.start(addresses);
     this.#gossip.start();
     this.#changes.start();

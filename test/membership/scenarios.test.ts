@@ -262,3 +262,21 @@ test("gossip brings together what was accepted on two sides of a split", async (
       ["left", "right"],
     );
 });
+
+test("a node that is stopped at any moment of its start serves nothing afterwards", async () => {
+  for (let i = 0; i < 40; i++) {
+    const world = new World(i);
+    const { node, started } = world.start("n1");
+    await world.simulation.run(i / 8);
+    await world.inside("n1", () => node.stop());
+    await world.simulation.settle(
+      started.catch(() => {}),
+      10_000,
+      "the start's end",
+    );
+    await world.simulation.run(100);
+    assert.equal(node.isReady, false, `stopped after ${i / 8} ms`);
+    const outcome = await world.inside("n1", () => node.get({ bucket: "b", key: "k" }));
+    assert.equal(outcome.kind, "failure");
+  }
+});
