@@ -231,9 +231,11 @@ export class SimConnection implements Connection {
     const bytes = joined(this.#received);
     this.#received = [];
     if (this.#isNextCorrupt) this.#corrupt(bytes);
-    const { trace } = this.#network.simulation;
+    const { trace, now } = this.#network.simulation;
     trace.bytes(bytes);
-    trace.tell?.(`${" ".repeat(14)}${this.process.name.padEnd(10)} ${bytes.length} bytes from ${this.remote}`);
+    trace.tell?.(
+      `${now.toFixed(3).padStart(12)}  ${this.process.name.padEnd(10)} ${bytes.length} bytes from ${this.remote}`,
+    );
     const peer = this.#peer;
     if (peer !== undefined) {
       peer.#unreadBytes -= bytes.length;

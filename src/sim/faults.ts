@@ -134,7 +134,9 @@ export class Nemesis {
       if (this.#isOver || process.isDead) return;
       crash();
       this.#lose(member, "memory");
-      if (this.#prng.chance(0.2)) this.#cluster.move(member);
+      // A process that waits to join knows only the addresses it was started with.
+      const mayMove = this.#cluster.members.every(({ hasJoined }) => hasJoined);
+      if (this.#prng.chance(0.2) && mayMove) this.#cluster.move(member);
       this.#restartSoon(member);
       this.#simulation.tell(
         "nemesis",

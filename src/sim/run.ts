@@ -25,6 +25,8 @@ import { Client, type Known, type WorkloadCounts } from "./workload.ts";
 /** A founding cluster that nothing disturbs is complete by then, and a healed one well again, in ms. */
 const mostFoundingMs = 120_000;
 const mostHealingMs = 120_000;
+/** Calls a key, beyond which the checkers, which compare each with each, would take longer than the run. */
+const mostCallsPerKey = 800;
 /** How often the bounds are looked at, in ms. */
 const lookMs = 50;
 
@@ -160,7 +162,9 @@ class Run {
   async #safety(): Promise<void> {
     const simulation = this.#simulation;
     const until = simulation.now + this.#plan.safetyMs;
-    const isOver = (): boolean => simulation.now >= until || simulation.violations.length > 0;
+    const mostCalls = mostCallsPerKey * this.#plan.buckets.length * this.#plan.keysPerBucket;
+    const isOver = (): boolean =>
+      simulation.now >= until || simulation.violations.length > 0 || this.#calls >= mostCalls;
     const shared = new Map<KeyJournal, Known[]>();
     const clients = Array.from({ length: this.#plan.clients }, (_, i) => this.#client(`c${i + 1}`, shared));
     let working = clients.length;
@@ -178,6 +182,11 @@ class Run {
     }
     this.#nemesis.heal();
     await this.#isSoon("clients end", () => working === 0);
+  }
+
+  get #calls(): number {
+    const { reads, acknowledged, refused, unknown } = this.#counts;
+    return reads + acknowledged + refused + unknown;
   }
 
   async #heal(): Promise<boolean> {
