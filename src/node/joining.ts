@@ -5,7 +5,8 @@
  * A new node needs every member's word that there is no data it would have to hold (`placement-change.ts`). A node
  * under the name of a member that is down takes that member's place after the loss of its directory: same id, same
  * seats, a new incarnation, and no voice until it has been filled again, so nobody's consent is needed. A name that
- * answers is taken. An asker whose id is a member's already has missed its answer, and gets it again.
+ * answers is taken. An asker that is a member already, by its directory's id, has missed its answer and gets it
+ * again, from whichever sponsor it asks next; where two sponsors wrote its join down, it is the later one's.
  */
 
 import type { NodeId } from "../core/ids.ts";
@@ -56,6 +57,7 @@ export class Sponsor {
       return this.#refuse(request, "join-refused", `its id is that of member ${known.name}`);
     }
     const namesake = memberNamed(ring, request.name);
+    if (namesake?.directory === request.node) return this.#welcome(request, namesake);
     try {
       if (namesake !== undefined) return await this.#replace(request, namesake);
       return await this.#add(request);
@@ -77,7 +79,7 @@ export class Sponsor {
         const detail = `${name} became a member meanwhile; try again`;
         return { kind: "refused", why: "busy", detail } satisfies ChangeResult;
       }
-      return { kind: "join", node, name, zone, capacity, claim: newestClaim, founding: true };
+      return { kind: "join", node, directory: node, name, zone, capacity, claim: newestClaim, founding: true };
     });
     const member = this.#membership.ring.members.get(node);
     if (result.kind === "committed" && member !== undefined) return this.#welcome(request, member);
@@ -86,7 +88,7 @@ export class Sponsor {
   }
 
   async #replace(request: JoinRequest, lost: Member): Promise<Answer> {
-    const { name, zone, capacity } = request;
+    const { node: directory, name, zone, capacity } = request;
     const { node, incarnation } = lost;
     if (node === this.#membership.self || (await this.#isUp(node))) {
       return this.#refuse(request, "join-refused", `the name ${name} is taken by a member that is up`);
@@ -97,7 +99,8 @@ export class Sponsor {
       return this.#refuse(request, "join-refused", `${name} can take its place again with ${was}, ${asked}`);
     }
     const isStill = (): boolean => this.#membership.ring.members.get(node)?.incarnation === incarnation;
-    const draft = { kind: "join", node, name, zone: lost.zone, capacity, claim: newestClaim, founding: false } as const;
+    const who = { node, directory, name, zone: lost.zone, capacity } as const;
+    const draft = { kind: "join", ...who, claim: newestClaim, founding: false } as const;
     const event = await this.#membership.append(draft, isStill);
     const member = this.#membership.ring.members.get(node);
     if (event === undefined || member === undefined) {

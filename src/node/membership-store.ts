@@ -17,6 +17,8 @@ import type { MetaChange, MetaStore } from "../storage/meta-store.ts";
 /** Who this node is. A process that is no member yet has a node id and a name, and nothing else. */
 export interface Identity {
   readonly node: NodeId;
+  /** The id that this directory drew when it was made: `node`, unless it took a lost directory's place. */
+  readonly directory: NodeId;
   readonly name: string;
   readonly member?: {
     readonly cluster: string;
@@ -63,8 +65,8 @@ export function loadMembership(meta: MetaStore): Loaded {
   return { kind: "stored", identity, history, records, events: values.length };
 }
 
-export function identityChange({ node, name, member }: Identity): MetaChange {
-  return asJson("identity", { node, name, member: member && { ...member, secret: toHex(member.secret) } });
+export function identityChange({ node, directory, name, member }: Identity): MetaChange {
+  return asJson("identity", { node, directory, name, member: member && { ...member, secret: toHex(member.secret) } });
 }
 
 /** The changes that store the events behind the `stored` that are there. */
@@ -89,14 +91,15 @@ export function readJson(meta: MetaStore, name: string): unknown {
 
 function readIdentity(value: unknown): Identity | undefined {
   if (typeof value !== "object" || value === null) return undefined;
-  const { node, name, member } = value as Readonly<Record<string, unknown>>;
+  const { node, directory: drawn, name, member } = value as Readonly<Record<string, unknown>>;
   const id = parseNodeId(String(node));
-  if (id === undefined || typeof name !== "string") return undefined;
-  if (member === undefined) return { node: id, name };
+  const directory = parseNodeId(String(drawn));
+  if (id === undefined || directory === undefined || typeof name !== "string") return undefined;
+  if (member === undefined) return { node: id, directory, name };
   if (typeof member !== "object" || member === null) return undefined;
   const { cluster, incarnation, secret } = member as Readonly<Record<string, unknown>>;
   if (typeof cluster !== "string" || typeof incarnation !== "string" || typeof secret !== "string") return undefined;
-  return { node: id, name, member: { cluster, incarnation, secret: fromHex(secret) } };
+  return { node: id, directory, name, member: { cluster, incarnation, secret: fromHex(secret) } };
 }
 
 /** Two lower-case hexadecimal digits a byte. */

@@ -93,7 +93,7 @@ export class Membership {
     if (loaded.kind === "nothing") {
       const node = parseNodeId(toHex(this.#runtime.random.bytes(8)));
       if (node === undefined) throw new Error("drew no node id");
-      const identity: Identity = { node, name: this.#options.name };
+      const identity: Identity = { node, directory: node, name: this.#options.name };
       await this.#meta.put([identityChange(identity)]);
       this.#identity = identity;
       return { kind: "stranger" };
@@ -193,7 +193,10 @@ export class Membership {
    */
   isSuperseded(node: NodeId, incarnation: string): boolean {
     const member = this.#ring?.members.get(node);
-    return member !== undefined && compareEventNames(member.incarnation, incarnation) > 0;
+    if (member === undefined || compareEventNames(member.incarnation, incarnation) <= 0) return false;
+    const joined = this.#history.find((event) => eventName(event) === incarnation);
+    // An older join of the same directory, or one that this node has not heard of, replaced nobody.
+    return joined !== undefined && joined.kind !== "bucket" && directoryOf(joined) !== member.directory;
   }
 
   /** Whether this very process has been replaced. */
@@ -209,7 +212,7 @@ export class Membership {
   /** Founds a cluster of this one node. */
   found(): Promise<void> {
     return this.#turns.run(async () => {
-      const { node, name } = this.#known();
+      const { node, directory, name } = this.#known();
       const { clock, random } = this.#runtime;
       const found: FoundEvent = {
         kind: "found",
@@ -224,7 +227,7 @@ export class Membership {
         claim: newestClaim,
       };
       const member = { cluster: found.cluster, incarnation: eventName(found), secret: random.bytes(32) };
-      await this.#become({ node, name, member }, [found], []);
+      await this.#become({ node, directory, name, member }, [found], []);
     });
   }
 
@@ -241,8 +244,9 @@ export class Membership {
       if (members.get(node)?.incarnation !== incarnation) {
         return { kind: "invalid", why: `the history that came with the answer does not know ${incarnation}` };
       }
-      const { name } = this.#known();
-      await this.#become({ node, name, member: { cluster, incarnation, secret } }, history, answer.records);
+      const { directory, name } = this.#known();
+      const member = { cluster, incarnation, secret };
+      await this.#become({ node, directory, name, member }, history, answer.records);
       return { kind: "absorbed", changed: true };
     });
   }
@@ -319,13 +323,26 @@ export class Membership {
     const next = new Map(this.#records);
     for (const record of records) if (ring.members.has(record.node)) next.set(record.node, record);
     const changes = [...eventChanges(this.#stored, events), ...also];
+    const identity = this.#identityIn(ring);
+    if (identity !== this.#identity) changes.push(identityChange(identity));
     if (records.length > 0) changes.push(recordsChange(next.values()));
     await this.#meta.put(changes);
     this.#stored += events.length;
+    this.#identity = identity;
     this.#ring = ring;
     this.#history = history;
     for (const [node, record] of next) this.#records.set(node, record);
     this.#announce({ history: events.length > 0, records: records.length > 0 });
+  }
+
+  /** Who this node is under a ring: two sponsors may have written its join down, and the later name is the one in force. */
+  #identityIn(ring: Ring): Identity {
+    const identity = this.#known();
+    const { node, directory, member } = identity;
+    const now = ring.members.get(node);
+    if (member === undefined || now === undefined || now.directory !== directory) return identity;
+    if (compareEventNames(now.incarnation, member.incarnation) <= 0) return identity;
+    return { ...identity, member: { ...member, incarnation: now.incarnation } };
   }
 
   /**
@@ -351,6 +368,11 @@ export class Membership {
     if (this.#identity === undefined) throw new Error("the membership is not open");
     return this.#identity;
   }
+}
+
+/** The id of the directory that a founding or a join made a member. */
+function directoryOf(event: FoundEvent | JoinEvent): NodeId {
+  return event.kind === "found" ? event.author : event.directory;
 }
 
 /** What was asked of a cluster's settings that is not so, as a sentence. */

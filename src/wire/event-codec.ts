@@ -102,6 +102,7 @@ function readFound(head: ByteReader): FoundEvent {
 
 function writeJoin(head: ByteWriter, event: JoinEvent): void {
   writeNodeId(head, event.node);
+  writeNodeId(head, event.directory);
   head.text(event.name);
   head.text(event.zone);
   head.varint(event.capacity);
@@ -116,6 +117,7 @@ function readJoin(head: ByteReader): JoinEvent {
     author: readNodeId(head),
     at: head.varint(),
     node: readNodeId(head),
+    directory: readNodeId(head),
     name: readShortText(head),
     zone: readShortText(head),
     capacity: head.varint(),

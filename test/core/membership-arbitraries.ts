@@ -35,7 +35,18 @@ export function found(settings: ClusterSettings, place: Place): FoundEvent {
 
 export function join(i: number, lamport: number, place: Place): JoinEvent {
   const author = nodeId(0);
-  return { kind: "join", lamport, author, at: 0, node: nodeId(i), name: `n${i}`, claim: 1, founding: true, ...place };
+  return {
+    kind: "join",
+    lamport,
+    author,
+    at: 0,
+    node: nodeId(i),
+    directory: nodeId(i),
+    name: `n${i}`,
+    claim: 1,
+    founding: true,
+    ...place,
+  };
 }
 
 /** The history in which these places join one after the other, node 0 founding. */
@@ -100,7 +111,17 @@ export const histories: fc.Arbitrary<readonly HistoryEvent[]> = fc
       else {
         const node = nodeId(step.node);
         const founding = step.kind === "join";
-        events.push({ kind: "join", ...base, node, name: `n${step.name}`, zone, capacity, claim: 1, founding });
+        events.push({
+          kind: "join",
+          ...base,
+          node,
+          directory: node,
+          name: `n${step.name}`,
+          zone,
+          capacity,
+          claim: 1,
+          founding,
+        });
       }
     }
     return events;

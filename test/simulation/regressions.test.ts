@@ -30,3 +30,22 @@ test("a value that changes on its way to the node that coordinates its write is 
     valueBytes: 12_000,
     safetyMs: 4000,
   }));
+
+test("a node whose join two sponsors wrote down has not replaced itself", () =>
+  passes(
+    [55, 63, 75, 122],
+    [
+      ["wiped disk", 1000],
+      ["reset", 150],
+      ["split", 1000],
+      ["power loss", 1500],
+    ],
+    {
+      nodes: 4,
+      zones: 3,
+      settings: { partitions: 8, n: 3, r: 2, w: 2 },
+      clients: 2,
+      mostRestMs: 500,
+      safetyMs: 12_000,
+    },
+  ));

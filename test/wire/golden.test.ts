@@ -57,6 +57,7 @@ const join: HistoryEvent = {
   author: n1,
   at: 1_700_000_000_500,
   node: n2,
+  directory: n1,
   name: "n2",
   zone: "b",
   capacity: 100,

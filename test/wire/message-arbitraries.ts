@@ -77,6 +77,7 @@ export const anyEvent: fc.Arbitrary<HistoryEvent> = fc.oneof(
     kind: fc.constant("join" as const),
     ...anyBase,
     node: anyNode,
+    directory: anyNode,
     name: anyText,
     zone: anyText,
     capacity: fc.nat(100),

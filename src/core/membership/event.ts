@@ -36,6 +36,11 @@ export interface FoundEvent extends EventBase {
 export interface JoinEvent extends EventBase {
   readonly kind: "join";
   readonly node: NodeId;
+  /**
+   * The id that the joiner's data directory drew: `node` itself, unless it takes a lost directory's place. Two
+   * sponsors may each write down a join of the same directory; it is the same process, and has replaced nobody.
+   */
+  readonly directory: NodeId;
   readonly name: string;
   readonly zone: string;
   readonly capacity: number;

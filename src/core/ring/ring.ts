@@ -20,6 +20,8 @@ export interface Member {
   readonly capacity: number;
   /** The name of the event by which it last became a member: another process under its id is an impostor or a ghost. */
   readonly incarnation: string;
+  /** The id that the directory of that incarnation drew. */
+  readonly directory: NodeId;
   /** Whether every member vouched for an empty cluster then, so that it speaks for its seats from the start. */
   readonly founding: boolean;
 }
@@ -68,7 +70,8 @@ function isSameEvent(a: HistoryEvent, b: HistoryEvent | undefined): boolean {
 
 function foundRing(found: FoundEvent): Ring {
   const { author: node, name, zone, capacity, cluster, settings, lamport: version } = found;
-  const member: Member = { node, name, zone, capacity, incarnation: eventName(found), founding: true };
+  const incarnation = eventName(found);
+  const member: Member = { node, name, zone, capacity, incarnation, directory: node, founding: true };
   const seats = claim([], [member], { partitions: settings.partitions, copies: settings.n });
   const members = new Map([[node, member]]);
   return { version, cluster, settings, members, seats, buckets: new Map(), history: [found], ...emptyMemos() };
@@ -99,15 +102,15 @@ function foldOnto(ring: Ring, events: readonly HistoryEvent[], history: History)
  * sponsor could not know, and two members must not answer to one name.
  */
 function join(members: Map<NodeId, Member>, event: JoinEvent): void {
-  const { node, name, zone, capacity, founding } = event;
+  const { node, directory, name, zone, capacity, founding } = event;
   const incarnation = eventName(event);
   const known = members.get(node);
   if (known !== undefined) {
-    members.set(node, { ...known, incarnation, founding });
+    members.set(node, { ...known, incarnation, directory, founding });
     return;
   }
   for (const member of members.values()) if (member.name === name) return;
-  members.set(node, { node, name, zone, capacity, incarnation, founding });
+  members.set(node, { node, name, zone, capacity, incarnation, directory, founding });
 }
 
 function emptyMemos(): Pick<Ring, "orders" | "owners"> {
