@@ -38,6 +38,8 @@ export interface Limits {
   readonly connectionQueueBytes: number;
   /** Most connections taken from other processes. */
   readonly connections: number;
+  /** Most bytes of bodies of requests over HTTP, from their arrival to their answer; a further one is refused. */
+  readonly bodiesBytes: number;
   /** Most requests one node coordinates at a time. */
   readonly coordinations: number;
   /** Most bytes of writes that wait for the disk. */
@@ -56,6 +58,7 @@ export const defaultLimits: Limits = {
   frameBytes: 72 * 1024 * 1024,
   connectionQueueBytes: 64 * 1024 * 1024,
   connections: 1000,
+  bodiesBytes: 256 * 1024 * 1024,
   coordinations: 10_000,
   writeBufferBytes: 64 * 1024 * 1024,
   requestTimeoutMs: 2000,

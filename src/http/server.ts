@@ -13,6 +13,7 @@ import type { Limits } from "../core/limits.ts";
 import type { NodeApi } from "../node/api.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Address } from "../runtime/network.ts";
+import { BodyRoom } from "./body-room.ts";
 import { bucketRoutes } from "./bucket-routes.ts";
 import { clusterRoutes } from "./cluster-routes.ts";
 import { kvRoutes } from "./kv-routes.ts";
@@ -66,6 +67,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   const listen = splitAddress(options.listen);
   const names = [...new Set([hostOf(options.listen), ...options.names.map((name) => name.toLowerCase())])];
   const ownNames = names.filter((name) => name !== "");
+  const room = new BodyRoom(limits.bodiesBytes);
   let isClosing = false;
 
   const app = fastify({
@@ -88,6 +90,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     if (isClosing) return send(reply, notReadyAnswer());
     const target = request.raw.url ?? "/";
     if (target.length > targetCharacters) return send(reply, tooLongAnswer(target));
+    if (!room.take(request.raw, reply.raw, request.routeOptions.bodyLimit)) return send(reply, noRoomAnswer(limits));
     try {
       checkOrigin(request.method, headersOf(request.raw), ownNames);
     } catch (error) {
@@ -170,6 +173,10 @@ function relativeTarget(target: string): string {
 
 function unrouted(request: FastifyRequest, routes: readonly Route[]): HttpAnswer {
   return unroutedAnswer(request.method, request.raw.url ?? "/", routes);
+}
+
+function noRoomAnswer({ bodiesBytes }: Limits): HttpAnswer {
+  return problemAnswer("overloaded", `the bodies of requests under way take up to the limit, ${bodiesBytes} bytes`);
 }
 
 /** The answer for whatever a route or fastify threw. */
