@@ -7,6 +7,7 @@
  * so a Host is refused unless it is an IP address, localhost, or a name this node was told is its own.
  */
 
+import type { IncomingHttpHeaders } from "node:http";
 import { isIP } from "node:net";
 import { Rejection } from "./problem.ts";
 
@@ -19,11 +20,7 @@ export function hostOf(authority: string): string {
 }
 
 /** Refuses a request that a page of another origin may have sent. Throws a `Rejection`. */
-export function checkOrigin(
-  method: string,
-  headers: Readonly<Record<string, string | undefined>>,
-  ownNames: readonly string[],
-): void {
+export function checkOrigin(method: string, headers: IncomingHttpHeaders, ownNames: readonly string[]): void {
   const authority = headers["host"];
   // Only HTTP/1.0 may leave Host out, and no browser speaks that.
   if (authority !== undefined && !isOwnHost(hostOf(authority), ownNames)) {

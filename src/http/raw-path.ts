@@ -20,15 +20,18 @@ export function splitTarget(target: string): { readonly path: string; readonly q
   return { path: path === "" ? "/" : path, query: mark < 0 ? "" : rest.slice(mark + 1) };
 }
 
-/** The parameters of a path that is known to have the template's shape. Throws a `Rejection`. */
-export function pathParameters(template: string, path: string): Record<string, string> {
+/** Reads the parameters of a path that is known to have the template's shape. What it gives throws a `Rejection`. */
+export function pathParameters(template: string): (path: string) => Record<string, string> {
+  const names = template.split("/").map((part) => (part.startsWith("{") ? part.slice(1, -1) : undefined));
+  return (path) => parametersOf(names, path);
+}
+
+function parametersOf(names: readonly (string | undefined)[], path: string): Record<string, string> {
   const parameters: Record<string, string> = {};
   const segments = path.split("/");
-  for (const [i, part] of template.split("/").entries()) {
-    if (!part.startsWith("{")) continue;
-    const name = part.slice(1, -1);
-    parameters[name] = percentDecode(name, segments[i] ?? "");
-  }
+  names.forEach((name, i) => {
+    if (name !== undefined) parameters[name] = percentDecode(name, segments[i] ?? "");
+  });
   if (parameters["bucket"] !== undefined) checkLength("bucket", parameters["bucket"], bucketNameBytes);
   if (parameters["key"] !== undefined) checkLength("key", parameters["key"], keyBytes);
   return parameters;
@@ -61,6 +64,8 @@ export function percentDecode(name: string, text: string): string {
 }
 
 function checkLength(name: string, text: string, most: number): void {
+  // A UTF-16 unit takes one to three bytes of UTF-8: only names between need counting.
+  if (text !== "" && text.length * 3 <= most) return;
   const length = encoder.encode(text).length;
   if (length >= 1 && length <= most) return;
   throw new Rejection("bad-request", `${name} is ${length} bytes long, and must be 1 to ${most}`);

@@ -92,7 +92,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     if (target.length > targetCharacters) return send(reply, tooLongAnswer(target));
     if (!room.take(request.raw, reply.raw, request.routeOptions.bodyLimit)) return send(reply, noRoomAnswer(limits));
     try {
-      checkOrigin(request.method, headersOf(request.raw), ownNames);
+      checkOrigin(request.method, request.raw.headers, ownNames);
     } catch (error) {
       return send(reply, thrownAnswer(error, request, log));
     }
@@ -141,6 +141,7 @@ function splitAddress(address: Address): { readonly host: string; readonly port:
 }
 
 function bind(app: FastifyInstance, route: Route, source: () => NodeApi | undefined, log: Log): void {
+  const parametersIn = pathParameters(route.path);
   app.route({
     method: route.method,
     url: route.path.replace(/\{(\w+)\}/g, ":$1"),
@@ -151,7 +152,7 @@ function bind(app: FastifyInstance, route: Route, source: () => NodeApi | undefi
         const { path, query } = splitTarget(request.raw.url ?? "/");
         const asked: HttpRequest = {
           method: request.method,
-          params: pathParameters(route.path, path),
+          params: parametersIn(path),
           query,
           headers: headersOf(request.raw),
           body: request.body instanceof Uint8Array ? request.body : new Uint8Array(0),
@@ -228,7 +229,8 @@ function keepContentType(request: IncomingMessage): void {
 
 function headersOf(request: IncomingMessage): HttpRequest["headers"] {
   const headers: Record<string, string | undefined> = {};
-  for (const [name, value] of Object.entries(request.headers)) {
+  for (const name in request.headers) {
+    const value = request.headers[name];
     headers[name] = Array.isArray(value) ? value.join(", ") : value;
   }
   headers["content-type"] = contentTypes.get(request);

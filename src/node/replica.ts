@@ -157,10 +157,7 @@ export class Replica {
   #load(place: KeyPlace): KeyRecord | ReplicaRefusal | undefined {
     try {
       const bytes = this.#buffer.get(place.storeKey);
-      // The engine lends its bytes for this turn; values are answered, and merged, in later ones.
-      return bytes === undefined
-        ? undefined
-        : decodeRecord(bytes.slice(), place.storeKey.bytes, this.#runtime.checksum);
+      return bytes && decodeRecord(bytes, place.storeKey.bytes, this.#runtime.checksum);
     } catch (error) {
       if (error instanceof MalformedBytes) return this.#damaged(place, error.message);
       if (!(error instanceof StorageError)) throw error;

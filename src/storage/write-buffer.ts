@@ -98,7 +98,7 @@ export class WriteBuffer {
     return { commits: this.#commits, failedCommits: this.#failedCommits, writes: this.#writes };
   }
 
-  /** The key's newest bytes, valid until the next turn. Throws `StorageError`. */
+  /** The key's newest bytes: the caller's to keep, not to change. Throws `StorageError`. */
   get(key: StoreKey): Uint8Array | undefined {
     const waiting = this.#gathering.get(key.id) ?? this.#underWay.get(key.id);
     return waiting === undefined ? this.#engine.get(key.bytes) : waiting.value;
