@@ -6,7 +6,6 @@
 import type { NodeId } from "../core/ids.ts";
 import type { Limits } from "../core/limits.ts";
 import type { Voice } from "../core/quorum/voice.ts";
-import { bucketSettings, ownersOf } from "../core/ring/preference-list.ts";
 import type { Ring } from "../core/ring/ring.ts";
 import type { Peers } from "../rpc/peers.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -48,13 +47,4 @@ export function refusal(
   more: { mayHaveHappened?: boolean; needed?: number; received?: number } = {},
 ): Refusal {
   return { kind: "refusal", id: 0, ringVersion, code, detail, mayHaveHappened: false, ...more };
-}
-
-/**
- * Whether the owners asked when a request began are the key's owners still, all of them and no others. If not, what
- * the request counts is no quorum any more: nobody may be asked again for it.
- */
-export function areStillOwners(ring: Ring, place: KeyPlace, asked: readonly NodeId[]): boolean {
-  const owners = ownersOf(ring, place.partition, bucketSettings(ring, place.bucket).n);
-  return owners === asked || (owners.length === asked.length && owners.every((owner, i) => owner === asked[i]));
 }

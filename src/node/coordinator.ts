@@ -11,9 +11,10 @@ import { readRequirement, writeRequirement } from "../core/quorum/requirement.ts
 import { bucketSettings, ownersOf } from "../core/ring/preference-list.ts";
 import type { BucketSettings } from "../core/settings.ts";
 import type { CoordinateGet, CoordinateWrite, GetAnswer, Refusal, RefusalCode, WriteAnswer } from "../wire/message.ts";
-import { areStillOwners, type Coordination, refusal } from "./coordination.ts";
+import { type Coordination, refusal } from "./coordination.ts";
 import { GetOperation } from "./get.ts";
 import { type KeyPlace, placeOf } from "./key-place.ts";
+import { areStillOwners } from "./owner-calls.ts";
 import { WriteOperation } from "./write.ts";
 
 export type DeliverGet = (answer: GetAnswer | Refusal) => void;

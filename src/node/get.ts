@@ -13,12 +13,11 @@ import type { NodeId } from "../core/ids.ts";
 import type { ReadRequirement } from "../core/quorum/requirement.ts";
 import { Tally } from "../core/quorum/tally.ts";
 import type { Voice } from "../core/quorum/voice.ts";
-import { ownersOf } from "../core/ring/preference-list.ts";
-import type { AnswerHandler, CallFailure } from "../rpc/call.ts";
 import type { Answer, GetAnswer, Refusal, ReplicaGet } from "../wire/message.ts";
 import { verifyValues } from "../wire/state-codec.ts";
-import { areStillOwners, type Coordination, isPassing, refusal, retryPauseMs } from "./coordination.ts";
+import { type Coordination, refusal } from "./coordination.ts";
 import type { KeyPlace } from "./key-place.ts";
+import { OwnerCalls, type OwnerListener } from "./owner-calls.ts";
 import { type Answered, repairStale } from "./read-repair.ts";
 
 export interface GetPlan {
@@ -29,14 +28,13 @@ export interface GetPlan {
   readonly budgetMs: number;
 }
 
-export class GetOperation implements AnswerHandler {
+export class GetOperation implements OwnerListener {
   readonly #node: Coordination;
   readonly #plan: GetPlan;
   readonly #deliver: (answer: GetAnswer | Refusal) => void;
-  readonly #owners: readonly NodeId[];
+  readonly #calls: OwnerCalls;
   readonly #tally: Tally;
   readonly #answered: Answered[] = [];
-  readonly #endsMs: number;
   #merged: SiblingSet | undefined;
   #fastest: NodeId | undefined;
   #isDelivered = false;
@@ -46,65 +44,44 @@ export class GetOperation implements AnswerHandler {
     this.#node = node;
     this.#plan = plan;
     this.#deliver = deliver;
-    this.#owners = ownersOf(node.ring(), plan.place.partition, plan.requirement.n);
-    this.#tally = new Tally(plan.requirement.answers, this.#owners.length);
-    this.#endsMs = node.runtime.clock.monotonicMs() + plan.budgetMs;
+    const { place, requirement, budgetMs } = plan;
+    this.#calls = new OwnerCalls(node, place, requirement.n, budgetMs, this);
+    this.#tally = new Tally(requirement.answers, this.#calls.owners.length);
   }
 
   start(): void {
-    const request = this.#request();
-    for (let i = 0; i < this.#owners.length; i++) {
-      const owner = this.#owners[i] as NodeId;
-      if (owner !== this.#node.self) this.#node.peers.call(owner, request, this.#plan.budgetMs, this, i);
-    }
-    if (this.#owners.includes(this.#node.self)) this.#askSelf();
+    this.#calls.start(this.#plan.budgetMs);
+    if (this.#calls.owners.includes(this.#node.self)) this.#askSelf();
     else this.#settle();
   }
 
-  onAnswer(from: NodeId, answer: Answer, tag: number): void {
-    switch (answer.kind) {
-      case "replica-state":
-        if (answer.state !== undefined && !verifyValues(answer.state, this.#node.runtime.checksum)) {
-          this.#node.counters.corruptValues += 1;
-          this.#fail(from, "its value does not match its checksum");
-        } else {
-          this.#hear(from, answer.voice, answer.state);
-        }
-        return;
-      case "refusal":
-        if (answer.code === "stale-ring") this.#node.ringDiffers(from);
-        if (!isPassing(answer.code) || !this.#askAgain(from, tag)) this.#fail(from, answer.detail);
-        return;
-      default:
-        this.#fail(from, `it answered with ${answer.kind}`);
+  request(): ReplicaGet {
+    const { bucket, key } = this.#plan.place;
+    return { kind: "replica-get", id: 0, ringVersion: this.#node.ring().version, bucket, key };
+  }
+
+  onOwnerAnswer(from: NodeId, answer: Answer): void {
+    if (answer.kind !== "replica-state") {
+      this.onOwnerTrouble(from, `${from} answered with ${answer.kind}`);
+    } else if (answer.state !== undefined && !verifyValues(answer.state, this.#node.runtime.checksum)) {
+      this.#node.counters.corruptValues += 1;
+      this.onOwnerTrouble(from, `a value from ${from} does not match its checksum`);
+    } else {
+      this.#hear(from, answer.voice, answer.state);
     }
   }
 
-  onFailure(from: NodeId, failure: CallFailure): void {
-    this.#fail(from, failure);
-  }
-
-  #request(): ReplicaGet {
-    const { bucket, key } = this.#plan.place;
-    return { kind: "replica-get", id: 0, ringVersion: this.#node.ring().version, bucket, key };
+  onOwnerTrouble(_from: NodeId, why: string): void {
+    this.#lastTrouble = why;
+    this.#tally.failed();
+    this.#settle();
   }
 
   #askSelf(): void {
     const { place, requirement } = this.#plan;
     const local = this.#node.replica.read(place);
-    if (local.kind === "refused") this.#fail(this.#node.self, local.detail);
+    if (local.kind === "refused") this.onOwnerTrouble(this.#node.self, local.detail);
     else this.#hear(this.#node.self, this.#node.voice(place, requirement.n), local.state);
-  }
-
-  #askAgain(owner: NodeId, tag: number): boolean {
-    const leftMs = this.#endsMs - this.#node.runtime.clock.monotonicMs() - retryPauseMs;
-    if (leftMs <= 0) return false;
-    this.#node.runtime.clock.setTimer(retryPauseMs, () => {
-      const isStill = areStillOwners(this.#node.ring(), this.#plan.place, this.#owners);
-      if (!isStill) this.#fail(owner, "the key's owners have changed meanwhile");
-      else this.#node.peers.call(owner, this.#request(), leftMs, this, tag);
-    });
-    return true;
   }
 
   #hear(from: NodeId, voice: Voice | undefined, state: SiblingSet | undefined): void {
@@ -118,12 +95,6 @@ export class GetOperation implements AnswerHandler {
   #merge(state: SiblingSet): SiblingSet {
     if (this.#merged === undefined) return this.#plan.lastWriteWins ? keepNewest(state) : state;
     return this.#plan.lastWriteWins ? mergeNewest(this.#merged, state) : mergeStates(this.#merged, state);
-  }
-
-  #fail(from: NodeId, why: string): void {
-    this.#lastTrouble = `${from}: ${why}`;
-    this.#tally.failed();
-    this.#settle();
   }
 
   #settle(): void {

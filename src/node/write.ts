@@ -8,19 +8,18 @@
  */
 
 import { type DotSet, emptyDotSet, withDot } from "../core/causality/dot-set.ts";
-import type { SiblingSet } from "../core/causality/sibling-set.ts";
+import { emptySiblingSet, type SiblingSet } from "../core/causality/sibling-set.ts";
 import type { NodeId } from "../core/ids.ts";
 import type { WriteRequirement } from "../core/quorum/requirement.ts";
 import { Tally } from "../core/quorum/tally.ts";
 import type { Voice } from "../core/quorum/voice.ts";
-import { ownersOf } from "../core/ring/preference-list.ts";
-import type { AnswerHandler, CallFailure } from "../rpc/call.ts";
 import type { Timer } from "../runtime/clock.ts";
 import type { StorageError } from "../storage/engine.ts";
 import type { DurableListener } from "../storage/write-buffer.ts";
 import type { Answer, Refusal, RefusalCode, ReplicaPut, WriteAnswer } from "../wire/message.ts";
-import { areStillOwners, type Coordination, isPassing, refusal, retryPauseMs } from "./coordination.ts";
+import { type Coordination, refusal } from "./coordination.ts";
 import type { KeyPlace } from "./key-place.ts";
+import { OwnerCalls, type OwnerListener } from "./owner-calls.ts";
 import type { WriteIntent } from "./replica.ts";
 
 export interface WritePlan {
@@ -32,14 +31,13 @@ export interface WritePlan {
   readonly budgetMs: number;
 }
 
-export class WriteOperation implements AnswerHandler, DurableListener {
+export class WriteOperation implements OwnerListener, DurableListener {
   readonly #node: Coordination;
   readonly #plan: WritePlan;
   readonly #deliver: (answer: WriteAnswer | Refusal) => void;
-  readonly #owners: readonly NodeId[];
+  readonly #calls: OwnerCalls;
   readonly #tally: Tally;
-  readonly #endsMs: number;
-  #state: SiblingSet | undefined;
+  #state: SiblingSet = emptySiblingSet;
   #answerContext: DotSet = emptyDotSet;
   #isDelivered = false;
   #deadline: Timer | undefined;
@@ -50,9 +48,9 @@ export class WriteOperation implements AnswerHandler, DurableListener {
     this.#node = node;
     this.#plan = plan;
     this.#deliver = deliver;
-    this.#owners = ownersOf(node.ring(), plan.place.partition, plan.requirement.n);
-    this.#tally = new Tally(plan.requirement.answers, this.#owners.length);
-    this.#endsMs = node.runtime.clock.monotonicMs() + plan.budgetMs;
+    const { place, requirement, budgetMs } = plan;
+    this.#calls = new OwnerCalls(node, place, requirement.n, budgetMs, this);
+    this.#tally = new Tally(requirement.answers, this.#calls.owners.length);
   }
 
   start(): void {
@@ -66,11 +64,7 @@ export class WriteOperation implements AnswerHandler, DurableListener {
     }
     this.#state = local.state;
     this.#answerContext = withDot(clientSeen ?? emptyDotSet, local.dot, local.modified);
-    const request = this.#request(local.state);
-    for (let i = 0; i < this.#owners.length; i++) {
-      const owner = this.#owners[i] as NodeId;
-      if (owner !== this.#node.self) this.#node.peers.call(owner, request, budgetMs, this, i);
-    }
+    this.#calls.start(budgetMs);
     if (listener === undefined) this.#hearSelf();
     else this.#deadline = this.#node.runtime.clock.setTimer(budgetMs, () => this.#expire());
   }
@@ -83,29 +77,10 @@ export class WriteOperation implements AnswerHandler, DurableListener {
   /** The local copy is not stored; the others may still make the quorum. */
   onFailed(error: StorageError): void {
     this.#localTrouble = error.code === "disk-full" ? "disk-full" : "storage-failed";
-    this.#fail(this.#node.self, error.message);
+    this.onOwnerTrouble(this.#node.self, error.message);
   }
 
-  onAnswer(from: NodeId, answer: Answer, tag: number): void {
-    switch (answer.kind) {
-      case "replica-stored":
-        if (this.#plan.requirement.synced && !answer.synced) this.#fail(from, "its copy is not on disk");
-        else this.#hear(answer.voice);
-        return;
-      case "refusal":
-        if (answer.code === "stale-ring") this.#node.ringDiffers(from);
-        if (!isPassing(answer.code) || !this.#askAgain(from, tag)) this.#fail(from, answer.detail);
-        return;
-      default:
-        this.#fail(from, `it answered with ${answer.kind}`);
-    }
-  }
-
-  onFailure(from: NodeId, failure: CallFailure): void {
-    this.#fail(from, failure);
-  }
-
-  #request(state: SiblingSet): ReplicaPut {
+  request(): ReplicaPut {
     const { place, requirement, intent } = this.#plan;
     return {
       kind: "replica-put",
@@ -116,20 +91,20 @@ export class WriteOperation implements AnswerHandler, DurableListener {
       purpose: "write",
       synced: requirement.synced,
       lastWriteWins: intent.lastWriteWins,
-      state,
+      state: this.#state,
     };
   }
 
-  #askAgain(owner: NodeId, tag: number): boolean {
-    const leftMs = this.#endsMs - this.#node.runtime.clock.monotonicMs() - retryPauseMs;
-    const state = this.#state;
-    if (leftMs <= 0 || state === undefined) return false;
-    this.#node.runtime.clock.setTimer(retryPauseMs, () => {
-      const isStill = areStillOwners(this.#node.ring(), this.#plan.place, this.#owners);
-      if (!isStill) this.#fail(owner, "the key's owners have changed meanwhile");
-      else this.#node.peers.call(owner, this.#request(state), leftMs, this, tag);
-    });
-    return true;
+  onOwnerAnswer(from: NodeId, answer: Answer): void {
+    if (answer.kind !== "replica-stored") this.onOwnerTrouble(from, `${from} answered with ${answer.kind}`);
+    else if (this.#plan.requirement.synced && !answer.synced) this.onOwnerTrouble(from, `${from} has no copy on disk`);
+    else this.#hear(answer.voice);
+  }
+
+  onOwnerTrouble(_from: NodeId, why: string): void {
+    this.#lastTrouble = why;
+    this.#tally.failed();
+    this.#settle();
   }
 
   #hearSelf(): void {
@@ -139,12 +114,6 @@ export class WriteOperation implements AnswerHandler, DurableListener {
 
   #hear(voice: Voice | undefined): void {
     this.#tally.heard(voice);
-    this.#settle();
-  }
-
-  #fail(from: NodeId, why: string): void {
-    this.#lastTrouble = `${from}: ${why}`;
-    this.#tally.failed();
     this.#settle();
   }
 
@@ -161,7 +130,7 @@ export class WriteOperation implements AnswerHandler, DurableListener {
       id: 0,
       ringVersion: this.#node.ring().version,
       context: this.#answerContext,
-      siblings: this.#state?.siblings.length ?? 0,
+      siblings: this.#state.siblings.length,
     });
   }
 
