@@ -60,9 +60,12 @@ export interface RunningNode extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
+/** What closes the parts that were opened; each is told how much of the time to finish is left, in ms. */
+type Closers = ((leftMs: number) => Promise<void>)[];
+
 /** Starts a node; resolves once it serves as a member. Rejects with an error that has a `code` and a sentence. */
 export async function startNode(options: StartNodeOptions): Promise<RunningNode> {
-  const closers: (() => Promise<void>)[] = [];
+  const closers: Closers = [];
   try {
     return await open(options, closers);
   } catch (error) {
@@ -71,12 +74,12 @@ export async function startNode(options: StartNodeOptions): Promise<RunningNode>
   }
 }
 
-async function open(options: StartNodeOptions, closers: (() => Promise<void>)[]): Promise<RunningNode> {
+async function open(options: StartNodeOptions, closers: Closers): Promise<RunningNode> {
   const log = options.log ?? silentLog;
   const limits = { ...defaultLimits, ...options.limits };
   const engine = await openEngine(options, closers);
   const http = await openHttp(options, limits, log);
-  if (http !== undefined) closers.push(() => http.close(graceMs));
+  if (http !== undefined) closers.push((leftMs) => http.close(leftMs));
 
   const node = new Node({
     runtime: hostRuntime(log),
@@ -95,7 +98,7 @@ async function open(options: StartNodeOptions, closers: (() => Promise<void>)[])
   });
   http?.serve(node);
   // Before the web interface on the way in, after it on the way out: what it was asked may still need the node.
-  closers.splice(closers.length - (http === undefined ? 0 : 1), 0, () => node.stop());
+  closers.splice(closers.length - (http === undefined ? 0 : 1), 0, (leftMs) => node.stop(leftMs));
   await started(node, options.signal);
 
   let stopping: Promise<void> | undefined;
@@ -103,7 +106,7 @@ async function open(options: StartNodeOptions, closers: (() => Promise<void>)[])
   return { api: node, http: http?.address, stop, [Symbol.asyncDispose]: stop };
 }
 
-async function openEngine(options: StartNodeOptions, closers: (() => Promise<void>)[]): Promise<StorageEngine> {
+async function openEngine(options: StartNodeOptions, closers: Closers): Promise<StorageEngine> {
   if (options.data === undefined && options.storage === "memory") {
     const engine = new MemoryEngine();
     closers.push(() => engine.close());
@@ -142,11 +145,12 @@ async function started(node: Node, signal: AbortSignal | undefined): Promise<voi
 }
 
 /** Closes what was opened, the last first, each even if another fails. */
-async function closeAll(closers: (() => Promise<void>)[]): Promise<void> {
+async function closeAll(closers: Closers): Promise<void> {
   const errors: unknown[] = [];
+  const endsMs = performance.now() + graceMs;
   for (const close of closers.splice(0).reverse()) {
     try {
-      await close();
+      await close(Math.max(0, endsMs - performance.now()));
     } catch (error) {
       errors.push(error);
     }

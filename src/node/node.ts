@@ -13,6 +13,7 @@ import type { BucketChange, ClusterSettings } from "../core/settings.ts";
 import { Peers } from "../rpc/peers.ts";
 import { type Requester, Server } from "../rpc/server.ts";
 import type { Address } from "../runtime/network.ts";
+import { Pause } from "../runtime/pause.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { TaskGroup } from "../runtime/task-group.ts";
 import type { StorageEngine, StorageError } from "../storage/engine.ts";
@@ -55,6 +56,9 @@ import { Replica } from "./replica.ts";
 import { Seats } from "./seats.ts";
 import { SelfDescription } from "./self-description.ts";
 import { clusterView, emptyClusterView, locateView, ringView, type Seen } from "./views.ts";
+
+/** How long requests under way may take to finish once the node is told to stop, in ms. */
+const defaultGraceMs = 10_000;
 
 export interface NodeOptions {
   readonly runtime: Runtime;
@@ -203,19 +207,31 @@ export class Node implements NodeApi {
     this.#runtime.log.info("serving", { ...fields, ...addresses });
   }
 
-  /** Takes no more requests, finishes those under way and what they wrote, and resolves. The engine stays open. */
-  async stop(): Promise<void> {
+  /**
+   * Takes no more requests, finishes those under way, or gives them up after `graceMs`, and what they wrote, and
+   * resolves. The engine stays open.
+   */
+  async stop(graceMs: number = defaultGraceMs): Promise<void> {
     this.#isServing = false;
     this.#isStopping = true;
     this.#joiner.stop();
     this.#buckets.stop();
-    await this.#coordinator.idle();
+    await this.#finishRequests(graceMs);
     await Promise.all([this.#gossip.stop(), this.#changes.stop(), this.#presence.stop(), this.#description.stop()]);
     await this.#server.stop();
     this.#peers.stop();
     await this.#tasks.close();
     await this.#seats.stop();
     await this.#buffer.close();
+  }
+
+  /** Nodes that stop together can wait for each other for as long as their clients let them. */
+  async #finishRequests(graceMs: number): Promise<void> {
+    const pause = new Pause(this.#runtime.clock);
+    void this.#coordinator.idle().then(() => pause.end());
+    await pause.wait(graceMs);
+    const left = this.#coordinator.underWay;
+    if (left > 0) this.#runtime.log.warn("requests under way are given up", { requests: left });
   }
 
   get isReady(): boolean {
