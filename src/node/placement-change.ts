@@ -252,7 +252,8 @@ export class PlacementChange {
     const promised = this.#pledge.promised;
     if (promised === undefined) return;
     const { attempt, sponsor, sponsorIncarnation } = promised;
-    if (this.#membership.ring.members.get(sponsor)?.incarnation !== sponsorIncarnation) {
+    const isSameDisk = (): boolean => this.#membership.ring.members.get(sponsor)?.incarnation === sponsorIncarnation;
+    if (!isSameDisk()) {
       // What it decided may be known to the joiner alone, and nobody can say that it is not.
       const detail = "waits for a membership change whose sponsor lost its disk; only its old disk can decide it";
       this.#runtime.log.warn(detail, { attempt, sponsor });
@@ -266,7 +267,8 @@ export class PlacementChange {
     const answer = await this.#calls.ask(sponsor, { kind: "change-inquiry", id: 0, attempt }, inquiryEveryMs);
     if (answer.kind !== "change-outcome" || answer.attempt !== attempt || answer.outcome === "undecided") return;
     if (answer.outcome === "committed") await this.handleOutcome(answer);
-    else if (await this.#gossip.exchange(sponsor)) await this.#pledge.end(attempt);
+    // Who answers may have taken the sponsor's place: after the exchange that is known here, too.
+    else if ((await this.#gossip.exchange(sponsor)) && isSameDisk()) await this.#pledge.end(attempt);
   }
 
   /**
