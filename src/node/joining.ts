@@ -6,7 +6,8 @@
  * under the name of a member that is down takes that member's place after the loss of its directory: same id, same
  * seats, a new incarnation, and no voice until it has been filled again, so nobody's consent is needed. A name that
  * answers is taken. An asker that is a member already, by its directory's id, has missed its answer and gets it
- * again, from whichever sponsor it asks next; where two sponsors wrote its join down, it is the later one's.
+ * again, from whichever sponsor it asks next; where two sponsors wrote its join down, it is the later one's. Unless
+ * the member has been heard of since: then the directory is an old copy, and would vouch for what it no longer holds.
  */
 
 import type { NodeId } from "../core/ids.ts";
@@ -26,6 +27,8 @@ import type { ChangeResult, PlacementChange } from "./placement-change.ts";
 const joinTimeoutMs = 15_000;
 /** Joins that may wait at one sponsor. */
 const mostWaiting = 64;
+/** The version of a record that a sponsor writes for a new member, which never writes so low a one itself. */
+const welcomeVersion = 1;
 /** A member is taken to be down when it was asked so often, so long apart, and gave no answer. */
 const probes = { times: 4, timeoutMs: 500, apartMs: 250 } as const;
 
@@ -53,11 +56,13 @@ export class Sponsor {
     if (flaw !== undefined) return this.#refuse(request, "join-refused", flaw);
     const known = ring.members.get(request.node);
     if (known !== undefined) {
-      if (known.name === request.name) return this.#welcome(request, known);
-      return this.#refuse(request, "join-refused", `its id is that of member ${known.name}`);
+      if (known.name !== request.name) {
+        return this.#refuse(request, "join-refused", `its id is that of member ${known.name}`);
+      }
+      return this.#welcomeAgain(request, known);
     }
     const namesake = memberNamed(ring, request.name);
-    if (namesake?.directory === request.node) return this.#welcome(request, namesake);
+    if (namesake?.directory === request.node) return this.#welcomeAgain(request, namesake);
     try {
       if (namesake !== undefined) return await this.#replace(request, namesake);
       return await this.#add(request);
@@ -119,11 +124,23 @@ export class Sponsor {
     return false;
   }
 
+  async #welcomeAgain(request: JoinRequest, member: Member): Promise<Answer> {
+    if (member.directory === request.node && !this.#hasSpoken(member)) return this.#welcome(request, member);
+    const what = `its data directory is from before ${member.name} became a member`;
+    return this.#refuse(request, "join-refused", `${what}; with an empty one it takes that member's place`);
+  }
+
+  /** Whether the member has said anything of itself: so it had its answer once, and what it knew then was on its disk. */
+  #hasSpoken({ node, incarnation }: Member): boolean {
+    const record = this.#membership.records.get(node);
+    return record?.incarnation === incarnation && record.version > welcomeVersion;
+  }
+
   /** The asker's own words of where it is go out with the answer, until it says something newer itself. */
   async #welcome(request: JoinRequest, member: Member): Promise<JoinAnswer> {
     const { peer, http, software } = request;
     const { node, incarnation } = member;
-    const record = { node, incarnation, version: 1, peer, http, voices: 0, ringVersion: 0, software };
+    const record = { node, incarnation, version: welcomeVersion, peer, http, voices: 0, ringVersion: 0, software };
     await this.#membership.absorb([], [record]);
     const { secret, history: events, records } = this.#membership;
     return { kind: "join-answer", id: request.id, node, incarnation, secret, events, records: [...records.values()] };

@@ -204,6 +204,28 @@ test("a member whose directory was lost takes its place again, without a voice, 
   assert.equal(world.ended.get("old")?.code, "superseded");
 });
 
+test("a directory from before its node became a member does not give it its voices back", async () => {
+  const world = new World(13);
+  await world.cluster(2);
+  world.start("n3", { join: ["nowhere"] });
+  await world.simulation.run(100);
+  world.kill("n3");
+  const early = world.machine("n3").disk.contents();
+  await world.up("n3", { join: ["n1"] });
+  await world.agreed();
+  assert.equal(await world.put("n1", "k", "v", 2), "written");
+  world.kill("n3");
+  world.machine("n3").disk.replace(early);
+  assert.match(await world.refused("n3", { join: ["n1"] }), /from before n3 became a member/);
+  // An empty one is what it takes.
+  world.wipe("n3");
+  await world.up("n3", { join: ["n1"] });
+  await world.agreed();
+  world.kill("n2");
+  await world.simulation.run(3000);
+  assert.equal(await world.get("n3", "k", 2), "quorum-not-met");
+});
+
 test("a lost directory's place is its own: another zone or capacity is refused", async () => {
   const world = new World(12);
   await world.cluster(3, { zone: "a" });
