@@ -27,6 +27,10 @@ export interface WriteEntry {
   readonly seen: DotSet;
   /** A delete without a context removes what its own read finds, which the client is not told. */
   readonly readsFirst: boolean;
+  /** It carries a write id and may be sent several times: then it may have several dots. */
+  readonly isRetried: boolean;
+  /** Asked to happen only where a quorum read finds no live version. */
+  readonly onlyIfAbsent: boolean;
   /** Copies that had to answer. */
   readonly copies: number;
   /** Whether each of them had to be on disk. */
@@ -35,8 +39,10 @@ export interface WriteEntry {
   ended: number;
   fate: WriteFate;
   why: string;
-  /** Its name, once an answer or a read gave it away. */
+  /** Its name, once an answer or a read gave it away; of several, the one that was acknowledged first. */
   dot: Dot | undefined;
+  /** All its names: of a write that was sent several times, one for each attempt that came through. */
+  readonly dots: Dot[];
   /** The wall time of its dot, from the answer. */
   time: number | undefined;
 }
@@ -148,7 +154,8 @@ export class Journal {
   }
 
   /**
-   * A dot and a write were seen together. Law: a dot names one write, ever, and a write has one dot.
+   * A dot and a write were seen together. Law: a dot names one write, ever, and a write has one dot, or one for each
+   * of its attempts.
    */
   named(key: KeyJournal, dot: Dot, write: WriteEntry, where: string): void {
     const name = dotName(dot);
@@ -158,18 +165,24 @@ export class Journal {
       this.simulation.violate("dots", `${what}\n${key.story()}`);
       return;
     }
-    if (write.dot !== undefined && dotName(write.dot) !== name) {
+    if (write.dot !== undefined && dotName(write.dot) !== name && !write.isRetried) {
       const what = `write ${write.number} of ${key.bucket}/${key.key} has dot ${dotName(write.dot)} and, ${where}, ${name}`;
       this.simulation.violate("dots", `${what}\n${key.story()}`);
       return;
     }
-    write.dot = dot;
+    write.dot ??= dot;
+    if (other === undefined) write.dots.push(dot);
     key.byDot.set(name, write);
   }
 }
 
 export function dotName(dot: Dot): string {
   return `${dot.actor}:${dot.counter}`;
+}
+
+/** Whether the context holds the write, under any of its names. */
+export function knows(context: DotSet, write: WriteEntry): boolean {
+  return write.dots.some((dot) => holds(context, dot));
 }
 
 /** Whether the client of `later` had seen `earlier`; undefined where nobody can know. */

@@ -13,6 +13,7 @@ import { checkDisk } from "./checkers/disks.ts";
 import { checkDurability } from "./checkers/durability.ts";
 import { checkHonestAnswers } from "./checkers/honest-answers.ts";
 import { checkNewestWins } from "./checkers/newest-wins.ts";
+import { checkOnlyIfAbsent } from "./checkers/only-if-absent.ts";
 import { checkRegularReads } from "./checkers/regular-reads.ts";
 import { type BuildNode, SimCluster, type SimMember } from "./cluster.ts";
 import { Nemesis } from "./faults.ts";
@@ -196,10 +197,20 @@ class Run {
     return true;
   }
 
-  /** Reads every key twice at every node with all voices: the first round repairs what the second must agree on. */
+  /**
+   * Writes every key once, then reads it twice at every node with all voices: the first round repairs what the second
+   * must agree on.
+   */
   async #liveness(): Promise<void> {
+    const simulation = this.#simulation;
     const client = this.#client("reader", new Map());
+    const prng = simulation.prng("last writes");
     for (const key of this.#journal.keys.values()) {
+      const member = prng.pick(this.#cluster.members);
+      const written = client.writeSurely(member, key, mostHealingMs);
+      if (!this.#hasNoVoice(key) && !(await simulation.settle(written, 2 * mostHealingMs, "last write"))) {
+        simulation.violate("liveness", `${member.machine.name} cannot write ${key.bucket}/${key.key}\n${key.story()}`);
+      }
       let rounds: (ReadEntry | undefined)[] = [];
       for (let round = 0; round < 2; round++) {
         rounds = [];
@@ -271,6 +282,7 @@ class Run {
       checkCausality(simulation, key, prunes);
       checkNewestWins(simulation, key);
       checkHonestAnswers(simulation, key);
+      checkOnlyIfAbsent(simulation, key, this.#nemesis.damage);
       this.#regularPairs += checkRegularReads(simulation, key, this.#nemesis.damage, prunes);
     }
   }

@@ -10,12 +10,12 @@ import type { Dot } from "../core/causality/dot.ts";
 import { covers, type DotSet, dotCount, emptyDotSet, holds } from "../core/causality/dot-set.ts";
 import type { BucketSettings, Quorum } from "../core/settings.ts";
 import type { Failure, GetFound, GetOutcome, WriteOutcome, Written } from "../node/api.ts";
-import type { RunningNode, SimCluster, SimMember } from "./cluster.ts";
+import { callNode, type Ended } from "./calling.ts";
+import type { SimCluster, SimMember } from "./cluster.ts";
 import { describeSet, type Journal, type KeyJournal, type ReadEntry, type WriteEntry } from "./journal.ts";
 import { mayPrune } from "./plan.ts";
 import type { Prng } from "./prng.ts";
 import { answersOfRead, copiesOfWrite, drawQuorum } from "./quorum-words.ts";
-import { describeError } from "./simulation.ts";
 import { dotsOfToken } from "./token-dots.ts";
 
 /** What a client has been given for a key. */
@@ -24,11 +24,6 @@ export interface Known {
   readonly dots: DotSet;
 }
 
-/** How a call ended: with an answer, or in silence, since its process died or the client lost patience. */
-type Ended<T> = { readonly kind: "answered"; readonly outcome: T } | { readonly kind: "silence" };
-
-/** How much longer than its timeout a call may take before the client gives it up, in ms. */
-const patienceMs = 3000;
 const mostKnown = 12;
 
 const encoder: TextEncoder = new TextEncoder();
@@ -85,7 +80,7 @@ export class Client {
     const { simulation } = this.#cluster;
     const began = simulation.now;
     const request = { bucket: key.bucket, key: key.key, ...(r === undefined ? {} : { r }) };
-    const ended = await this.#call<GetOutcome>(member, (node) => node.get(request));
+    const ended = await callNode<GetOutcome>(this.#cluster, member, (node) => node.get(request));
     this.#counts.reads++;
     if (ended.kind === "answered" && ended.outcome.kind === "found") {
       const answers = answersOfRead(key.settings, r);
@@ -93,6 +88,19 @@ export class Client {
     }
     this.#counts.failedReads++;
     return ended.kind === "answered" ? (ended.outcome as Failure) : undefined;
+  }
+
+  /** Reads the key and writes what replaces it, again and again until a write is acknowledged; false if none is. */
+  async writeSurely(member: SimMember, key: KeyJournal, withinMs: number): Promise<boolean> {
+    const { simulation } = this.#cluster;
+    const until = simulation.now + withinMs;
+    while (simulation.now < until) {
+      await this.read(member, key, undefined);
+      await this.#write(member, key, "put", this.#known.get(key)?.at(-1));
+      if (key.writes.at(-1)?.fate === "acknowledged") return true;
+      await simulation.sleep(500);
+    }
+    return false;
   }
 
   async #act(member: SimMember, key: KeyJournal): Promise<void> {
@@ -126,6 +134,8 @@ export class Client {
     const w = drawQuorum(prng, key.settings.n);
     const dw = prng.chance(0.1) ? prng.between(0, key.settings.n) : undefined;
     const asked = { ...(w === undefined ? {} : { w }), ...(dw === undefined ? {} : { dw }) };
+    const isRetried = kind === "put" && prng.chance(0.15);
+    const onlyIfAbsent = kind === "put" && known === undefined && !isRetried && prng.chance(0.1);
     const write: WriteEntry = {
       number: this.#journal.nextNumber(),
       kind,
@@ -133,12 +143,15 @@ export class Client {
       node: member.machine.name,
       seen: known?.dots ?? emptyDotSet,
       readsFirst: kind === "delete" && known === undefined,
+      isRetried,
+      onlyIfAbsent,
       ...copiesOfWrite(key.settings, asked),
       began: simulation.now,
       ended: Number.POSITIVE_INFINITY,
       fate: "pending",
       why: "",
       dot: undefined,
+      dots: [],
       time: undefined,
     };
     this.#journal.began(key, write);
@@ -148,28 +161,38 @@ export class Client {
       ...asked,
       ...(known === undefined ? {} : { context: known.token }),
     };
-    const ended = await this.#call<WriteOutcome>(member, (node) =>
-      kind === "delete"
-        ? node.delete(base)
-        : node.put({
-            ...base,
-            value: valueBytesOf(write, this.#cluster.plan.valueBytes),
-            contentType: "text/plain",
-            ...(known === undefined && prng.chance(0.1) ? { onlyIfAbsent: true } : {}),
-          }),
-    );
-    write.ended = simulation.now;
-    if (ended.kind === "silence") {
-      write.fate = "unknown";
-      this.#counts.unknown++;
-    } else if (ended.outcome.kind === "failure") {
-      write.fate = ended.outcome.outcome === "unknown" ? "unknown" : "refused";
-      write.why = ended.outcome.code;
-      this.#counts[write.fate]++;
-    } else {
-      write.fate = "acknowledged";
-      this.#counts.acknowledged++;
+    const put = {
+      ...base,
+      value: valueBytesOf(write, this.#cluster.plan.valueBytes),
+      contentType: "text/plain",
+      ...(isRetried ? { writeId: `w${write.number}` } : {}),
+      ...(onlyIfAbsent ? { onlyIfAbsent: true } : {}),
+    };
+    const attempt = async (at: SimMember): Promise<void> => {
+      const ended = await callNode<WriteOutcome>(this.#cluster, at, (node) =>
+        kind === "delete" ? node.delete(base) : node.put(put),
+      );
+      this.#noteEnd(key, write, ended);
+    };
+    await attempt(member);
+    // Also after an answer: it may have been lost on its way to the client.
+    while (isRetried && prng.chance(write.fate === "acknowledged" ? 0.3 : 0.7)) {
+      await attempt(this.#pickMember() ?? member);
+    }
+    this.#counts[write.fate === "pending" ? "unknown" : write.fate]++;
+  }
+
+  /** A write's fate is the best that any of its attempts had, and unknown stays unknown until one is acknowledged. */
+  #noteEnd(key: KeyJournal, write: WriteEntry, ended: Ended<WriteOutcome>): void {
+    const isFirst = write.fate === "pending";
+    if (write.fate !== "acknowledged") write.ended = this.#cluster.simulation.now;
+    if (ended.kind === "answered" && ended.outcome.kind === "written") {
       this.#acknowledged(key, write, ended.outcome);
+    } else if (write.fate !== "acknowledged") {
+      const failure = ended.kind === "answered" && ended.outcome.kind === "failure" ? ended.outcome : undefined;
+      const isRefused = failure !== undefined && failure.outcome !== "unknown";
+      write.fate = isRefused && (isFirst || write.fate === "refused") ? "refused" : "unknown";
+      write.why = failure?.code ?? "no answer";
     }
   }
 
@@ -184,8 +207,12 @@ export class Client {
       return;
     }
     const dot = fresh[0] as Dot;
-    write.time = dots.find(({ actor, to }) => actor === dot.actor && to === dot.counter)?.time;
     this.#journal.named(key, dot, write, `by the answer of ${write.node}`);
+    if (write.fate !== "acknowledged") {
+      write.fate = "acknowledged";
+      write.dot = dot;
+      write.time = dots.find(({ actor, to }) => actor === dot.actor && to === dot.counter)?.time;
+    }
     this.#remember(key, { token: written.context, dots });
   }
 
@@ -195,7 +222,7 @@ export class Client {
     const known = this.#any(this.#prng.pick(others)[1]);
     if (known === undefined) return;
     const { bucket, key: name } = key;
-    const ended = await this.#call<WriteOutcome>(member, (node) =>
+    const ended = await callNode<WriteOutcome>(this.#cluster, member, (node) =>
       node.delete({ bucket, key: name, context: known.token }),
     );
     if (ended.kind === "answered" && ended.outcome.kind === "written") {
@@ -240,41 +267,6 @@ export class Client {
     if (write === undefined) return undefined;
     const expected = valueBytesOf(write, this.#cluster.plan.valueBytes);
     return expected.length === value.length && expected.every((byte, i) => byte === value[i]) ? write : undefined;
-  }
-
-  /** Calls a node as a request that arrives at its process. */
-  #call<T>(member: SimMember, ask: (node: RunningNode) => Promise<T>): Promise<Ended<T>> {
-    const { simulation, plan } = this.#cluster;
-    const { node } = member;
-    const { process } = member.machine;
-    if (node === undefined || process === undefined) return Promise.resolve({ kind: "silence" });
-    return new Promise((resolve) => {
-      const pauses = process.isPaused ? -1 : process.pauses;
-      const giveUp = simulation.schedule(plan.limits.requestTimeoutMs + patienceMs, undefined, () => {
-        if (process.pauses === pauses) {
-          simulation.violate(
-            "calls answer",
-            `${process.name} has left a call without an answer, long after its time was up`,
-          );
-        }
-        resolve({ kind: "silence" });
-      });
-      const silence = (): void => {
-        giveUp.isCancelled = true;
-        resolve({ kind: "silence" });
-      };
-      const answered = (outcome: T): void => {
-        giveUp.isCancelled = true;
-        resolve({ kind: "answered", outcome });
-      };
-      process.onDeath(silence);
-      simulation.schedule(0, process, () => {
-        ask(node).then(answered, (error) => {
-          simulation.violate("calls answer", `${process.name}: a call threw ${describeError(error)}`);
-          silence();
-        });
-      });
-    });
   }
 
   #remember(key: KeyJournal, known: Known): void {

@@ -9,6 +9,7 @@ import { checkCausality } from "../../src/sim/checkers/causality.ts";
 import { checkDurability } from "../../src/sim/checkers/durability.ts";
 import { checkHonestAnswers } from "../../src/sim/checkers/honest-answers.ts";
 import { checkNewestWins } from "../../src/sim/checkers/newest-wins.ts";
+import { checkOnlyIfAbsent } from "../../src/sim/checkers/only-if-absent.ts";
 import { checkRegularReads } from "../../src/sim/checkers/regular-reads.ts";
 import { Damage } from "../../src/sim/damage.ts";
 import { Journal, type KeyJournal, type ReadEntry, type WriteEntry } from "../../src/sim/journal.ts";
@@ -38,6 +39,8 @@ class Story {
       node: "n1",
       seen,
       readsFirst: false,
+      isRetried: false,
+      onlyIfAbsent: false,
       copies: 2,
       synced: true,
       began: this.#now++,
@@ -45,6 +48,7 @@ class Story {
       fate: "acknowledged",
       why: "",
       dot: undefined,
+      dots: [],
       time: 1000 + counter,
       ...change,
     };
@@ -226,4 +230,33 @@ test("newest wins: one version, and none older than what its client had seen", (
   lost.write(2, []);
   lost.read(dots(1), lost.key.writes[0] ?? assert.fail());
   assert.deepEqual(lost.laws(regular), ["regular reads"], "the newer one was acknowledged before");
+});
+
+test("only if absent: not over a version that a quorum read had to find", () => {
+  const absent = ({ simulation, key }: Story): void => checkOnlyIfAbsent(simulation, key, new Damage());
+  const over = new Story();
+  over.write(1, []);
+  over.write(2, [], { onlyIfAbsent: true });
+  assert.deepEqual(over.laws(absent), ["only if absent"]);
+  const deleted = new Story();
+  deleted.write(1, []);
+  deleted.write(2, dots(1), { kind: "delete" });
+  deleted.write(3, [], { onlyIfAbsent: true });
+  assert.deepEqual(deleted.laws(absent), []);
+  const thin = new Story();
+  thin.write(1, [], { copies: 1 });
+  thin.write(2, [], { onlyIfAbsent: true });
+  assert.deepEqual(thin.laws(absent), [], "one copy of three need not be in a majority");
+});
+
+test("a write with a write id may have a dot for each attempt, and each dot is still its own", () => {
+  const story = new Story();
+  const write = story.write(1, [], { isRetried: true });
+  story.journal.named(story.key, { actor: "a" as ActorId, counter: 2 }, write, "in a test");
+  assert.deepEqual(story.simulation.violations, []);
+  story.write(2, []);
+  assert.deepEqual(
+    story.simulation.violations.map(({ law }) => law),
+    ["dots"],
+  );
 });

@@ -246,6 +246,25 @@ test("a write answered with more than its client has seen is caught by the law o
     busy([]),
   ));
 
+test("a node that forgets the id of a write is caught by causality: its retries show twice", () =>
+  caught(
+    ["causality"],
+    withDoor((node) => ({
+      put: (request) => {
+        const { writeId: _forgotten, ...rest } = request;
+        return node.put(rest);
+      },
+    })),
+    busy([]),
+  ));
+
+test("a node that writes over what it was to leave alone is caught by only if absent", () =>
+  caught(
+    ["only if absent"],
+    withDoor((node) => ({ put: (request) => node.put({ ...request, onlyIfAbsent: false }) })),
+    busy([]),
+  ));
+
 test("a node that ignores a context it cannot read is caught", () =>
   caught(
     ["foreign contexts are refused"],

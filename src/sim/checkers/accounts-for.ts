@@ -5,7 +5,7 @@
 
 import { compareDots } from "../../core/causality/dot.ts";
 import { holds, type Interval } from "../../core/causality/dot-set.ts";
-import type { KeyJournal, ReadEntry, WriteEntry } from "../journal.ts";
+import { type KeyJournal, knows, type ReadEntry, type WriteEntry } from "../journal.ts";
 
 export function accountsFor(key: KeyJournal, read: ReadEntry, write: WriteEntry, mayPrune: boolean): boolean {
   if (write.dot === undefined) return true;
@@ -30,7 +30,7 @@ function wasReplaced(key: KeyJournal, read: ReadEntry, write: WriteEntry, tried:
   tried.add(write);
   return key.replacersOf(write).some((later) => {
     if (later.began > read.ended) return false;
-    if (later.kind === "delete" || later.dot === undefined || holds(read.context, later.dot)) return true;
+    if (later.kind === "delete" || later.dot === undefined || knows(read.context, later)) return true;
     return wasReplaced(key, read, later, tried);
   });
 }

@@ -3,14 +3,15 @@
  *
  * - No sibling lost: a dot in the context whose write is not shown was replaced by a write that had seen it and is in
  *   the context, too. (A dot whose write nobody can name, since its answer was lost, may be that write.)
- * - No false sibling: of two versions shown, neither's client had seen the other.
+ * - No false sibling: of two versions shown, neither's client had seen the other, and a write that was sent several
+ *   times under one id shows once.
  *
  * Where contexts may be pruned, replaced versions may show again; then only the first half is judged, and by what may
  * have replaced the version at all. Buckets that keep the newest version have a checker of their own.
  */
 
 import { holds } from "../../core/causality/dot-set.ts";
-import { hadSeen, type KeyJournal, type ReadEntry, type WriteEntry } from "../journal.ts";
+import { type KeyJournal, knows, type ReadEntry, type WriteEntry } from "../journal.ts";
 import type { Simulation } from "../simulation.ts";
 
 export function checkCausality(simulation: Simulation, key: KeyJournal, mayPrune: boolean): void {
@@ -19,6 +20,13 @@ export function checkCausality(simulation: Simulation, key: KeyJournal, mayPrune
     const lost = lostSibling(key, read, mayPrune);
     if (lost !== undefined) {
       const what = `read ${read.number} of ${key.bucket}/${key.key} knows write ${lost.number}, does not show it and knows nothing that replaced it`;
+      simulation.violate("causality", `${what}\n${key.story()}`);
+      return;
+    }
+    const numbers = read.shown.map(({ write }) => write.number);
+    const repeated = numbers.find((number, i) => numbers.indexOf(number) < i);
+    if (repeated !== undefined) {
+      const what = `read ${read.number} of ${key.bucket}/${key.key} shows write ${repeated} twice`;
       simulation.violate("causality", `${what}\n${key.story()}`);
       return;
     }
@@ -45,13 +53,14 @@ function lostSibling(key: KeyJournal, read: ReadEntry, mayPrune: boolean): Write
 /** Whether the read's context holds the write, or may hold it under a dot that nobody can name. */
 function mayBeIn(later: WriteEntry, read: ReadEntry, hasStranger: boolean): boolean {
   if (later.began > read.ended) return false;
-  return later.dot === undefined ? hasStranger : holds(read.context, later.dot);
+  if (knows(read.context, later)) return true;
+  return hasStranger && (later.dot === undefined || later.isRetried);
 }
 
 function falseSibling(read: ReadEntry): readonly [WriteEntry, WriteEntry] | undefined {
-  for (const { write: earlier } of read.shown) {
+  for (const { write: earlier, dot } of read.shown) {
     for (const { write: later } of read.shown) {
-      if (earlier !== later && hadSeen(later, earlier) === true) return [earlier, later];
+      if (earlier !== later && holds(later.seen, dot)) return [earlier, later];
     }
   }
   return undefined;

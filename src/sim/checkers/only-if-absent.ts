@@ -1,0 +1,35 @@
+/**
+ * Only if absent: a write that asked to happen only where no live version is found was not acknowledged over one that a
+ * quorum read had to find: acknowledged before it began, by copies that a majority overlaps, and replaced by nothing
+ * that had begun when it ended. Two such writes at once may both happen, since nobody holds a lock.
+ */
+
+import type { Damage } from "../damage.ts";
+import type { KeyJournal, WriteEntry } from "../journal.ts";
+import type { Simulation } from "../simulation.ts";
+
+export function checkOnlyIfAbsent(simulation: Simulation, key: KeyJournal, damage: Damage): void {
+  if (key.isLastWriteWins) return;
+  const majority = Math.floor(key.settings.n / 2) + 1;
+  for (const write of key.writes) {
+    if (!write.onlyIfAbsent || write.fate !== "acknowledged") continue;
+    const found = key.writes.find((other) => wasSurelyThere(key, other, write, majority, damage));
+    if (found === undefined) continue;
+    const what = `write ${write.number} of ${key.bucket}/${key.key} was to happen only if there was none, and there was write ${found.number}`;
+    simulation.violate("only if absent", `${what}\n${key.story()}`);
+    return;
+  }
+}
+
+function wasSurelyThere(
+  key: KeyJournal,
+  other: WriteEntry,
+  write: WriteEntry,
+  majority: number,
+  damage: Damage,
+): boolean {
+  if (other.kind === "delete" || other.fate !== "acknowledged" || other.ended >= write.began) return false;
+  const lost = other.synced ? 0 : damage.machinesHit(other.began, write.ended, false);
+  if (other.copies + majority - lost <= key.settings.n) return false;
+  return !key.replacersOf(other).some((later) => later.began <= write.ended);
+}
