@@ -84,7 +84,8 @@ export class Channel implements ConnectionHandler, StreamOwner {
     },
     onFailure: (_from, failure) => {
       this.#isPinging = false;
-      if (failure === "timed-out") this.close("silent", `no answer to a ping within ${pingMs} ms`);
+      // A process that was stopped sees what is late before it reads what came: it looks again once it has read.
+      if (failure === "timed-out") this.#runtime.clock.endOfTurn(() => this.#closeIfQuiet());
     },
   };
   #node: NodeId;
@@ -184,6 +185,12 @@ export class Channel implements ConnectionHandler, StreamOwner {
     this.#usedMs = usedMs;
     // So much waits that not even a ping is taken: then what waits has asked already.
     if (!this.#isPinging && quietMs >= idleMs + pingMs) this.close("silent", `nothing came for ${idleMs + pingMs} ms`);
+  }
+
+  /** The answer to a ping may wait behind long ones: a side from which anything came is there. */
+  #closeIfQuiet(): void {
+    if (this.#runtime.clock.monotonicMs() - this.#stream.heardMs < pingMs) return;
+    this.close("silent", `no answer to a ping within ${pingMs} ms`);
   }
 
   close(cause: CloseCause, reason: string): void {

@@ -214,6 +214,24 @@ test("a machine that went silent is found out also where so much waits for it th
   assert.equal(a.peers.isConnected(b.id), false);
 });
 
+test("a machine whose answer to a ping waits behind long ones is not taken for silent", async () => {
+  const { world, a, b } = await pair();
+  await a.outcome(a.call(b));
+  let asker: Requester | undefined;
+  b.serve = (_request, from) => {
+    asker = from;
+  };
+  for (let i = 0; i < 20; i++) {
+    await world.simulation.run(500);
+    asker?.reply({ kind: "done", id: 0 }, 9999);
+  }
+  assert.ok(asker, "it was asked whether it lives");
+  assert.equal(a.peers.counters.closed.silent, 0);
+  assert.equal(a.peers.isConnected(b.id), true);
+  await world.simulation.run(6000);
+  assert.equal(a.peers.counters.closed.silent, 1);
+});
+
 test("a machine that went silent fails the calls to it, by their deadlines", async () => {
   const { world, a, b } = await pair();
   await a.outcome(a.call(b));
