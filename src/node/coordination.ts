@@ -39,6 +39,11 @@ export function isPassing(code: RefusalCode): boolean {
   return code === "stale-ring" || code === "not-ready";
 }
 
+/** The node's name for people, in what a client is told. */
+export function nameOf(ring: Ring, node: NodeId): string {
+  return ring.members.get(node)?.name ?? node;
+}
+
 /** The refusal that a request ends with. `mayHaveHappened` is for writes. */
 export function refusal(
   ringVersion: number,

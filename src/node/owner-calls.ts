@@ -11,7 +11,7 @@ import type { Ring } from "../core/ring/ring.ts";
 import type { AnswerHandler, CallFailure } from "../rpc/call.ts";
 import type { Answer, RefusalCode, ReplicaGet, ReplicaPut } from "../wire/message.ts";
 import type { Coordination } from "./coordination.ts";
-import { isPassing, retryPauseMs } from "./coordination.ts";
+import { isPassing, nameOf, retryPauseMs } from "./coordination.ts";
 import type { KeyPlace } from "./key-place.ts";
 
 /** The request whose owners are asked. */
@@ -76,8 +76,7 @@ export class OwnerCalls implements AnswerHandler {
   }
 
   #trouble(from: NodeId, what: string): void {
-    const name = this.#node.ring().members.get(from)?.name ?? from;
-    this.#listener.onOwnerTrouble(from, `${name} ${what}`);
+    this.#listener.onOwnerTrouble(from, `${nameOf(this.#node.ring(), from)} ${what}`);
   }
 }
 

@@ -20,7 +20,7 @@ import type {
   RefusalCode,
   WriteAnswer,
 } from "../wire/message.ts";
-import { type Coordination, isPassing, refusal, retryPauseMs } from "./coordination.ts";
+import { type Coordination, isPassing, nameOf, refusal, retryPauseMs } from "./coordination.ts";
 import type { Coordinator } from "./coordinator.ts";
 import { placeOf } from "./key-place.ts";
 
@@ -75,12 +75,18 @@ export class Route implements AnswerHandler {
   }
 
   onFailure(from: NodeId, failure: CallFailure): void {
-    if (failure === "not-sent") this.#tryNext();
-    else if (failure === "overloaded")
-      this.#options.deliver(this.#refuse("overloaded", `${from} takes no more requests`));
-    else if (failure === "timed-out")
-      this.#hearNothing(`its coordinator ${from} did not answer in time`, "deadline-passed");
-    else this.#hearNothing(`the connection to its coordinator ${from} was lost`, "quorum-not-met");
+    const coordinator = `its coordinator ${nameOf(this.#node.ring(), from)}`;
+    switch (failure) {
+      case "not-sent":
+        return this.#tryNext();
+      case "overloaded":
+        this.#refused = this.#refuse("overloaded", `${coordinator} takes no more requests`);
+        return this.#tryNext();
+      case "timed-out":
+        return this.#hearNothing(`${coordinator} did not answer in time`, "deadline-passed");
+      case "lost":
+        return this.#hearNothing(`the connection to ${coordinator} was lost`, "quorum-not-met");
+    }
   }
 
   #inOrder(): NodeId[] {

@@ -10,7 +10,9 @@
  *
  * Invariants:
  * - `get` returns what was committed or is on its way to be, never anything else. When a commit fails, its batch is
- *   simply let go, and reads find the engine's truth again (or a newer value that still gathers).
+ *   let go, and reads find the engine's truth again (or a newer value that still gathers), but for the next law.
+ * - A write without a listener was done, for its writer, when it was put. While the disk is full it stays here and is
+ *   committed again and again; it counts as waiting, so that `isFull` pushes back before memory runs out.
  * - Commits are strictly one after another, so a later value of a key never overtakes an earlier one.
  * - A listener is told once, after the commit its write went with (or failed with), never from within `put`.
  * - Every listener of a key's earlier write in the same batch is told with it: the last value includes theirs.
@@ -45,10 +47,15 @@ export interface WriteBufferOptions {
 const slotBytes = 200;
 const defaultBatchBytes: number = 8 * 1024 * 1024;
 
+/** How long to wait before what a full disk did not take is tried again, in ms. */
+const retryMs = 200;
+
 /** A key's newest value in a batch, and who waits for it. */
 interface Slot extends WriteOperation {
   value: Uint8Array | undefined;
   bytes: number;
+  /** The value holds a write that nobody waits for: it must not be let go. */
+  isPromised: boolean;
   listener: DurableListener | undefined;
   /** Listeners beyond the first. */
   more: DurableListener[] | undefined;
@@ -105,8 +112,8 @@ export class WriteBuffer {
   }
 
   /**
-   * Sets the key's bytes, or deletes the key, at once for every later `get`, and soon on disk. The bytes must not
-   * change afterwards. Throws `StorageError` once closed.
+   * Sets the key's bytes, or deletes the key, at once for every later `get`, and soon on disk: without `done`, as soon
+   * as the disk has room. The bytes must not change afterwards. Throws `StorageError` once closed.
    */
   put(key: StoreKey, bytes: Uint8Array | undefined, done?: DurableListener): void {
     if (this.#isClosed) throw new StorageError("closed", "the store is closed");
@@ -114,7 +121,9 @@ export class WriteBuffer {
     const size = slotBytes + key.bytes.length + (bytes?.length ?? 0);
     const slot = this.#gathering.get(key.id);
     if (slot === undefined) {
-      this.#gathering.set(key.id, { key: key.bytes, value: bytes, bytes: size, listener: done, more: undefined });
+      const isPromised = done === undefined;
+      const fresh: Slot = { key: key.bytes, value: bytes, bytes: size, isPromised, listener: done, more: undefined };
+      this.#gathering.set(key.id, fresh);
       this.#queuedBytes += size;
       this.#commitSoon();
       return;
@@ -122,7 +131,8 @@ export class WriteBuffer {
     this.#queuedBytes += size - slot.bytes;
     slot.value = bytes;
     slot.bytes = size;
-    if (done !== undefined) listen(slot, done);
+    if (done === undefined) slot.isPromised = true;
+    else listen(slot, done);
   }
 
   /**
@@ -187,7 +197,7 @@ export class WriteBuffer {
   }
 
   #commitSoon(): void {
-    if (this.#isCommitDue || this.#underWay.size > 0) return;
+    if (this.#isCommitDue || this.#underWay.size > 0 || this.#gathering.size === 0) return;
     this.#isCommitDue = true;
     this.#clock.endOfTurn(() => this.#commit());
   }
@@ -229,13 +239,32 @@ export class WriteBuffer {
       this.#failedCommits++;
       this.#onCommitFailed?.(error);
     }
-    if (this.#gathering.size > 0) this.#commitSoon();
+    const kept = error?.code === "disk-full" && !this.#isClosed ? this.#keepPromised(batch) : 0;
+    if (kept > 0) this.#clock.setTimer(retryMs, () => this.#commitSoon());
+    if (this.#gathering.size > kept) this.#commitSoon();
     for (const slot of batch.values()) tell(slot, error);
     if (this.#isIdle()) {
       const waiters = this.#idleWaiters;
       this.#idleWaiters = [];
       for (const resolve of waiters) resolve();
     }
+  }
+
+  /** Back to those that gather, unless a newer value of the key, which then holds the promise, is there already. */
+  #keepPromised(batch: Batch): number {
+    let kept = 0;
+    for (const [id, slot] of batch) {
+      if (!slot.isPromised) continue;
+      const newer = this.#gathering.get(id);
+      if (newer !== undefined) {
+        newer.isPromised = true;
+        continue;
+      }
+      this.#gathering.set(id, { ...slot, listener: undefined, more: undefined });
+      this.#queuedBytes += slot.bytes;
+      kept++;
+    }
+    return kept;
   }
 
   /** The newest waiting write of every key in the range, in key order. */
