@@ -1,7 +1,7 @@
 /**
  * A node's data directory: one node's, one process's, one format's.
  *
- *   cartwheel.json      what this is: the format's version and the engine
+ *   cartwheel.json      what this is: the format's version, the engine, and the cluster once its node belongs to one
  *   store/              the engine's files: data, and the node's own records, its identity among them
  *   lock-<hex>.sock     while a process has it open (`directory-lock.ts`)
  *
@@ -60,8 +60,10 @@ export interface DataDirectory {
   /** Where it is, with every link followed. */
   readonly path: string;
   readonly storage: StorageName;
-  /** Whether this opening made it. */
-  readonly isNew: boolean;
+  /** The cluster of which its node was a member when it last started; undefined before it was one. */
+  readonly cluster: string | undefined;
+  /** Notes that the store is a member's of this cluster, so that one that is gone is missed. */
+  remember(cluster: string): Promise<void>;
   /** Opens the store, once; its opener closes it before the directory. Throws `StorageError`. */
   openEngine(): StorageEngine;
   /** Gives the directory free for others. */
@@ -71,6 +73,7 @@ export interface DataDirectory {
 interface Description {
   readonly format: number;
   readonly storage: StorageName;
+  readonly cluster?: string;
 }
 
 const descriptionFile = "cartwheel.json";
@@ -95,7 +98,12 @@ export async function openDataDirectory(directory: string, options: DataDirector
     return {
       path,
       storage,
-      isNew: found === undefined,
+      cluster: found?.cluster,
+      async remember(cluster) {
+        // What is kept in memory is gone after every start, and missing it then would be no news.
+        if (cluster === found?.cluster || storage === "memory") return;
+        await writeDescription(path, { format: formatVersion, storage, cluster });
+      },
       openEngine: () => (storage === "memory" ? new MemoryEngine() : openLmdbEngine(join(path, storeDirectory))),
       close: () => lock.release(),
     };
@@ -136,7 +144,7 @@ async function readDescription(path: string): Promise<Description | undefined> {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw noAccess(path, error);
   }
-  const { format, storage } = parsedObject(text);
+  const { format, storage, cluster } = parsedObject(text);
   if (typeof format !== "number" || !Number.isInteger(format) || format < 1) {
     throw new DataDirectoryError(
       "damaged",
@@ -156,10 +164,10 @@ async function readDescription(path: string): Promise<Description | undefined> {
       `data directory ${path}: ${descriptionFile} names the engine ${JSON.stringify(storage)}, known are ${storageNames.join(" and ")}`,
     );
   }
-  return { format, storage: known };
+  return { format, storage: known, ...(typeof cluster === "string" && { cluster }) };
 }
 
-function parsedObject(text: string): { readonly format?: unknown; readonly storage?: unknown } {
+function parsedObject(text: string): { format?: unknown; storage?: unknown; cluster?: unknown } {
   try {
     const parsed: unknown = JSON.parse(text);
     return typeof parsed === "object" && parsed !== null ? parsed : {};

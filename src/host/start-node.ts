@@ -14,9 +14,8 @@ import type { NodeApi } from "../node/api.ts";
 import { Node } from "../node/node.ts";
 import { type Log, silentLog } from "../runtime/log.ts";
 import type { Address } from "../runtime/network.ts";
-import type { StorageEngine } from "../storage/engine.ts";
 import { MemoryEngine } from "../storage/memory-engine.ts";
-import { openDataDirectory, type StorageName } from "./data-directory.ts";
+import { type DataDirectory, openDataDirectory, type StorageName } from "./data-directory.ts";
 import { hostRuntime } from "./runtime.ts";
 import { softwareVersion } from "./software.ts";
 
@@ -77,7 +76,9 @@ export async function startNode(options: StartNodeOptions): Promise<RunningNode>
 async function open(options: StartNodeOptions, closers: Closers): Promise<RunningNode> {
   const log = options.log ?? silentLog;
   const limits = { ...defaultLimits, ...options.limits };
-  const engine = await openEngine(options, closers);
+  const directory = await openDirectory(options, closers);
+  const engine = directory === undefined ? new MemoryEngine() : directory.openEngine();
+  closers.push(() => engine.close());
   const http = await openHttp(options, limits, log);
   if (http !== undefined) closers.push((leftMs) => http.close(leftMs));
 
@@ -85,8 +86,9 @@ async function open(options: StartNodeOptions, closers: Closers): Promise<Runnin
     runtime: hostRuntime(log),
     engine,
     name: options.name,
-    zone: options.zone ?? "",
-    capacity: options.capacity ?? 1,
+    zone: options.zone,
+    capacity: options.capacity,
+    ...(directory?.cluster !== undefined && { expectCluster: directory.cluster }),
     listen: options.listen ?? "127.0.0.1:7400",
     ...(options.advertise !== undefined && { advertise: options.advertise }),
     http: http?.address ?? "",
@@ -100,25 +102,21 @@ async function open(options: StartNodeOptions, closers: Closers): Promise<Runnin
   // Before the web interface on the way in, after it on the way out: what it was asked may still need the node.
   closers.splice(closers.length - (http === undefined ? 0 : 1), 0, (leftMs) => node.stop(leftMs));
   await started(node, options.signal);
+  await directory?.remember(node.cluster().cluster);
 
   let stopping: Promise<void> | undefined;
   const stop = (): Promise<void> => (stopping ??= closeAll(closers));
   return { api: node, http: http?.address, stop, [Symbol.asyncDispose]: stop };
 }
 
-async function openEngine(options: StartNodeOptions, closers: Closers): Promise<StorageEngine> {
-  if (options.data === undefined && options.storage === "memory") {
-    const engine = new MemoryEngine();
-    closers.push(() => engine.close());
-    return engine;
-  }
+/** Undefined where everything is kept in memory. */
+async function openDirectory(options: StartNodeOptions, closers: Closers): Promise<DataDirectory | undefined> {
+  if (options.data === undefined && options.storage === "memory") return undefined;
   if (options.data === undefined) throw new TypeError("a node needs a data directory, unless its storage is memory");
   const storage = options.storage === undefined ? {} : { storage: options.storage };
   const directory = await openDataDirectory(options.data, storage);
   closers.push(() => directory.close());
-  const engine = directory.openEngine();
-  closers.push(() => engine.close());
-  return engine;
+  return directory;
 }
 
 async function openHttp(options: StartNodeOptions, limits: Limits, log: Log): Promise<HttpServer | undefined> {

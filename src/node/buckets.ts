@@ -8,6 +8,7 @@ import { type BucketChange, type BucketSettings, contradictionIn, parseBucketCha
 import { Backoff } from "../runtime/backoff.ts";
 import { Pause } from "../runtime/pause.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { StorageError } from "../storage/engine.ts";
 import type { BucketOutcome, BucketView, Failure } from "./api.ts";
 import type { Gossip } from "./gossip.ts";
 import type { Membership } from "./membership.ts";
@@ -62,7 +63,11 @@ export class Buckets {
       const refused = await this.#commit(bucket, before, parsed.change);
       return refused ?? { kind: "set", bucket: this.view(bucket) };
     } catch (error) {
-      return failure("storage-failed", `cannot store the properties of bucket "${bucket}": ${String(error)}`);
+      const isFull = error instanceof StorageError && error.code === "disk-full";
+      return failure(
+        isFull ? "disk-full" : "storage-failed",
+        `cannot store the properties of bucket "${bucket}": ${String(error)}`,
+      );
     }
   }
 

@@ -79,6 +79,8 @@ export interface NodeOptions {
   readonly settings: Partial<ClusterSettings>;
   readonly limits: Limits;
   readonly software: string;
+  /** The cluster of which this engine is known to be a member's: one that knows of none has lost what it held. */
+  readonly expectCluster?: string;
   /** The node found out that it must not go on; it serves nothing any more and is to be stopped. */
   readonly onEnded?: (error: NodeError) => void;
 }
@@ -188,6 +190,7 @@ export class Node implements NodeApi {
   async #start(): Promise<void> {
     const opened = await this.#membership.open();
     if (opened.kind === "refused") throw new NodeError("refused", opened.why);
+    if (opened.kind === "stranger") this.#mustBeNew();
     // Before anybody can ask for another one.
     this.#pledge.open();
     const listening = await this.#listen();
@@ -353,6 +356,13 @@ export class Node implements NodeApi {
     if (join.length === 0) return this.#membership.found();
     const outcome = await this.#joiner.join(join, addresses);
     if (outcome.kind === "refused") throw new NodeError("refused", `${this.name} cannot join: ${outcome.why}`);
+  }
+
+  #mustBeNew(): void {
+    const { expectCluster: cluster } = this.#options;
+    if (cluster === undefined) return;
+    const remedy = `start ${this.name} with an empty directory and --join, and it takes its place again`;
+    throw new NodeError("refused", `the store of a member of cluster ${cluster} is gone: ${remedy}`);
   }
 
   async #checkSeeds(): Promise<void> {

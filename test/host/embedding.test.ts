@@ -1,6 +1,9 @@
 /** A node inside another process: `import { startNode } from "cartwheel"`. */
 
 import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { type RunningNode, startNode } from "../../src/host/index.ts";
 
@@ -31,14 +34,30 @@ test("two embedded nodes are a cluster, and close with the scope they were opene
 
 test("what cannot start rejects with a sentence, and gives its ports and directory free", async () => {
   await using node = await startNode({ name: "n1", ...ports });
-  const join = [peerOf(node)];
-  await assert.rejects(startNode({ name: "n1", ...ports, join }), /the name n1 is taken by a member that is up/);
+  const seeds = [peerOf(node)];
+  await assert.rejects(startNode({ name: "n1", ...ports, join: seeds }), /the name n1 is taken by a member that is up/);
   await assert.rejects(startNode({ name: "n2", listen: ports.listen, http: false }), /needs a data directory/);
   const given = AbortSignal.abort(new Error("changed my mind"));
-  await assert.rejects(startNode({ name: "n2", ...ports, join, signal: given }), /changed my mind/);
+  await assert.rejects(startNode({ name: "n2", ...ports, join: seeds, signal: given }), /changed my mind/);
 });
 
 test("the package's own name leads to the same door", async () => {
   const name: string = "cartwheel";
   assert.equal(((await import(name)) as { startNode: unknown }).startNode, startNode);
+});
+
+test("a directory whose store is gone does not begin anew in silence, and zone and capacity need no repeating", async () => {
+  const data = await mkdtemp(join(tmpdir(), "cartwheel-embedding-"));
+  try {
+    const options = { name: "n1", listen: "127.0.0.1:0", http: false, data } as const;
+    await (await startNode({ ...options, zone: "a", capacity: 2 })).stop();
+    const again = await startNode(options);
+    const [member] = again.api.cluster().members;
+    assert.deepEqual([member?.zone, member?.capacity], ["a", 2]);
+    await again.stop();
+    await rm(join(data, "store"), { recursive: true });
+    await assert.rejects(startNode(options), /the store of a member of cluster [0-9a-f]{32} is gone/);
+  } finally {
+    await rm(data, { recursive: true, force: true });
+  }
 });
