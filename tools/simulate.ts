@@ -108,6 +108,8 @@ function totalsOf(report: Report, tookMs: number): Record<string, number> {
     "pairs of a read and a write it had to see": report.regularPairs,
     "acknowledged writes found at the end": report.durableWrites,
     "records checked on disks": report.recordsRead,
+    "copies on disks compared after exchanges": report.copiesCompared,
+    "keys that exchanges repaired after the faults": report.keysRepaired,
     "levels held against their bounds": report.gaugesRead,
     "unacknowledged writes that crashes took": report.lostWrites,
     events: report.events,

@@ -6,7 +6,7 @@ import { CommandFailed } from "./usage-error.ts";
 export interface Asked {
   /** The node's origin, `http://host:port`. */
   readonly url: string;
-  readonly method: "GET" | "PUT" | "DELETE";
+  readonly method: "GET" | "PUT" | "POST" | "DELETE";
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Uint8Array;

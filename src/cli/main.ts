@@ -9,6 +9,7 @@ import { membersCommand, ringCommand, statusCommand } from "./cluster-commands.t
 import { deleteCommand, getCommand, givenValue, putCommand, type Target } from "./data-commands.ts";
 import { environmentSource, fileSource } from "./option-sources.ts";
 import { type OptionName, type OptionSource, type OptionValues, options, readOptions } from "./options.ts";
+import { repairCommand } from "./repair-command.ts";
 import { exitStatus, UsageError } from "./usage-error.ts";
 
 type Values = Partial<OptionValues>;
@@ -95,10 +96,17 @@ const commands: readonly CommandLine[] = [
     options: ["url", "json"],
     run: (_, values) => ringCommand(view(values)),
   },
+  {
+    name: "repair",
+    help: "compare a node's partitions with all their owners, repair what differs, and wait for the end",
+    words: "",
+    options: ["url", "json"],
+    run: (_, values) => repairCommand(view(values)),
+  },
 ];
 
 /** Commands of the interface that later versions bring. */
-const later: readonly string[] = ["transfers", "hints", "repair", "plan", "leave", "remove", "bench"];
+const later: readonly string[] = ["transfers", "hints", "plan", "leave", "remove", "bench"];
 
 /** Runs a command line and answers the exit status. Throws what `report` turns into one line. */
 async function run(argv: readonly string[]): Promise<number> {

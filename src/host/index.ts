@@ -17,6 +17,8 @@ export type {
   MetricSample,
   NodeApi,
   PutRequest,
+  RepairRun,
+  RepairView,
   RingView,
   Version,
   WriteOutcome,

@@ -1,5 +1,6 @@
 /** This node's view of its cluster: who belongs to it, who owns what, where one key lives. */
 
+import type { RepairView } from "../node/api.ts";
 import { jsonResponse, type Operation, parameters } from "./openapi.ts";
 import { refuseQuery } from "./quorum-query.ts";
 import { jsonAnswer, type Route } from "./route.ts";
@@ -37,7 +38,34 @@ export function clusterRoutes(): readonly Route[] {
         return jsonAnswer(node.locate(request.params["bucket"] ?? "", request.params["key"] ?? ""));
       },
     },
+    {
+      method: "POST",
+      path: "/cluster/repair",
+      operation: startRepairOperation,
+      handle(request, node) {
+        refuseQuery(request.query);
+        node.startRepair();
+        return jsonAnswer(repairBody(node.repair()), 202);
+      },
+    },
+    {
+      method: "GET",
+      path: "/cluster/repair",
+      operation: repairOperation,
+      handle(request, node) {
+        refuseQuery(request.query);
+        return jsonAnswer(repairBody(node.repair()));
+      },
+    },
   ];
+}
+
+/** A repair as the interface shows it: the run under way is `lastRun`, too, not finished yet. */
+function repairBody({ running, lastRun }: RepairView): unknown {
+  if (lastRun === undefined) return { running, lastRun: null };
+  const { finishedMs, ...totals } = lastRun;
+  const finished = finishedMs === undefined ? null : new Date(finishedMs).toISOString();
+  return { running, lastRun: { ...totals, finished } };
 }
 
 const clusterOperation: Operation = {
@@ -60,4 +88,19 @@ const locateOperation: Operation = {
   tags: ["cluster"],
   parameters: [parameters.bucket, parameters.key],
   responses: { "200": jsonResponse("The place.", "Location") },
+};
+
+const startRepairOperation: Operation = {
+  operationId: "startRepair",
+  summary: "Compares this node's partitions with all their owners, and repairs what differs",
+  description: "Where a repair is under way already, it goes on.",
+  tags: ["cluster"],
+  responses: { "202": jsonResponse("It runs.", "Repair") },
+};
+
+const repairOperation: Operation = {
+  operationId: "repair",
+  summary: "The repair that runs, or the last one",
+  tags: ["cluster"],
+  responses: { "200": jsonResponse("What it has done so far.", "Repair") },
 };

@@ -41,6 +41,7 @@ export type SchemaName =
   | "Cluster"
   | "Ring"
   | "Location"
+  | "Repair"
   | "Bucket"
   | "Buckets"
   | "BucketChange"
@@ -102,6 +103,22 @@ export const schemas: { readonly [Name in SchemaName]: Shape } = {
     partition: whole,
     n: whole,
     preferenceList: listOf(exactly({ name: text, role: oneOf("owner", "fallback"), isUp: flag })),
+  }),
+  Repair: exactly({
+    running: flag,
+    lastRun: {
+      oneOf: [
+        { type: "null", description: "Nobody has asked for one since the node started." },
+        exactly({
+          partitionsCompared: { ...whole, description: "Once for each owner they were compared with." },
+          keysCompared: { ...whole, description: "Keys in parts of the hash trees that differed." },
+          keysRepaired: whole,
+          bytesSent: whole,
+          bytesReceived: whole,
+          finished: { oneOf: [{ type: "null" }, { type: "string", format: "date-time" }] },
+        }),
+      ],
+    },
   }),
   Bucket: exactly({ bucket: text, ...bucketProperties }),
   Buckets: exactly({ buckets: listOf({ $ref: "#/components/schemas/Bucket" }) }),

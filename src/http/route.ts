@@ -24,7 +24,7 @@ export interface HttpAnswer {
 }
 
 export interface Route {
-  readonly method: "GET" | "PUT" | "DELETE";
+  readonly method: "GET" | "PUT" | "POST" | "DELETE";
   /** With `{name}` for each parameter, as OpenAPI writes it. GET answers HEAD, too. */
   readonly path: string;
   readonly operation: Operation;

@@ -148,6 +148,26 @@ export interface BucketView extends BucketSettings {
 
 export type BucketOutcome = { readonly kind: "set"; readonly bucket: BucketView } | Failure;
 
+/** How a comparison of this node's partitions with all their owners goes, or went. */
+export interface RepairView {
+  readonly running: boolean;
+  /** The run under way, else the last one; undefined where nobody has asked for one since the start. */
+  readonly lastRun: RepairRun | undefined;
+}
+
+export interface RepairRun {
+  /** Partitions compared, once for each owner they were compared with. */
+  readonly partitionsCompared: number;
+  /** Keys looked at one by one: those in parts of hash trees that differed. */
+  readonly keysCompared: number;
+  /** Keys of which one side or both got a newer state. */
+  readonly keysRepaired: number;
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
+  /** Wall time in ms since 1970; undefined while it runs. */
+  readonly finishedMs: number | undefined;
+}
+
 /** A number that only grows, or a level, read when somebody asks. */
 export interface MetricSample {
   readonly name: string;
@@ -172,5 +192,8 @@ export interface NodeApi {
   ring(): RingView;
   locate(bucket: string, key: string): LocateView;
   history(): readonly HistoryEvent[];
+  /** Starts to compare this node's partitions with all their owners (§4.7), unless that is under way. */
+  startRepair(): void;
+  repair(): RepairView;
   metrics(): readonly MetricSample[];
 }

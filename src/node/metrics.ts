@@ -3,6 +3,7 @@
 import type { RpcCounters } from "../rpc/counters.ts";
 import type { StorageEngine } from "../storage/engine.ts";
 import type { WriteBuffer } from "../storage/write-buffer.ts";
+import type { AntiEntropyCounts } from "./anti-entropy.ts";
 import type { MetricSample } from "./api.ts";
 import type { NodeCounters } from "./counters.ts";
 
@@ -18,6 +19,9 @@ export interface Measured {
   readonly membersUp: number;
   readonly voices: number;
   readonly ringVersion: number;
+  readonly exchanges: AntiEntropyCounts;
+  readonly treeBytes: number;
+  readonly areTreesBuilt: boolean;
 }
 
 type Row = readonly [
@@ -82,8 +86,25 @@ function rows(measured: Measured): readonly Row[] {
     ["members_up", "gauge", "Members this node can reach, itself included.", measured.membersUp],
     ["voices", "gauge", "Seats for which this node's answers count.", measured.voices],
     ["ring_version", "gauge", "Lamport time of the newest change of placement.", measured.ringVersion],
+    ["hash_tree_bytes", "gauge", "Memory the hash trees take.", measured.treeBytes],
+    ["hash_trees_built", "gauge", "1 once every hash tree can be compared.", measured.areTreesBuilt ? 1 : 0],
+    ...exchangeRows(measured.exchanges),
     ...rpcRows("outgoing", measured.outgoing),
     ...rpcRows("incoming", measured.incoming),
+  ];
+}
+
+function exchangeRows({ outcomes, totals }: AntiEntropyCounts): readonly Row[] {
+  const bytes = "Bytes of exchanges that this node began.";
+  return [
+    ...Object.entries(outcomes).map(([outcome, value]): Row => {
+      return ["exchanges_total", "counter", "Exchanges this node began, by how they ended.", value, { outcome }];
+    }),
+    ["exchanged_partitions_total", "counter", "Partitions compared with an owner.", totals.partitionsCompared],
+    ["exchanged_keys_total", "counter", "Keys compared one by one.", totals.keysCompared],
+    ["exchange_repairs_total", "counter", "Keys that an exchange brought up to date.", totals.keysRepaired],
+    ["exchange_bytes_total", "counter", bytes, totals.bytesSent, { to: "peer" }],
+    ["exchange_bytes_total", "counter", bytes, totals.bytesReceived, { to: "here" }],
   ];
 }
 

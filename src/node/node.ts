@@ -7,19 +7,20 @@
  */
 
 import type { NodeId } from "../core/ids.ts";
-import type { Limits } from "../core/limits.ts";
 import type { HistoryEvent } from "../core/membership/event.ts";
-import type { BucketChange, ClusterSettings } from "../core/settings.ts";
+import type { Ring } from "../core/ring/ring.ts";
+import type { BucketChange } from "../core/settings.ts";
 import { Peers } from "../rpc/peers.ts";
 import { type Requester, Server } from "../rpc/server.ts";
 import type { Address } from "../runtime/network.ts";
 import { Pause } from "../runtime/pause.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { TaskGroup } from "../runtime/task-group.ts";
-import type { StorageEngine, StorageError } from "../storage/engine.ts";
+import type { StorageError } from "../storage/engine.ts";
 import { openMetaStore } from "../storage/meta-store.ts";
 import { WriteBuffer } from "../storage/write-buffer.ts";
 import type { Hello, Request } from "../wire/message.ts";
+import { AntiEntropy } from "./anti-entropy.ts";
 import type {
   BucketOutcome,
   BucketView,
@@ -31,6 +32,7 @@ import type {
   MetricSample,
   NodeApi,
   PutRequest,
+  RepairView,
   RingView,
   WriteOutcome,
 } from "./api.ts";
@@ -48,6 +50,8 @@ import { Membership } from "./membership.ts";
 import { MembershipService } from "./membership-service.ts";
 import { metricSamples } from "./metrics.ts";
 import { NodeError } from "./node-error.ts";
+import type { NodeOptions } from "./node-options.ts";
+import { reasonToRefuse, supersededBy } from "./peer-admission.ts";
 import { PeerService } from "./peer-service.ts";
 import { PlacementChange } from "./placement-change.ts";
 import { Pledge } from "./pledge.ts";
@@ -55,35 +59,11 @@ import { Presence } from "./presence.ts";
 import { Replica } from "./replica.ts";
 import { Seats } from "./seats.ts";
 import { SelfDescription } from "./self-description.ts";
+import { Trees } from "./trees.ts";
 import { clusterView, emptyClusterView, locateView, ringView, type Seen } from "./views.ts";
 
 /** How long requests under way may take to finish once the node is told to stop, in ms. */
 const defaultGraceMs = 10_000;
-
-export interface NodeOptions {
-  readonly runtime: Runtime;
-  /** Opened for this node alone; whoever opened it closes it after `stop`. */
-  readonly engine: StorageEngine;
-  /** For people; unique in the cluster. */
-  readonly name: string;
-  readonly zone?: string | undefined;
-  readonly capacity?: number | undefined;
-  /** Where peers are listened to. */
-  readonly listen: Address;
-  /** Where others reach it, if that differs. */
-  readonly advertise?: Address | undefined;
-  /** Where its HTTP interface is, for others to know; empty if it has none. */
-  readonly http: Address | "";
-  /** Members to ask for admission at the first start; empty founds a cluster. Later they are seeds of gossip. */
-  readonly join: readonly Address[];
-  readonly settings: Partial<ClusterSettings>;
-  readonly limits: Limits;
-  readonly software: string;
-  /** The cluster of which this engine is known to be a member's: one that knows of none has lost what it held. */
-  readonly expectCluster?: string;
-  /** The node found out that it must not go on; it serves nothing any more and is to be stopped. */
-  readonly onEnded?: (error: NodeError) => void;
-}
 
 export class Node implements NodeApi {
   readonly name: string;
@@ -108,6 +88,8 @@ export class Node implements NodeApi {
   readonly #buckets: Buckets;
   readonly #peerService: PeerService;
   readonly #membershipService: MembershipService;
+  readonly #trees: Trees;
+  readonly #antiEntropy: AntiEntropy;
   #isServing = false;
   #isStopping = false;
   #hasEnded = false;
@@ -120,12 +102,16 @@ export class Node implements NodeApi {
     this.name = options.name;
     this.#tasks = new TaskGroup(log);
     const meta = openMetaStore(engine, runtime.checksum);
-    const onCommitFailed = (error: StorageError): void => {
+    const onCommitFailed = (error: StorageError, keys: readonly Uint8Array[]): void => {
       replica.endRun();
+      this.#trees.mayHaveReverted(keys);
       if (error.code !== "disk-full") this.#end(new NodeError("storage-failed", `the store failed: ${error.message}`));
     };
     this.#buffer = new WriteBuffer({ engine, clock, limitBytes: limits.writeBufferBytes, onCommitFailed });
-    const replica = new Replica({ runtime, buffer: this.#buffer, limits, counters: this.#counters });
+    const counters = this.#counters;
+    const ring = (): Ring => membership.ring;
+    this.#trees = new Trees({ clock, log, checksum: runtime.checksum, buffer: this.#buffer, counters, ring });
+    const replica = new Replica({ runtime, buffer: this.#buffer, limits, counters, states: this.#trees });
 
     const { name, zone, capacity, settings, software } = options;
     this.#membership = new Membership(runtime, meta, { name, zone, capacity, settings, software });
@@ -151,7 +137,7 @@ export class Node implements NodeApi {
     this.#presence = new Presence(runtime, membership, this.#peers);
     this.#description = new SelfDescription(runtime, membership, this.#seats);
     membership.onChange(() => {
-      if (membership.isReplaced) this.#end(new NodeError("superseded", this.#supersededBy()));
+      if (membership.isReplaced) this.#end(new NodeError("superseded", supersededBy(membership)));
     });
 
     this.#node = {
@@ -163,7 +149,7 @@ export class Node implements NodeApi {
       get self() {
         return membership.self;
       },
-      ring: () => membership.ring,
+      ring,
       voice: ({ partition }, n) => this.#seats.voice(partition, n),
       isOpen: (bucket) => this.#isServing && !this.#pledge.forbids(bucket),
       ringDiffers: (from) => this.#gossip.gossipNow(from),
@@ -172,6 +158,7 @@ export class Node implements NodeApi {
     this.#clients = new ClientRequests(this.#node, this.#coordinator, membership);
     this.#buckets = new Buckets(runtime, membership, this.#gossip, this.#changes);
     this.#peerService = new PeerService(this.#node, this.#coordinator);
+    this.#antiEntropy = new AntiEntropy(this.#node, this.#trees, this.#buffer);
     const sponsor = new Sponsor(runtime, membership, this.#peers, this.#changes);
     const { changes, gossip, tasks } = { changes: this.#changes, gossip: this.#gossip, tasks: this.#tasks };
     this.#membershipService = new MembershipService({ membership, gossip, changes, sponsor, tasks });
@@ -199,11 +186,13 @@ export class Node implements NodeApi {
     else this.#tasks.run("looking at the seeds", () => this.#checkSeeds());
     if (this.#isStopping) throw new NodeError("stopped", `${this.name} was stopped before it was a member`);
     await this.#seats.open();
+    this.#trees.start();
     this.#isServing = !this.#membership.isReplaced && !this.#hasEnded && !this.#isStopping;
     await this.#description.start(addresses);
     this.#gossip.start();
     this.#changes.start();
     this.#presence.start();
+    this.#antiEntropy.start();
     await this.#gossip.spread();
     const { self, cluster, incarnation, ring } = this.#membership;
     const fields = { node: self, cluster, incarnation, members: ring.members.size, voices: this.#seats.count };
@@ -219,10 +208,12 @@ export class Node implements NodeApi {
     this.#isStopping = true;
     this.#joiner.stop();
     this.#buckets.stop();
+    const exchanging = this.#antiEntropy.stop();
     await this.#finishRequests(graceMs);
     await Promise.all([this.#gossip.stop(), this.#changes.stop(), this.#presence.stop(), this.#description.stop()]);
     await this.#server.stop();
     this.#peers.stop();
+    await exchanging;
     await this.#tasks.close();
     await this.#seats.stop();
     await this.#buffer.close();
@@ -281,6 +272,14 @@ export class Node implements NodeApi {
     return this.#membership.history;
   }
 
+  startRepair(): void {
+    this.#antiEntropy.repair();
+  }
+
+  repair(): RepairView {
+    return this.#antiEntropy.view();
+  }
+
   metrics(): readonly MetricSample[] {
     const members = this.#membership.isMember ? [...this.#membership.ring.members.keys()] : [];
     return metricSamples({
@@ -295,6 +294,9 @@ export class Node implements NodeApi {
       membersUp: members.filter((node) => this.#presence.isUp(node)).length,
       voices: this.#seats.count,
       ringVersion: this.#membership.ringVersion,
+      exchanges: this.#antiEntropy.counts,
+      treeBytes: this.#trees.bytes,
+      areTreesBuilt: members.length > 0 && this.#trees.areBuilt,
     });
   }
 
@@ -303,28 +305,23 @@ export class Node implements NodeApi {
       case "replica-get":
       case "replica-put":
       case "coordinate-get":
-      case "coordinate-write": {
-        const why = this.#reasonToRefuse(from.hello);
-        if (why === undefined) this.#peerService.serve(request, from);
-        else from.reply(refusal(this.#membership.ringVersion, why.code, why.detail), request.id);
+      case "coordinate-write":
+        if (this.#admits(request, from)) this.#peerService.serve(request, from);
         return;
-      }
+      case "compare-trees":
+      case "compare-nodes":
+      case "list-keys":
+        if (this.#admits(request, from)) this.#antiEntropy.serve(request, from);
+        return;
       default:
         this.#membershipService.serve(request, from);
     }
   }
 
-  /** Data is for members that are who they were when they joined. */
-  #reasonToRefuse({
-    node,
-    incarnation,
-    name,
-  }: Hello): { code: "not-ready" | "superseded"; detail: string } | undefined {
-    if (!this.#isServing) return { code: "not-ready", detail: `${this.name} is starting or stopping` };
-    const member = this.#membership.ring.members.get(node);
-    if (member === undefined || member.incarnation === incarnation) return undefined;
-    if (!this.#membership.isSuperseded(node, incarnation)) return undefined;
-    return { code: "superseded", detail: `another process has taken the place of this ${name}` };
+  #admits(request: Request, from: Requester): boolean {
+    const why = reasonToRefuse(this.#membership, this.#isServing, from.hello);
+    if (why !== undefined) from.reply(refusal(this.#membership.ringVersion, why.code, why.detail), request.id);
+    return why === undefined;
   }
 
   #hello(): Hello {
@@ -369,12 +366,6 @@ export class Node implements NodeApi {
     const { limits, join } = this.#options;
     const foreign = await foreignSeed(this.#runtime, limits, this.#membership, join);
     if (foreign !== undefined) this.#end(new NodeError("wrong-cluster", foreign));
-  }
-
-  #supersededBy(): string {
-    const { self, incarnation, ring } = this.#membership;
-    const now = ring.members.get(self)?.incarnation;
-    return `${this.name} took its place again with another directory (${now}); this one (${incarnation}) must not be used`;
   }
 
   /** Serves nothing from now on, and says so. */

@@ -38,6 +38,7 @@ import { decodeRecord, encodeRecord, type KeyRecord } from "../wire/record.ts";
 import { verifyValues } from "../wire/state-codec.ts";
 import type { NodeCounters } from "./counters.ts";
 import type { KeyPlace } from "./key-place.ts";
+import type { StoredStates } from "./trees.ts";
 
 /** A replica's reason not to do what it was asked. Nothing has happened. */
 export interface ReplicaRefusal {
@@ -76,13 +77,22 @@ export class Replica {
   readonly #buffer: WriteBuffer;
   readonly #limits: Limits;
   readonly #counters: NodeCounters;
+  readonly #states: StoredStates;
   readonly #actors: ActorSource;
 
-  constructor(options: { runtime: Runtime; buffer: WriteBuffer; limits: Limits; counters: NodeCounters }) {
+  constructor(options: {
+    runtime: Runtime;
+    buffer: WriteBuffer;
+    limits: Limits;
+    counters: NodeCounters;
+    /** Hears of every state that is stored. */
+    states: StoredStates;
+  }) {
     this.#runtime = options.runtime;
     this.#buffer = options.buffer;
     this.#limits = options.limits;
     this.#counters = options.counters;
+    this.#states = options.states;
     this.#actors = new ActorSource(options.runtime.random.bytes(runBytes));
   }
 
@@ -122,7 +132,7 @@ export class Replica {
     const full = this.#refuseIfFull();
     if (full !== undefined) return full;
     const state = this.#bounded(merged);
-    this.#store(place, { mint: held?.mint, state }, listener);
+    this.#store(place, held, { mint: held?.mint, state }, listener);
     return { kind: "state", state };
   }
 
@@ -150,7 +160,7 @@ export class Replica {
       const tooLarge = this.#refuseIfTooLarge(place, state);
       if (tooLarge !== undefined) return tooLarge;
     }
-    this.#store(place, { mint: record, state }, listener);
+    this.#store(place, held, { mint: record, state }, listener);
     return { kind: "written", dot, modified, state };
   }
 
@@ -177,8 +187,14 @@ export class Replica {
     return { kind: "refused", code: "corrupt", detail: `the stored record of ${describe(place)} is damaged: ${why}` };
   }
 
-  #store(place: KeyPlace, held: KeyRecord, listener: DurableListener | undefined): void {
-    this.#buffer.put(place.storeKey, encodeRecord(held, place.storeKey.bytes, this.#runtime.checksum), listener);
+  #store(
+    place: KeyPlace,
+    before: KeyRecord | undefined,
+    after: KeyRecord,
+    listener: DurableListener | undefined,
+  ): void {
+    this.#buffer.put(place.storeKey, encodeRecord(after, place.storeKey.bytes, this.#runtime.checksum), listener);
+    this.#states.stored(place, before?.state, after.state);
   }
 
   /** Tells the listener when a state that need not change is on disk. */

@@ -13,6 +13,9 @@ const asks: Readonly<Record<Request["kind"], true>> = {
   "prepare-change": true,
   "change-inquiry": true,
   "change-outcome": true,
+  "compare-trees": true,
+  "compare-nodes": true,
+  "list-keys": true,
   ping: true,
 };
 const answers: Readonly<Record<Answer["kind"], true>> = {
@@ -24,6 +27,8 @@ const answers: Readonly<Record<Answer["kind"], true>> = {
   "gossip-answer": true,
   "join-answer": true,
   "change-outcome": true,
+  "hashes-compared": true,
+  "keys-listed": true,
   done: true,
 };
 const requestKinds: ReadonlySet<string> = new Set(Object.keys(asks));

@@ -9,6 +9,7 @@
 import type { BucketSettings } from "../core/settings.ts";
 import { checkBounds } from "./checkers/bounds.ts";
 import { checkCausality } from "./checkers/causality.ts";
+import { checkConvergence } from "./checkers/convergence.ts";
 import { checkDisk } from "./checkers/disks.ts";
 import { checkDurability } from "./checkers/durability.ts";
 import { checkHonestAnswers } from "./checkers/honest-answers.ts";
@@ -43,6 +44,10 @@ export interface Report {
   /** Acknowledged writes looked for at the end. */
   readonly durableWrites: number;
   readonly recordsRead: number;
+  /** Copies on disks held against each other after exchanges, before any read. */
+  readonly copiesCompared: number;
+  /** Keys that exchanges repaired once all was healed. */
+  readonly keysRepaired: number;
   readonly gaugesRead: number;
   /** Writes that crashes took from the disks before they were acknowledged. */
   readonly lostWrites: number;
@@ -84,6 +89,8 @@ class Run {
   #regularPairs = 0;
   #durableWrites = 0;
   #recordsRead = 0;
+  #copiesCompared = 0;
+  #keysRepaired = 0;
   #gaugesRead = 0;
 
   constructor({ seed, surroundings, build, tell, adjust }: RunOptions) {
@@ -99,6 +106,7 @@ class Run {
     if (!(await this.#found())) return;
     await this.#safety();
     if (!(await this.#heal())) return;
+    if (!(await this.#converge())) return;
     await this.#liveness();
     this.#judge();
   }
@@ -115,6 +123,8 @@ class Run {
       regularPairs: this.#regularPairs,
       durableWrites: this.#durableWrites,
       recordsRead: this.#recordsRead,
+      copiesCompared: this.#copiesCompared,
+      keysRepaired: this.#keysRepaired,
       gaugesRead: this.#gaugesRead,
       lostWrites: this.#cluster.members.reduce((sum, { machine }) => sum + machine.disk.lostWrites, 0),
       events,
@@ -194,6 +204,17 @@ class Run {
     if (!(await this.#isSoon("a healed cluster is whole again", () => this.#isWhole(), mostHealingMs))) return false;
     // What was under way when the faults ended has to end, too.
     await this.#simulation.run(this.#plan.limits.requestTimeoutMs + 5000);
+    return true;
+  }
+
+  /** Has every node compare what it holds with the other owners; before any read, all must hold the same then. */
+  async #converge(): Promise<boolean> {
+    const nodes = this.#cluster.members.flatMap(({ node }) => node ?? []);
+    for (const node of nodes) node.startRepair();
+    const isOver = (): boolean => nodes.every((node) => !node.repair().running);
+    if (!(await this.#isSoon("exchanges end", isOver, mostHealingMs))) return false;
+    for (const node of nodes) this.#keysRepaired += node.repair().lastRun?.keysRepaired ?? 0;
+    this.#copiesCompared += checkConvergence(this.#cluster, this.#journal);
     return true;
   }
 

@@ -39,8 +39,8 @@ export interface WriteBufferOptions {
   readonly limitBytes: number;
   /** A commit takes no more than this many bytes, save for a single write that is larger. */
   readonly batchBytes?: number;
-  /** A commit failed: called before its listeners are. */
-  readonly onCommitFailed?: (error: StorageError) => void;
+  /** A commit failed: called before its listeners are, with the keys that may have gone back to what they were. */
+  readonly onCommitFailed?: (error: StorageError, keys: readonly Uint8Array[]) => void;
 }
 
 /** What a waiting write costs in memory beside its bytes, roughly. */
@@ -68,7 +68,7 @@ export class WriteBuffer {
   readonly #clock: Clock;
   readonly #limitBytes: number;
   readonly #batchBytes: number;
-  readonly #onCommitFailed: ((error: StorageError) => void) | undefined;
+  readonly #onCommitFailed: WriteBufferOptions["onCommitFailed"];
 
   /** Writes of which no commit knows yet. */
   #gathering: Batch = new Map();
@@ -237,7 +237,10 @@ export class WriteBuffer {
       this.#commits++;
     } else {
       this.#failedCommits++;
-      this.#onCommitFailed?.(error);
+      this.#onCommitFailed?.(
+        error,
+        [...batch.values()].map(({ key }) => key),
+      );
     }
     const kept = error?.code === "disk-full" && !this.#isClosed ? this.#keepPromised(batch) : 0;
     if (kept > 0) this.#clock.setTimer(retryMs, () => this.#commitSoon());

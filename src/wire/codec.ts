@@ -23,6 +23,18 @@ import {
   writeWriteAnswer,
 } from "./coordinate-codec.ts";
 import {
+  readCompareNodes,
+  readCompareTrees,
+  readHashesCompared,
+  readKeysListed,
+  readListKeys,
+  writeCompareNodes,
+  writeCompareTrees,
+  writeHashesCompared,
+  writeKeysListed,
+  writeListKeys,
+} from "./exchange-codec.ts";
+import {
   readChangeInquiry,
   readChangeOutcome,
   readGossip,
@@ -76,6 +88,11 @@ export const kindBytes: Readonly<Record<Message["kind"], number>> = {
   "prepare-change": 66,
   "change-inquiry": 67,
   "change-outcome": 68,
+  "compare-trees": 80,
+  "compare-nodes": 81,
+  "hashes-compared": 82,
+  "list-keys": 83,
+  "keys-listed": 84,
 };
 
 /**
@@ -140,6 +157,21 @@ export function encodeMessage(head: ByteWriter, bodies: Uint8Array[], message: M
     case "change-outcome":
       writeChangeOutcome(head, message);
       return;
+    case "compare-trees":
+      writeCompareTrees(head, message);
+      return;
+    case "compare-nodes":
+      writeCompareNodes(head, message);
+      return;
+    case "hashes-compared":
+      writeHashesCompared(head, message);
+      return;
+    case "list-keys":
+      writeListKeys(head, message);
+      return;
+    case "keys-listed":
+      writeKeysListed(head, message);
+      return;
     case "ping":
     case "done":
       return;
@@ -193,6 +225,16 @@ export function decodeMessage(head: ByteReader, bodies: ByteReader): Message {
       return readChangeInquiry(head, id);
     case kindBytes["change-outcome"]:
       return readChangeOutcome(head, id);
+    case kindBytes["compare-trees"]:
+      return readCompareTrees(head, id);
+    case kindBytes["compare-nodes"]:
+      return readCompareNodes(head, id);
+    case kindBytes["hashes-compared"]:
+      return readHashesCompared(head, id);
+    case kindBytes["list-keys"]:
+      return readListKeys(head, id);
+    case kindBytes["keys-listed"]:
+      return readKeysListed(head, id);
     case kindBytes.ping:
       return { kind: "ping", id };
     case kindBytes.done:

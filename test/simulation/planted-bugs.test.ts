@@ -324,3 +324,11 @@ test("a replica whose disk changes values is caught, as what nobody wrote or by 
     })),
     busy([["kill", 1000]]),
   ));
+
+test("a repair that compares nothing is caught by convergence", () =>
+  caught(
+    ["convergence"],
+    withDoor((node) => ({ startRepair: () => {}, repair: () => ({ ...node.repair(), running: false }) })),
+    // Many keys, so that no read comes by to repair what a split kept apart.
+    busy([["split", 600]], { keysPerBucket: 6 }),
+  ));

@@ -9,7 +9,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { crc32 } from "node:zlib";
 import type { Sibling } from "../../src/core/causality/sibling-set.ts";
-import type { ActorId, NodeId } from "../../src/core/ids.ts";
+import type { ActorId, NodeId, PartitionId } from "../../src/core/ids.ts";
 import { defaultLimits } from "../../src/core/limits.ts";
 import type { HistoryEvent } from "../../src/core/membership/event.ts";
 import type { NodeRecord } from "../../src/core/membership/node-record.ts";
@@ -85,6 +85,7 @@ const record: NodeRecord = {
 };
 const history = [{ author: n1, events: 2, last: 2 }];
 const recordDigest = [{ node: n2, incarnation: `2-${n1}`, version: 1_700_000_002_000 }];
+const tree = { partition: 300 as PartitionId, n: 3 };
 const key = { ringVersion: 2, bucket: "carts", key: "Grüße/42" };
 
 const messages: Readonly<Record<string, Message>> = {
@@ -216,6 +217,33 @@ const messages: Readonly<Record<string, Message>> = {
     outcome: "undecided",
     events: [],
   },
+  "compare-trees": {
+    kind: "compare-trees",
+    id: 29,
+    ringVersion: 2,
+    trees: [
+      { ...tree, root: { hi: 0x01234567, lo: 0x89abcdef } },
+      { partition: 0 as PartitionId, n: 1, root: { hi: 0, lo: 0 } },
+    ],
+  },
+  "compare-nodes": {
+    kind: "compare-nodes",
+    id: 30,
+    ringVersion: 2,
+    tree,
+    level: 2,
+    nodes: [
+      { index: 255, children: Array.from({ length: 16 }, (_, i) => ({ hi: i === 3 ? 7 : 0, lo: i === 15 ? 9 : 0 })) },
+    ],
+  },
+  "hashes-compared": { kind: "hashes-compared", id: 31, differing: [0, 4095] },
+  "list-keys": { kind: "list-keys", id: 32, ringVersion: 2, tree, leaves: [0, 4095], after: Uint8Array.of(2, 1) },
+  "keys-listed": {
+    kind: "keys-listed",
+    id: 33,
+    keys: [{ bucket: "carts", key: "Grüße/42", digest: { hi: 0xfedcba98, lo: 0x76543210 } }],
+  },
+  "keys-listed in part": { kind: "keys-listed", id: 34, keys: [], until: Uint8Array.of(2, 1, 255) },
 };
 
 function frameOf(message: Message): string {

@@ -4,7 +4,7 @@
  */
 
 import fc from "fast-check";
-import type { NodeId } from "../../src/core/ids.ts";
+import type { NodeId, PartitionId } from "../../src/core/ids.ts";
 import type { HistoryEvent } from "../../src/core/membership/event.ts";
 import type { NodeRecord } from "../../src/core/membership/node-record.ts";
 import type { Quorum } from "../../src/core/settings.ts";
@@ -122,6 +122,11 @@ const refusals: Readonly<Record<Refusal["code"], true>> = {
   "unknown-request": true,
 };
 const refusalCodes = Object.keys(refusals) as Refusal["code"][];
+
+const anyPartition = fc.nat(65535).map((id) => id as PartitionId);
+const anyCopies = fc.integer({ min: 1, max: 16 });
+const anyTree = fc.record({ partition: anyPartition, n: anyCopies });
+const anyHash = fc.record({ hi: fc.nat(0xffff_ffff), lo: fc.nat(0xffff_ffff) });
 
 type Of<K extends Message["kind"]> = Extract<Message, { kind: K }>;
 const kind = <K extends Message["kind"]>(name: K): fc.Arbitrary<K> => fc.constant(name);
@@ -280,6 +285,48 @@ export const anyMessage: { readonly [K in Message["kind"]]: fc.Arbitrary<Of<K>> 
     outcome: fc.constantFrom("committed" as const, "aborted" as const, "undecided" as const),
     events: anyEvents,
   }),
+  "compare-trees": fc.record({
+    kind: kind("compare-trees"),
+    id: anyId,
+    ringVersion: anyNumber,
+    trees: fc.array(fc.record({ partition: anyPartition, n: anyCopies, root: anyHash }), { maxLength: 20 }),
+  }),
+  "compare-nodes": fc.record({
+    kind: kind("compare-nodes"),
+    id: anyId,
+    ringVersion: anyNumber,
+    tree: anyTree,
+    level: fc.constant(2),
+    nodes: fc.array(
+      fc.record({
+        index: fc.nat(255),
+        children: fc.array(fc.oneof(fc.constant({ hi: 0, lo: 0 }), anyHash), { minLength: 16, maxLength: 16 }),
+      }),
+      { maxLength: 5 },
+    ),
+  }),
+  "hashes-compared": fc.record({
+    kind: kind("hashes-compared"),
+    id: anyId,
+    differing: fc.array(fc.nat(65535), { maxLength: 20 }),
+  }),
+  "list-keys": fc.record({
+    kind: kind("list-keys"),
+    id: anyId,
+    ringVersion: anyNumber,
+    tree: anyTree,
+    leaves: fc.array(fc.nat(4095), { maxLength: 20 }),
+    after: fc.uint8Array({ maxLength: 1200 }),
+  }),
+  "keys-listed": partly<Of<"keys-listed">, "until">(
+    {
+      kind: kind("keys-listed"),
+      id: anyId,
+      keys: fc.array(fc.record({ bucket: anyBucket, key: anyKey, digest: anyHash }), { maxLength: 10 }),
+      until: fc.uint8Array({ maxLength: 1200 }),
+    },
+    ["until"],
+  ),
 };
 
 export const messageKinds = Object.keys(anyMessage) as Message["kind"][];

@@ -1,0 +1,40 @@
+/** `cartwheel repair`: has a node compare its partitions with all their owners, and shows how far it is. */
+
+import { setTimeout as sleep } from "node:timers/promises";
+import type { RepairView } from "../node/api.ts";
+import type { ViewOptions } from "./cluster-commands.ts";
+import { ask, askJson, refused } from "./http-client.ts";
+import { exitStatus } from "./usage-error.ts";
+
+/** How often the node is asked, in ms. */
+const everyMs = 200;
+const path = "/cluster/repair";
+
+/** As `/cluster/repair` has it. */
+type Progress = Pick<RepairView, "running"> & {
+  readonly lastRun: (Omit<NonNullable<RepairView["lastRun"]>, "finishedMs"> & { readonly finished: unknown }) | null;
+};
+
+/** Starts a repair, or joins the one that runs, and waits until it is over. */
+export async function repairCommand({ url, json }: ViewOptions): Promise<number> {
+  const started = await ask({ url, method: "POST", path });
+  if (started.status !== 202) throw refused(started);
+  let progress = JSON.parse(started.body.toString()) as Progress;
+  let shown = "";
+  while (progress.running) {
+    await sleep(everyMs);
+    progress = (await askJson(url, path)) as Progress;
+    const line = lineOf(progress);
+    if (progress.running && line !== shown && process.stderr.isTTY) process.stderr.write(`${line}\n`);
+    shown = line;
+  }
+  process.stdout.write(`${json ? JSON.stringify(progress, undefined, 2) : lineOf(progress)}\n`);
+  return exitStatus.done;
+}
+
+function lineOf({ running, lastRun }: Progress): string {
+  if (lastRun === null) return "nothing compared";
+  const { partitionsCompared, keysCompared, keysRepaired, bytesSent, bytesReceived } = lastRun;
+  const done = `${partitionsCompared} partitions compared, ${keysCompared} keys looked at, ${keysRepaired} repaired`;
+  return `${running ? "so far " : ""}${done}; ${bytesSent} bytes sent, ${bytesReceived} received`;
+}

@@ -1,0 +1,158 @@
+/**
+ * When hash trees are compared, and with whom (§4.7): every ten seconds or so with one random owner that this node
+ * shares partitions with, and on demand with all of them, one after the other.
+ *
+ * It is how copies come to agree that nobody reads: what a write missed while a node was away, and what a lost disk
+ * held. A node without a voice takes part like any other, and is filled; it gains no voice by that.
+ *
+ * One exchange at a time begins here, so that what it costs is bounded whatever the number of owners; the other side
+ * answers as many as come.
+ */
+
+import type { NodeId } from "../core/ids.ts";
+import type { Requester } from "../rpc/server.ts";
+import { Pause } from "../runtime/pause.ts";
+import { TaskGroup } from "../runtime/task-group.ts";
+import { Ticker } from "../runtime/ticker.ts";
+import { TurnTaking } from "../runtime/turn-taking.ts";
+import type { WriteBuffer } from "../storage/write-buffer.ts";
+import type { RepairView } from "./api.ts";
+import type { Coordination } from "./coordination.ts";
+import { Exchange, type ExchangeOutcome, type ExchangeTotals, sharedTrees } from "./exchange.ts";
+import { type ExchangeRequest, ExchangeService } from "./exchange-service.ts";
+import { LeafScan } from "./leaf-scan.ts";
+import type { Trees } from "./trees.ts";
+
+/** Mean time between two exchanges that nobody asked for, in ms. */
+const everyMs = 10_000;
+/** A repair that was asked for waits so long, in all, for owners that are not ready, in ms. */
+const patienceMs = 60_000;
+/** It asks an owner again after this, in ms. */
+const retryMs = 250;
+/** An owner that can be reached, and with which an exchange breaks off, is tried so many times. */
+const mostAttempts = 3;
+
+export interface AntiEntropyCounts {
+  readonly outcomes: { readonly [Kind in ExchangeOutcome["kind"]]: number };
+  readonly totals: Readonly<ExchangeTotals>;
+}
+
+export class AntiEntropy {
+  readonly #node: Coordination;
+  readonly #trees: Trees;
+  readonly #scan: LeafScan;
+  readonly #service: ExchangeService;
+  readonly #ticker: Ticker;
+  readonly #tasks: TaskGroup;
+  readonly #turns: TurnTaking = new TurnTaking();
+  readonly #pause: Pause;
+  readonly #outcomes: Record<ExchangeOutcome["kind"], number> = { compared: 0, "not-ready": 0, failed: 0 };
+  /** Of all exchanges, those asked for and the others. */
+  readonly #totals: ExchangeTotals = newTotals();
+  /** The last repair that was asked for, or the one that runs. */
+  #run: { readonly totals: ExchangeTotals; finishedMs: number | undefined } | undefined;
+  #isStopped = false;
+
+  constructor(node: Coordination, trees: Trees, buffer: WriteBuffer) {
+    const { clock, random, log } = node.runtime;
+    this.#node = node;
+    this.#trees = trees;
+    this.#scan = new LeafScan(buffer, node.runtime.checksum);
+    this.#service = new ExchangeService(node, trees, this.#scan);
+    this.#pause = new Pause(clock);
+    this.#tasks = new TaskGroup(log);
+    this.#ticker = new Ticker({ name: "anti-entropy", clock, random, log, everyMs, round: () => this.#round() });
+  }
+
+  start(): void {
+    this.#ticker.start();
+  }
+
+  /** Begins nothing any more, the trees included; resolves when the exchange under way has ended, at its next answer. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#pause.end();
+    await Promise.all([this.#ticker.stop(), this.#tasks.close(), this.#service.stop(), this.#trees.stop()]);
+  }
+
+  /** Answers an exchange that another node began. */
+  serve(request: ExchangeRequest, from: Requester): void {
+    this.#service.serve(request, from);
+  }
+
+  get counts(): AntiEntropyCounts {
+    return { outcomes: this.#outcomes, totals: this.#totals };
+  }
+
+  /** Compares all of this node's partitions with all their owners, unless that is under way. */
+  repair(): void {
+    if (this.#isStopped || (this.#run !== undefined && this.#run.finishedMs === undefined)) return;
+    const run = { totals: newTotals(), finishedMs: undefined as number | undefined };
+    this.#run = run;
+    this.#tasks.run("repair", async () => {
+      try {
+        const endsMs = this.#node.runtime.clock.monotonicMs() + patienceMs;
+        for (const peer of this.#partners()) await this.#repairWith(peer, run.totals, endsMs);
+      } finally {
+        run.finishedMs = this.#node.runtime.clock.wallMs();
+        this.#node.runtime.log.info("repair finished", { ...run.totals });
+      }
+    });
+  }
+
+  view(): RepairView {
+    const run = this.#run;
+    if (run === undefined) return { running: false, lastRun: undefined };
+    return { running: run.finishedMs === undefined, lastRun: { ...run.totals, finishedMs: run.finishedMs } };
+  }
+
+  /** Waits, within limits, for an owner that has to build its trees first, and tries one again that failed. */
+  async #repairWith(peer: NodeId, totals: ExchangeTotals, endsMs: number): Promise<void> {
+    for (let failures = 0; !this.#isStopped; ) {
+      const outcome = await this.#exchange(peer, totals);
+      if (outcome.kind === "compared") return;
+      if (outcome.kind === "failed") failures += this.#node.peers.isConnected(peer) ? 1 : mostAttempts;
+      if (failures >= mostAttempts || this.#node.runtime.clock.monotonicMs() >= endsMs) {
+        this.#node.runtime.log.warn("repair left an owner out", { peer, why: outcome.why });
+        return;
+      }
+      await this.#pause.wait(retryMs);
+    }
+  }
+
+  async #round(): Promise<void> {
+    if (!this.#node.isOpen("") || !this.#trees.areBuilt || this.#turns.size > 0) return;
+    const reachable = this.#partners().filter((peer) => this.#node.peers.isConnected(peer));
+    if (reachable.length === 0) return;
+    const peer = reachable[this.#node.runtime.random.below(reachable.length)] as NodeId;
+    const totals = newTotals();
+    const outcome = await this.#exchange(peer, totals);
+    const { log } = this.#node.runtime;
+    if (outcome.kind === "failed") log.debug("an exchange was broken off", { peer, why: outcome.why });
+    else if (totals.keysRepaired > 0) log.info("an exchange repaired keys", { peer, ...totals });
+  }
+
+  #exchange(peer: NodeId, totals: ExchangeTotals): Promise<ExchangeOutcome> {
+    return this.#turns.run(async () => {
+      const parts = { node: this.#node, trees: this.#trees, scan: this.#scan, peer, totals };
+      const before = { ...totals };
+      const outcome = await new Exchange({ ...parts, isStopped: () => this.#isStopped }).run();
+      this.#outcomes[outcome.kind] += 1;
+      for (const name of totalNames) this.#totals[name] += totals[name] - before[name];
+      return outcome;
+    });
+  }
+
+  /** Everybody this node shares a tree with. */
+  #partners(): readonly NodeId[] {
+    const ring = this.#node.ring();
+    const { self } = this.#node;
+    return [...ring.members.keys()].filter((node) => node !== self && sharedTrees(ring, self, node).length > 0);
+  }
+}
+
+const totalNames = ["partitionsCompared", "keysCompared", "keysRepaired", "bytesSent", "bytesReceived"] as const;
+
+function newTotals(): ExchangeTotals {
+  return { partitionsCompared: 0, keysCompared: 0, keysRepaired: 0, bytesSent: 0, bytesReceived: 0 };
+}

@@ -1,0 +1,133 @@
+/**
+ * Answers the exchanges that other nodes begin (§4.7): compares what they tell of their hash trees with this node's own,
+ * and lists the keys of leaves that differ. The states themselves travel as those of any request between replicas.
+ */
+
+import { differingChildren } from "../core/merkle/exchange.ts";
+import { emptyHash, sameHash } from "../core/merkle/hash-tree.ts";
+import { ownersOf } from "../core/ring/preference-list.ts";
+import type { Ring } from "../core/ring/ring.ts";
+import type { Requester } from "../rpc/server.ts";
+import { Pause } from "../runtime/pause.ts";
+import { TaskGroup } from "../runtime/task-group.ts";
+import { StorageError } from "../storage/engine.ts";
+import type { CompareNodes, CompareTrees, ListedKey, ListKeys, RefusalCode, TreeName } from "../wire/message.ts";
+import { type Coordination, refusal } from "./coordination.ts";
+import type { LeafScan } from "./leaf-scan.ts";
+import type { Trees } from "./trees.ts";
+
+export type ExchangeRequest = CompareTrees | CompareNodes | ListKeys;
+
+/** A part of a list ends at this many keys, or after so many pages of the store. */
+const mostListed = 256;
+const mostPages = 64;
+/** Lists made at a time. */
+const mostLists = 4;
+/** Between two pages, in ms. */
+const pauseMs = 1;
+
+export class ExchangeService {
+  readonly #node: Coordination;
+  readonly #trees: Trees;
+  readonly #scan: LeafScan;
+  readonly #tasks: TaskGroup;
+  #isStopped = false;
+
+  constructor(node: Coordination, trees: Trees, scan: LeafScan) {
+    this.#node = node;
+    this.#trees = trees;
+    this.#scan = scan;
+    this.#tasks = new TaskGroup(node.runtime.log);
+  }
+
+  serve(request: ExchangeRequest, from: Requester): void {
+    const ring = this.#admit(request, from);
+    if (ring === undefined) return;
+    switch (request.kind) {
+      case "compare-trees":
+        return this.#compareTrees(request, ring, from);
+      case "compare-nodes": {
+        if (!this.#isShared(request.tree, ring, from, request.id)) return;
+        const tree = this.#trees.tree(request.tree);
+        const differing = differingChildren(tree, request.level, request.nodes);
+        return from.reply({ kind: "hashes-compared", id: request.id, differing }, request.id);
+      }
+      case "list-keys":
+        if (!this.#isShared(request.tree, ring, from, request.id)) return;
+        if (this.#tasks.size >= mostLists) return this.#refuse(request.id, from, "overloaded", "too many lists");
+        return this.#tasks.run("listing keys", () => this.#answerList(request, ring, from));
+    }
+  }
+
+  /** Resolves when no list is being made any more. */
+  stop(): Promise<void> {
+    this.#isStopped = true;
+    return this.#tasks.close();
+  }
+
+  #admit(request: ExchangeRequest, from: Requester): Ring | undefined {
+    const ring = this.#node.ring();
+    if (!this.#node.isOpen("") || !this.#trees.areBuilt) {
+      this.#refuse(request.id, from, "not-ready", "the node is not ready to compare its hash trees");
+      return undefined;
+    }
+    if (request.ringVersion !== ring.version) {
+      this.#node.counters.staleRings += 1;
+      this.#node.ringDiffers(from.hello.node);
+      const detail = `the request is of ring ${request.ringVersion}, this node's is ${ring.version}`;
+      this.#refuse(request.id, from, "stale-ring", detail);
+      return undefined;
+    }
+    return ring;
+  }
+
+  #compareTrees(request: CompareTrees, ring: Ring, from: Requester): void {
+    const differing: number[] = [];
+    for (const [place, tree] of request.trees.entries()) {
+      if (!this.#isShared(tree, ring, from, request.id)) return;
+      const own = this.#trees.tree(tree)?.hash(0, 0) ?? emptyHash;
+      if (!sameHash(own, tree.root)) differing.push(place);
+    }
+    from.reply({ kind: "hashes-compared", id: request.id, differing }, request.id);
+  }
+
+  /** Refuses the request unless both nodes are owners of the tree's keys. */
+  #isShared({ partition, n }: TreeName, ring: Ring, from: Requester, id: number): boolean {
+    if (partition < ring.settings.partitions) {
+      const owners = ownersOf(ring, partition, n);
+      if (owners.includes(this.#node.self) && owners.includes(from.hello.node)) return true;
+    }
+    this.#refuse(id, from, "no-owner", `not both nodes are among the ${n} owners of partition ${partition}`);
+    return false;
+  }
+
+  async #answerList(request: ListKeys, ring: Ring, from: Requester): Promise<void> {
+    try {
+      await this.#list(request, ring, from);
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      this.#refuse(request.id, from, "storage-failed", error.message);
+    }
+  }
+
+  async #list(request: ListKeys, ring: Ring, from: Requester): Promise<void> {
+    const leaves = new Set(request.leaves);
+    const pause = new Pause(this.#node.runtime.clock);
+    const keys: ListedKey[] = [];
+    let until: Uint8Array | undefined = request.after.length === 0 ? undefined : request.after;
+    for (let pages = 0; pages < mostPages && keys.length < mostListed; pages++) {
+      if (pages > 0) await pause.wait(pauseMs);
+      if (this.#isStopped) return this.#refuse(request.id, from, "not-ready", "the node stops");
+      const page = this.#scan.page(ring, request.tree, leaves, { after: until, last: undefined });
+      keys.push(...page.keys);
+      until = page.until;
+      if (until === undefined) break;
+    }
+    const answer = { kind: "keys-listed", id: request.id, keys, ...(until !== undefined && { until }) } as const;
+    from.reply(answer, request.id);
+  }
+
+  #refuse(id: number, from: Requester, code: RefusalCode, detail: string): void {
+    from.reply(refusal(this.#node.ring().version, code, detail), id);
+  }
+}

@@ -1,0 +1,25 @@
+/** Who may ask this node about data, and what it says where a member is not who it was: sentences for logs and peers. */
+
+import type { Hello } from "../wire/message.ts";
+import type { Membership } from "./membership.ts";
+
+export interface PeerRefused {
+  readonly code: "not-ready" | "superseded";
+  readonly detail: string;
+}
+
+/** Data is for members that are who they were when they joined. Undefined: it may ask. */
+export function reasonToRefuse(membership: Membership, isServing: boolean, asker: Hello): PeerRefused | undefined {
+  const { node, incarnation, name } = asker;
+  if (!isServing) return { code: "not-ready", detail: `${membership.name} is starting or stopping` };
+  const member = membership.ring.members.get(node);
+  if (member === undefined || member.incarnation === incarnation) return undefined;
+  if (!membership.isSuperseded(node, incarnation)) return undefined;
+  return { code: "superseded", detail: `another process has taken the place of this ${name}` };
+}
+
+/** Why this directory must not be used any more. */
+export function supersededBy({ name, self, incarnation, ring }: Membership): string {
+  const now = ring.members.get(self)?.incarnation;
+  return `${name} took its place again with another directory (${now}); this one (${incarnation}) must not be used`;
+}

@@ -1,0 +1,137 @@
+/**
+ * The messages of an exchange between hash trees: `core/merkle` says what they mean.
+ *
+ * The children of a node travel as sixteen bits that say which of them are not empty, and the hashes of those: the
+ * lower levels of a tree of few keys are nearly all empty.
+ */
+
+import { type ByteReader, MalformedBytes } from "../core/bytes/byte-reader.ts";
+import type { ByteWriter } from "../core/bytes/byte-writer.ts";
+import type { Hash64 } from "../core/hash/murmur3.ts";
+import type { PartitionId } from "../core/ids.ts";
+import { mostCopies } from "../core/limits.ts";
+import type { NodeChildren } from "../core/merkle/exchange.ts";
+import { emptyHash, fanOut, leafCount, leafLevel, sameHash } from "../core/merkle/hash-tree.ts";
+import { readBucket, readFlag, readKey, readList, writeFlag, writeKey, writeList } from "./fields.ts";
+import type { CompareNodes, CompareTrees, HashesCompared, KeysListed, ListKeys, TreeName } from "./message.ts";
+
+/** A stored key is at most its head, a bucket and a key long. */
+const mostStoredKeyBytes = 2048;
+
+function writeHash(head: ByteWriter, { hi, lo }: Hash64): void {
+  head.u32(hi);
+  head.u32(lo);
+}
+
+function readHash(head: ByteReader): Hash64 {
+  return { hi: head.u32(), lo: head.u32() };
+}
+
+function writeTree(head: ByteWriter, { partition, n }: TreeName): void {
+  head.u16(partition);
+  head.u8(n);
+}
+
+function readTree(head: ByteReader): TreeName {
+  const partition = head.u16() as PartitionId;
+  const n = head.u8();
+  if (n < 1 || n > mostCopies) throw new MalformedBytes(`a tree of ${n} copies`);
+  return { partition, n };
+}
+
+function readBelow(head: ByteReader, limit: number, what: string): number {
+  const value = head.varint();
+  if (value >= limit) throw new MalformedBytes(`${what} ${value} is not below ${limit}`);
+  return value;
+}
+
+export function writeCompareTrees(head: ByteWriter, message: CompareTrees): void {
+  head.varint(message.ringVersion);
+  writeList(head, message.trees, (to, tree) => {
+    writeTree(to, tree);
+    writeHash(to, tree.root);
+  });
+}
+
+export function readCompareTrees(head: ByteReader, id: number): CompareTrees {
+  const ringVersion = head.varint();
+  const trees = readList(head, 11, (from) => ({ ...readTree(from), root: readHash(from) }));
+  return { kind: "compare-trees", id, ringVersion, trees };
+}
+
+export function writeCompareNodes(head: ByteWriter, message: CompareNodes): void {
+  head.varint(message.ringVersion);
+  writeTree(head, message.tree);
+  head.u8(message.level);
+  writeList(head, message.nodes, writeNode);
+}
+
+export function readCompareNodes(head: ByteReader, id: number): CompareNodes {
+  const ringVersion = head.varint();
+  const tree = readTree(head);
+  const level = head.u8();
+  if (level >= leafLevel) throw new MalformedBytes(`nodes of level ${level} have no children`);
+  const nodes = readList(head, 3, (from) => readNode(from, fanOut ** level));
+  return { kind: "compare-nodes", id, ringVersion, tree, level, nodes };
+}
+
+function writeNode(head: ByteWriter, { index, children }: NodeChildren): void {
+  head.varint(index);
+  let present = 0;
+  for (let i = 0; i < fanOut; i++) if (!sameHash(children[i] ?? emptyHash, emptyHash)) present |= 1 << i;
+  head.u16(present);
+  for (let i = 0; i < fanOut; i++) if ((present & (1 << i)) !== 0) writeHash(head, children[i] as Hash64);
+}
+
+function readNode(head: ByteReader, nodes: number): NodeChildren {
+  const index = readBelow(head, nodes, "node");
+  const present = head.u16();
+  const children: Hash64[] = [];
+  for (let i = 0; i < fanOut; i++) children.push((present & (1 << i)) === 0 ? emptyHash : readHash(head));
+  return { index, children };
+}
+
+export function writeHashesCompared(head: ByteWriter, message: HashesCompared): void {
+  writeList(head, message.differing, (to, place) => to.varint(place));
+}
+
+export function readHashesCompared(head: ByteReader, id: number): HashesCompared {
+  return { kind: "hashes-compared", id, differing: readList(head, 1, (from) => from.varint()) };
+}
+
+export function writeListKeys(head: ByteWriter, message: ListKeys): void {
+  head.varint(message.ringVersion);
+  writeTree(head, message.tree);
+  writeList(head, message.leaves, (to, leaf) => to.varint(leaf));
+  head.bytes(message.after);
+}
+
+export function readListKeys(head: ByteReader, id: number): ListKeys {
+  const ringVersion = head.varint();
+  const tree = readTree(head);
+  const leaves = readList(head, 1, (from) => readBelow(from, leafCount, "leaf"));
+  return { kind: "list-keys", id, ringVersion, tree, leaves, after: readStoredKey(head) };
+}
+
+/** As a copy: it is kept beyond the turn. */
+function readStoredKey(head: ByteReader): Uint8Array {
+  const bytes = head.bytes();
+  if (bytes.length > mostStoredKeyBytes) throw new MalformedBytes(`a stored key of ${bytes.length} bytes`);
+  return bytes.slice();
+}
+
+export function writeKeysListed(head: ByteWriter, message: KeysListed): void {
+  writeList(head, message.keys, (to, { bucket, key, digest }) => {
+    writeKey(to, bucket, key);
+    writeHash(to, digest);
+  });
+  writeFlag(head, message.until !== undefined);
+  if (message.until !== undefined) head.bytes(message.until);
+}
+
+export function readKeysListed(head: ByteReader, id: number): KeysListed {
+  const keys = readList(head, 12, (from) => {
+    return { bucket: readBucket(from), key: readKey(from), digest: readHash(from) };
+  });
+  return { kind: "keys-listed", id, keys, ...(readFlag(head) && { until: readStoredKey(head) }) };
+}
