@@ -5,14 +5,14 @@
  * frame that is cut is gathered in a buffer of its own: that buffer grows with what has arrived, not with what the
  * frame claims, so that a claim costs nothing, and each byte is copied a bounded number of times.
  *
- * Invariant: nothing is believed of a frame before its length was found to be within the limit, and nothing of its
+ * Invariant: a frame's lengths are believed once their check holds and they are within the limit, and nothing of its
  * head before the checksum was compared. After a `FrameError` the stream is lost.
  */
 
 import { ByteReader, MalformedBytes } from "../core/bytes/byte-reader.ts";
 import type { Checksum } from "../core/hash/crc32.ts";
 import { decodeMessage } from "./codec.ts";
-import { FrameError, frameStartBytes } from "./frame.ts";
+import { FrameError, frameStartBytes, lengthsCheck } from "./frame.ts";
 import { agreeOnVersion, decodePreamble, ownVersions, preambleBytes, type VersionRange } from "./hello.ts";
 import type { Message } from "./message.ts";
 
@@ -142,7 +142,12 @@ export class FrameDecoder {
 
   /** The whole length of the frame that starts there, which must be within the limit. */
   #lengthOf(bytes: Uint8Array, at: number): number {
-    const length = frameStartBytes + u32(bytes, at + 4) + u32(bytes, at + 8);
+    const headBytes = u32(bytes, at + 4);
+    const bodyBytes = u32(bytes, at + 8);
+    if (lengthsCheck(headBytes, bodyBytes) !== u32(bytes, at + 12)) {
+      throw new FrameError("bad-checksum", "a frame's lengths do not match their check");
+    }
+    const length = frameStartBytes + headBytes + bodyBytes;
     if (length > this.frameBytes) {
       throw new FrameError("too-long", `a frame of ${length} bytes; the limit is ${this.frameBytes}`);
     }

@@ -10,7 +10,7 @@
 import { ByteWriter } from "../core/bytes/byte-writer.ts";
 import type { Checksum } from "../core/hash/crc32.ts";
 import { encodeMessage } from "./codec.ts";
-import { frameStartBytes } from "./frame.ts";
+import { frameStartBytes, lengthsCheck } from "./frame.ts";
 import type { Message } from "./message.ts";
 
 /** Above this, handing a value over as a view is cheaper than copying it. */
@@ -68,6 +68,7 @@ export class FrameEncoder {
       writer.u32(0);
       writer.u32(0);
       writer.u32(0);
+      writer.u32(0);
     }
     const headAt = writer.length;
     const bodiesBefore = bodies.length;
@@ -107,8 +108,10 @@ export class FrameEncoder {
   #endFrame(): void {
     const writer = this.#writer;
     const frameAt = this.#frameAt;
-    writer.setU32(frameAt + 4, writer.length - frameAt - frameStartBytes);
+    const headBytes = writer.length - frameAt - frameStartBytes;
+    writer.setU32(frameAt + 4, headBytes);
     writer.setU32(frameAt + 8, this.#bodyBytes);
+    writer.setU32(frameAt + 12, lengthsCheck(headBytes, this.#bodyBytes));
     writer.setU32(frameAt, this.#checksum(writer.viewFrom(frameAt + 4)));
     const bodies = this.#bodies;
     for (let i = 0; i < bodies.length; i++) this.#addBody(bodies[i] as Uint8Array);

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { ByteWriter } from "../../src/core/bytes/byte-writer.ts";
 import { defaultLimits } from "../../src/core/limits.ts";
 import { machineChecksum } from "../../src/host/checksum.ts";
 import type { Requester } from "../../src/rpc/server.ts";
 import { calmLink } from "../../src/sim/network.ts";
+import { lengthsCheck } from "../../src/wire/frame.ts";
 import { FrameDecoder } from "../../src/wire/frame-decoder.ts";
 import { FrameEncoder } from "../../src/wire/frame-encoder.ts";
 import { encodePreamble, ownVersions } from "../../src/wire/hello.ts";
@@ -97,21 +99,32 @@ test("a joiner may ask to join, gossip and ping, and nothing else", async () => 
   );
 });
 
+/** A frame's lengths and their check. */
+function lengthsOf(headBytes: number, bodyBytes: number): Uint8Array {
+  const writer = new ByteWriter();
+  for (const word of [headBytes, bodyBytes, lengthsCheck(headBytes, bodyBytes)]) writer.u32(word);
+  return writer.copy();
+}
+
 const nonsense: Readonly<Record<string, { readonly bytes: Uint8Array; readonly cause: string }>> = {
   "another protocol": { bytes: Uint8Array.from(Buffer.from("GET / HTTP/1.1\r\n\r\n")), cause: "malformed" },
   "a request before the hello": { bytes: bytesOf([{ kind: "ping", id: 1 }]), cause: "unexpected" },
   "a second hello": { bytes: bytesOf([hello(), hello()]), cause: "unexpected" },
   "an answer": { bytes: bytesOf([hello(), { kind: "done", id: 1 }]), cause: "unexpected" },
   "a frame of four gigabytes": {
-    bytes: Uint8Array.from([...bytesOf([hello()]), 0, 0, 0, 0, 0, 0, 0, 9, 255, 255, 255, 255]),
+    bytes: Uint8Array.from([...bytesOf([hello()]), 0, 0, 0, 0, ...lengthsOf(9, 0xffff_ffff)]),
     cause: "too-long",
   },
   "a long frame before the hello": {
-    bytes: Uint8Array.from([...encodePreamble(ownVersions), 0, 0, 0, 0, 0, 0, 32, 0, 0, 0, 0, 0]),
+    bytes: Uint8Array.from([...encodePreamble(ownVersions), 0, 0, 0, 0, ...lengthsOf(8192, 0)]),
     cause: "too-long",
   },
   "a wrong checksum": {
-    bytes: Uint8Array.from([...bytesOf([hello()]), 1, 2, 3, 4, 0, 0, 0, 2, 0, 0, 0, 0, 2, 1]),
+    bytes: Uint8Array.from([...bytesOf([hello()]), 1, 2, 3, 4, ...lengthsOf(2, 0), 2, 1]),
+    cause: "bad-checksum",
+  },
+  "a wrong length": {
+    bytes: Uint8Array.from([...bytesOf([hello()]), 1, 2, 3, 4, ...lengthsOf(2, 0).with(6, 1), 2, 1]),
     cause: "bad-checksum",
   },
 };
