@@ -37,6 +37,8 @@ export async function startCommand(options: StartOptions): Promise<number> {
     const own = { name, listen, http, log, signal, onEnded: end };
     node = await startNode({ ...startOptions(options), ...own });
   } catch (error) {
+    // Whether options that fit one by one fit together is known once the directory's own settings are.
+    if ((error as { readonly code?: unknown }).code === "bad-settings") throw new UsageError((error as Error).message);
     if (!signal.aborted) throw error;
     log.info("stopped before it served", { reason: await reason });
     return exitStatus.done;

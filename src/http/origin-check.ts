@@ -19,10 +19,15 @@ export function hostOf(authority: string): string {
   return (match?.[1] ?? match?.[2] ?? "").toLowerCase();
 }
 
+/** Only HTTP/1.0 may leave Host out, and no browser speaks that. Throws a `Rejection`. */
+export function checkHost(httpVersion: string, headers: IncomingHttpHeaders): void {
+  if (headers["host"] !== undefined || httpVersion === "1.0") return;
+  throw new Rejection("bad-request", `there is no Host, and HTTP/${httpVersion} needs one`, { connection: "close" });
+}
+
 /** Refuses a request that a page of another origin may have sent. Throws a `Rejection`. */
 export function checkOrigin(method: string, headers: IncomingHttpHeaders, ownNames: readonly string[]): void {
   const authority = headers["host"];
-  // Only HTTP/1.0 may leave Host out, and no browser speaks that.
   if (authority !== undefined && !isOwnHost(hostOf(authority), ownNames)) {
     const allowed = ["an IP address", "localhost", ...ownNames].join(", ");
     throw new Rejection("forbidden", `Host is "${safe(authority)}", and must be one of: ${allowed}`);

@@ -24,6 +24,7 @@ export type ProblemType =
   | "value-too-large"
   | "uri-too-long"
   | "unsupported-media-type"
+  | "expectation-failed"
   | "headers-too-large"
   | "internal"
   | "storage-failed"
@@ -47,6 +48,7 @@ const problems: { readonly [Type in ProblemType]: readonly [status: number, titl
   "value-too-large": [413, "The body is too large"],
   "uri-too-long": [414, "The address is too long"],
   "unsupported-media-type": [415, "The body is of the wrong type"],
+  "expectation-failed": [417, "The request expects what this node does not know"],
   "headers-too-large": [431, "The header fields are too large"],
   internal: [500, "The node failed"],
   "storage-failed": [500, "The node's storage failed"],

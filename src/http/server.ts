@@ -18,12 +18,12 @@ import { bucketRoutes } from "./bucket-routes.ts";
 import { clusterRoutes } from "./cluster-routes.ts";
 import { kvRoutes } from "./kv-routes.ts";
 import { HttpMetrics } from "./metrics.ts";
-import { checkOrigin, hostOf } from "./origin-check.ts";
+import { checkHost, checkOrigin, hostOf } from "./origin-check.ts";
 import { problemAnswer, Rejection } from "./problem.ts";
 import { pathParameters, splitTarget, targetCharacters } from "./raw-path.ts";
 import type { HttpAnswer, HttpRequest, Route } from "./route.ts";
 import { notReadyAnswer, serviceRoutes } from "./service-routes.ts";
-import { answerMalformed, badTargetAnswer, tooLongAnswer, unroutedAnswer } from "./unrouted.ts";
+import { answerExpectation, answerMalformed, badTargetAnswer, tooLongAnswer, unroutedAnswer } from "./unrouted.ts";
 
 /** How long an idle connection stays open: longer than common clients and proxies keep theirs. */
 const keepAliveMs = 72_000;
@@ -76,7 +76,8 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     forceCloseConnections: "idle",
     return503OnClosing: false,
     logger: false,
-    http: { maxHeaderSize: headerBytes },
+    // Without Host node answers by itself, in no format of ours: `checkHost` does.
+    http: { maxHeaderSize: headerBytes, requireHostHeader: false },
     routerOptions: { maxParamLength: targetCharacters },
     rewriteUrl: (request) => relativeTarget(request.url ?? "/"),
     frameworkErrors: (_error, request, reply) => void send(reply, badTargetAnswer(request.raw.url ?? "/")),
@@ -92,6 +93,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     if (target.length > targetCharacters) return send(reply, tooLongAnswer(target));
     if (!room.take(request.raw, reply.raw, request.routeOptions.bodyLimit)) return send(reply, noRoomAnswer(limits));
     try {
+      checkHost(request.raw.httpVersion, request.raw.headers);
       checkOrigin(request.method, request.raw.headers, ownNames);
     } catch (error) {
       return send(reply, thrownAnswer(error, request, log));
@@ -111,6 +113,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     send(reply, request.is404 ? unrouted(request, routes) : thrownAnswer(error, request, log)),
   );
   app.setNotFoundHandler((request, reply) => send(reply, unrouted(request, routes)));
+  app.server.on("checkExpectation", answerExpectation);
   for (const route of routes) bind(app, route, () => node, log);
 
   try {

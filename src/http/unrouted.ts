@@ -1,5 +1,6 @@
 /** Answers to what reaches no route: wrong paths, wrong methods, and messages that are not HTTP. */
 
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import { type ProblemType, problemAnswer, problemStatus, Rejection } from "./problem.ts";
 import { percentDecode, printable, splitTarget, targetCharacters } from "./raw-path.ts";
@@ -56,6 +57,13 @@ const malformed: Readonly<Record<string, readonly [ProblemType, string]>> = {
   ERR_HTTP_REQUEST_TIMEOUT: ["request-timeout", "the request did not arrive in time"],
 };
 
+/** Answers a request that expects anything but 100-continue, which Node would do in no format of ours. */
+export function answerExpectation(request: IncomingMessage, response: ServerResponse): void {
+  const detail = `Expect is "${printable(request.headers.expect ?? "")}", and may only be 100-continue`;
+  const { status, headers, body } = problemAnswer("expectation-failed", detail, { headers: { connection: "close" } });
+  response.writeHead(status, { ...headers, "content-length": Buffer.byteLength(String(body)) }).end(body);
+}
+
 /** Answers bytes that are no HTTP request, and closes their connection. */
 export function answerMalformed(error: Error & { readonly code?: string }, socket: Socket): void {
   if (error.code === "ECONNRESET" || socket.destroyed) return;
@@ -63,8 +71,9 @@ export function answerMalformed(error: Error & { readonly code?: string }, socke
     const [type, detail] = malformed[error.code ?? ""] ?? (["bad-request", "the request is not HTTP/1.1"] as const);
     const answer = problemAnswer(type, detail);
     const body = String(answer.body);
+    const status = problemStatus(type);
     const head = [
-      `HTTP/1.1 ${problemStatus(type)} ${type}`,
+      `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
       ...Object.entries(answer.headers ?? {}).map(([name, value]) => `${name}: ${value}`),
       `content-length: ${Buffer.byteLength(body)}`,
       "connection: close",

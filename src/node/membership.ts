@@ -13,7 +13,7 @@ import type { BucketEvent, EventBase, FoundEvent, HistoryEvent, JoinEvent } from
 import { compareEventNames, eventName, type History, nextLamport, uniteHistories } from "../core/membership/history.ts";
 import { isNewerRecord, type NodeRecord, type RecordDigest } from "../core/membership/node-record.ts";
 import { foldHistory, type Ring } from "../core/ring/ring.ts";
-import { type ClusterSettings, defaultClusterSettings } from "../core/settings.ts";
+import { type ClusterSettings, parseClusterSettings } from "../core/settings.ts";
 import type { Address } from "../runtime/network.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { TurnTaking } from "../runtime/turn-taking.ts";
@@ -27,6 +27,7 @@ import {
   recordsChange,
   toHex,
 } from "./membership-store.ts";
+import { NodeError } from "./node-error.ts";
 
 /** What the operator said of this node. What is absent is as the directory or the cluster has it, or the default. */
 export interface MemberOptions {
@@ -209,9 +210,11 @@ export class Membership {
     this.#listeners.push(listener);
   }
 
-  /** Founds a cluster of this one node. */
+  /** Founds a cluster of this one node. Rejects settings that no member could read back later. */
   found(): Promise<void> {
     return this.#turns.run(async () => {
+      const parsed = parseClusterSettings(this.#options.settings);
+      if (parsed.kind === "invalid") throw new NodeError("bad-settings", `cannot found a cluster: ${parsed.why}`);
       const { node, directory, name } = this.#known();
       const { clock, random } = this.#runtime;
       const found: FoundEvent = {
@@ -220,7 +223,7 @@ export class Membership {
         author: node,
         at: clock.wallMs(),
         cluster: toHex(random.bytes(16)),
-        settings: { ...defaultClusterSettings, ...defined(this.#options.settings) },
+        settings: parsed.settings,
         name,
         zone: this.#options.zone ?? "",
         capacity: this.#options.capacity ?? 1,
@@ -384,8 +387,4 @@ export function settingsMismatch(settings: ClusterSettings, asked: Partial<Clust
     }
   }
   return undefined;
-}
-
-function defined(settings: Partial<ClusterSettings>): Partial<ClusterSettings> {
-  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
 }

@@ -1,5 +1,6 @@
 /**
  * Why a node cannot start, or cannot go on:
+ * - `bad-settings`: no cluster can be founded with the settings it was told;
  * - `refused`: its directory does not fit what it was told, or the cluster will not have it;
  * - `superseded`: its directory was taken for lost, and another process has its place;
  * - `wrong-cluster`: the addresses it was given are another cluster's;
@@ -7,7 +8,14 @@
  * - `storage-failed`: its store failed for good; what is on disk is as it was acknowledged, and a restart may help;
  * - `stopped`: it was stopped before it was a member.
  */
-export type NodeErrorCode = "refused" | "superseded" | "wrong-cluster" | "listen-failed" | "storage-failed" | "stopped";
+export type NodeErrorCode =
+  | "bad-settings"
+  | "refused"
+  | "superseded"
+  | "wrong-cluster"
+  | "listen-failed"
+  | "storage-failed"
+  | "stopped";
 
 export class NodeError extends Error {
   override readonly name = "NodeError";

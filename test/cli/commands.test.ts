@@ -74,6 +74,8 @@ test("a node's refusal is one line, and so is a node that is not there", async (
   assert.match(nowhere.err, /^cartwheel: cannot reach http:\/\/127\.0\.0\.1:1: [^\n]+\n$/);
 });
 
+const anyPorts = ["--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"];
+
 test("a wrong command line is one line that says what is allowed, and exit status 2", async () => {
   const wrong: readonly (readonly [readonly string[], RegExp])[] = [
     [[], /no command is given.*demo, start/],
@@ -94,6 +96,8 @@ test("a wrong command line is one line that says what is allowed, and exit statu
     [["start", "--name", "n1", "--storage", "memory", "--listen", "0.0.0.0:0"], /--insecure/],
     [["start", "--name", "n1", "--storage", "memory", "--http", "10.1.1.1:0"], /--insecure/],
     [["start", "--name", "n1", "--storage", "memory", "--config", "missing.json"], /config file/],
+    [["start", "--name", "n1", "--storage", "memory", ...anyPorts, "--w", "4"], /w is 4 and n is 3/],
+    [["start", "--name", "n1", "--storage", "memory", ...anyPorts, "--n", "1", "--r", "2"], /r is 2 and n is 1/],
     [["demo", "--nodes", "0"], /--nodes is "0"/],
     [["leave", "n1"], /leave is not in this version/],
     [["bench"], /bench is not in this version/],

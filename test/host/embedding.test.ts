@@ -41,6 +41,26 @@ test("what cannot start rejects with a sentence, and gives its ports and directo
   await assert.rejects(startNode({ name: "n2", ...ports, join: seeds, signal: given }), /changed my mind/);
 });
 
+test("a cluster is not founded with settings that its node could not read back", async () => {
+  const data = await mkdtemp(join(tmpdir(), "cartwheel-embedding-"));
+  try {
+    const options = { name: "n1", listen: "127.0.0.1:0", http: false, data } as const;
+    for (const [settings, why] of [
+      [{ w: 4 }, /w is 4 and n is 3/],
+      [{ n: 2, r: 3 }, /r is 3 and n is 2/],
+      [{ partitions: 100 }, /partitions is 100/],
+    ] as const) {
+      await assert.rejects(startNode({ ...options, settings }), why);
+    }
+    // Nothing of it stays behind.
+    const settings = { n: 4, w: 4 };
+    await (await startNode({ ...options, settings })).stop();
+    await (await startNode({ ...options, settings })).stop();
+  } finally {
+    await rm(data, { recursive: true, force: true });
+  }
+});
+
 test("the package's own name leads to the same door", async () => {
   const name: string = "cartwheel";
   assert.equal(((await import(name)) as { startNode: unknown }).startNode, startNode);

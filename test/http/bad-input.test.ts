@@ -1,6 +1,7 @@
 /** Whatever a client sends wrong is answered with its 4xx, in the one format; a 5xx on bad input is a defect. */
 
 import assert from "node:assert/strict";
+import { STATUS_CODES } from "node:http";
 import { after, before, test } from "node:test";
 import fc from "fast-check";
 import { type Ask, ServedNode } from "./served-node.ts";
@@ -169,10 +170,11 @@ test("a value over the limit is refused and one at the limit is not", async () =
   assert.equal((await served.ask("/kv/b/large")).body.length, atLimit.length);
 });
 
-test("bytes that are not HTTP are answered and their connection closed", async () => {
+test("bytes that are not HTTP are answered with a problem and their connection closed", async () => {
   const cases: readonly (readonly [string, number])[] = [
     ["nonsense\r\n\r\n", 400],
     ["GET /kv/b/k HTTP/1.1\r\n\r\n", 400],
+    ["PUT /kv/b/k HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nExpect: more\r\n\r\nx", 417],
     ["GET /kv/b/k HTTP/1.1\r\nHost: localhost\r\nContent-Length: x\r\n\r\n", 400],
     ["PUT /kv/b/k HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400],
     [`GET / HTTP/1.1\r\nHost: localhost\r\nX: ${"x".repeat(40_000)}\r\n\r\n`, 431],
@@ -180,7 +182,12 @@ test("bytes that are not HTTP are answered and their connection closed", async (
   ];
   for (const [bytes, status] of cases) {
     const told = await served.raw(bytes);
-    assert.match(told, new RegExp(`^HTTP/1\\.1 ${status} `), bytes.slice(0, 60));
+    const shown = bytes.slice(0, 60);
+    assert.match(told, new RegExp(`^HTTP/1\\.1 ${status} ${STATUS_CODES[status]}\r\n`), shown);
+    assert.match(told, /^content-type: application\/problem\+json\r$/im, shown);
+    const problem = JSON.parse(told.slice(told.indexOf("\r\n\r\n"))) as { status: number; detail: string };
+    assert.equal(problem.status, status, shown);
+    assert.notEqual(problem.detail, "", shown);
   }
 });
 
