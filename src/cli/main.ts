@@ -108,6 +108,10 @@ const commands: readonly CommandLine[] = [
 /** Commands of the interface that later versions bring. */
 const later: readonly string[] = ["transfers", "hints", "plan", "leave", "remove", "bench"];
 
+const otherPlaces =
+  "Every option is also a variable (CARTWHEEL_DATA for --data) and a key of the JSON file that --config or\n" +
+  "CARTWHEEL_CONFIG names. The command line goes before the environment, and that before the file.";
+
 /** Runs a command line and answers the exit status. Throws what `report` turns into one line. */
 async function run(argv: readonly string[]): Promise<number> {
   const first = argv.find((word) => !word.startsWith("-"));
@@ -121,7 +125,7 @@ async function run(argv: readonly string[]): Promise<number> {
     .showSuggestionAfterError(false)
     .configureOutput({ writeErr: () => {} })
     .exitOverride()
-    .addHelpText("after", "\nEvery option may also be given as CARTWHEEL_NAME in the environment.");
+    .addHelpText("afterAll", `\n${otherPlaces}`);
   for (const line of commands) {
     define(program, line, async (words, flags) => {
       status = await line.run(words, readOptions(line.options, sources(flags)));

@@ -152,7 +152,8 @@ export function openApiDocument(routes: readonly Route[], software: string): Sch
       version: software,
       description:
         "A leaderless, always-writable, replicated key-value store. A path that is not listed answers 404 " +
-        "`no-such-route`, a method that is not listed 405 with `Allow`, an address that is too long 414.",
+        "`no-such-route`, a method that is not listed 405 with `Allow`, an address that is too long 414, a message " +
+        "that is not HTTP/1.1 as it should be 400, 408, 417 or 431.",
       license: { name: "Apache-2.0", identifier: "Apache-2.0" },
     },
     paths,

@@ -133,6 +133,7 @@ test("help and version are no errors", async () => {
   const startHelp = await run(["start", "--help"]);
   assert.equal(startHelp.status, 0);
   assert.match(startHelp.out, /--listen <HOST:PORT> +peers and native clients\s+\(default 127\.0\.0\.1:7400\)/);
+  for (const { out } of [help, startHelp]) assert.match(out, /CARTWHEEL_DATA for --data/);
   const version = await run(["--version"]);
   assert.equal(version.status, 0);
   assert.match(version.out, /^\d+\.\d+\.\d+\n$/);
