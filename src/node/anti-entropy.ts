@@ -111,7 +111,7 @@ export class AntiEntropy {
     for (let failures = 0; !this.#isStopped; ) {
       const outcome = await this.#exchange(peer, totals);
       if (outcome.kind === "compared") return;
-      if (outcome.kind === "failed") failures += this.#node.peers.isConnected(peer) ? 1 : mostAttempts;
+      if (outcome.kind === "failed") failures += 1;
       if (failures >= mostAttempts || this.#node.runtime.clock.monotonicMs() >= endsMs) {
         this.#node.runtime.log.warn("repair left an owner out", { peer, why: outcome.why });
         return;
