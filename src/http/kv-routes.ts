@@ -13,7 +13,7 @@ import { failureAnswer, problemAnswer, Rejection } from "./problem.ts";
 import { type QuorumQuery, readQuorumQuery } from "./quorum-query.ts";
 import { printable } from "./raw-path.ts";
 import type { HttpAnswer, HttpRequest, Route } from "./route.ts";
-import { siblingsAnswer } from "./siblings-body.ts";
+import { httpDate, siblingsAnswer } from "./siblings-body.ts";
 
 const path = "/kv/{bucket}/{key}";
 const contextHeader = "cartwheel-context";
@@ -121,7 +121,7 @@ function foundAnswer(found: GetFound, request: HttpRequest): HttpAnswer {
     return problemAnswer("not-found", `no live version of "${key}" in bucket "${bucket}"`, { headers });
   }
   if (versions.length === 1) {
-    const modified = new Date(first.modified).toUTCString();
+    const modified = httpDate(first.modified);
     return {
       status: 200,
       headers: { ...headers, "content-type": first.contentType, "last-modified": modified },

@@ -34,7 +34,16 @@ export function siblingsAnswer(accept: string | undefined, context: string, vers
 
 /** A wall time as RFC 3339 text; one beyond what a date can say becomes the nearest it can. */
 export function rfc3339(ms: number): string {
-  return new Date(Math.min(Math.max(ms, 0), latestDateMs)).toISOString();
+  return dateOf(ms).toISOString();
+}
+
+/** The same as HTTP has dates (RFC 9110, 5.6.7). */
+export function httpDate(ms: number): string {
+  return dateOf(ms).toUTCString();
+}
+
+function dateOf(ms: number): Date {
+  return new Date(Math.min(Math.max(ms, 0), latestDateMs));
 }
 
 const latestDateMs = 253_402_300_799_999; // The end of the year 9999: RFC 3339 has four digits for it.

@@ -64,7 +64,8 @@ export class Coordinator {
     this.#read(request, admitted, { r: "quorum", pr: undefined }, (found) => {
       if (found.kind === "refusal") return deliver({ ...found, mayHaveHappened: false });
       if (request.onlyIfAbsent && (found.state?.siblings.length ?? 0) > 0) {
-        const detail = `"${request.key}" in bucket "${request.bucket}" has ${found.state?.siblings.length} live versions, none is allowed`;
+        const live = found.state?.siblings.length;
+        const detail = `"${request.key}" in bucket "${request.bucket}" has live versions (${live}), none is allowed`;
         return deliver(this.#refuse("precondition-failed", detail));
       }
       const leftMs = request.budgetMs - (this.#node.runtime.clock.monotonicMs() - startedMs);
