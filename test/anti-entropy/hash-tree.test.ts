@@ -8,6 +8,7 @@ import { childrenOf, differingChildren } from "../../src/core/merkle/exchange.ts
 import { emptyHash, fanOut, HashTree, leafCount, leafLevel, sameHash } from "../../src/core/merkle/hash-tree.ts";
 import { keyDigest, leafOf } from "../../src/core/merkle/key-digest.ts";
 import { anyState } from "../core/causality-arbitraries.ts";
+import { plainRecord } from "../plain-record.ts";
 
 interface Entry {
   readonly leaf: number;
@@ -15,7 +16,7 @@ interface Entry {
   readonly lo: number;
 }
 
-const anyEntry: fc.Arbitrary<Entry> = fc.record({
+const anyEntry: fc.Arbitrary<Entry> = plainRecord({
   // Few leaves and far ones, so that entries meet at every level.
   leaf: fc.oneof(fc.nat(20), fc.nat(leafCount - 1)),
   hi: fc.nat(0xffff_ffff),

@@ -26,6 +26,7 @@ import { dataRange, parseDataKey } from "../../src/storage/store-key.ts";
 import { type DurableListener, WriteBuffer } from "../../src/storage/write-buffer.ts";
 import { decodeRecord } from "../../src/wire/record.ts";
 import { anyState } from "../core/causality-arbitraries.ts";
+import { plainRecord } from "../plain-record.ts";
 import { foundEvent } from "./histories.ts";
 
 const partitions = 4;
@@ -139,7 +140,7 @@ type Step =
   | { readonly kind: "turn" | "settle" | "advance" }
   | { readonly kind: "fail"; readonly how: "lost" | "kept" };
 
-const anyKeyStep: fc.Arbitrary<Step> = fc.record({
+const anyKeyStep: fc.Arbitrary<Step> = plainRecord({
   kind: fc.constantFrom("write" as const, "delete" as const, "merge" as const),
   bucket: fc.constantFrom("narrow", "wide", "last"),
   key: fc.nat(40).map((i) => `k${i}`),
@@ -154,11 +155,11 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
   { weight: 6, arbitrary: anyKeyStep },
   {
     weight: 4,
-    arbitrary: fc.record({ kind: fc.constantFrom("turn" as const, "settle" as const, "advance" as const) }),
+    arbitrary: plainRecord({ kind: fc.constantFrom("turn" as const, "settle" as const, "advance" as const) }),
   },
   {
     weight: 1,
-    arbitrary: fc.record({
+    arbitrary: plainRecord({
       kind: fc.constant("fail" as const),
       how: fc.constantFrom("lost" as const, "kept" as const),
     }),

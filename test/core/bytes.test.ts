@@ -3,18 +3,19 @@ import { describe, test } from "node:test";
 import fc from "fast-check";
 import { ByteReader, MalformedBytes } from "../../src/core/bytes/byte-reader.ts";
 import { ByteWriter } from "../../src/core/bytes/byte-writer.ts";
+import { plainRecord } from "../plain-record.ts";
 
 /** Every kind of field, with a naive way to write it. */
 const field = fc.oneof(
-  fc.record({ kind: fc.constant("u8" as const), value: fc.nat(0xff) }),
-  fc.record({ kind: fc.constant("u16" as const), value: fc.nat(0xffff) }),
-  fc.record({ kind: fc.constant("u32" as const), value: fc.integer({ min: 0, max: 0xffff_ffff }) }),
-  fc.record({ kind: fc.constant("f64" as const), value: fc.double({ noNaN: true }) }),
-  fc.record({ kind: fc.constant("varint" as const), value: fc.maxSafeNat() }),
-  fc.record({ kind: fc.constant("varint" as const), value: fc.nat(300) }),
-  fc.record({ kind: fc.constant("bytes" as const), value: fc.uint8Array({ maxLength: 90 }) }),
-  fc.record({ kind: fc.constant("text" as const), value: fc.string({ unit: "grapheme", maxLength: 80 }) }),
-  fc.record({ kind: fc.constant("text" as const), value: fc.string({ maxLength: 80 }) }),
+  plainRecord({ kind: fc.constant("u8" as const), value: fc.nat(0xff) }),
+  plainRecord({ kind: fc.constant("u16" as const), value: fc.nat(0xffff) }),
+  plainRecord({ kind: fc.constant("u32" as const), value: fc.integer({ min: 0, max: 0xffff_ffff }) }),
+  plainRecord({ kind: fc.constant("f64" as const), value: fc.double({ noNaN: true }) }),
+  plainRecord({ kind: fc.constant("varint" as const), value: fc.maxSafeNat() }),
+  plainRecord({ kind: fc.constant("varint" as const), value: fc.nat(300) }),
+  plainRecord({ kind: fc.constant("bytes" as const), value: fc.uint8Array({ maxLength: 90 }) }),
+  plainRecord({ kind: fc.constant("text" as const), value: fc.string({ unit: "grapheme", maxLength: 80 }) }),
+  plainRecord({ kind: fc.constant("text" as const), value: fc.string({ maxLength: 80 }) }),
 );
 type Field = typeof field extends fc.Arbitrary<infer T> ? T : never;
 

@@ -11,6 +11,7 @@ import { type DotSet, emptyDotSet, type Interval, withDot } from "../../src/core
 import type { Sibling, SiblingSet } from "../../src/core/causality/sibling-set.ts";
 import { crc32 } from "../../src/core/hash/crc32.ts";
 import type { ActorId } from "../../src/core/ids.ts";
+import { plainRecord } from "../plain-record.ts";
 
 const encoder = new TextEncoder();
 
@@ -27,7 +28,7 @@ export function siblingOf(dot: Dot): Sibling {
   return dot.counter % 3 === 0 ? { ...base, writeId: `w${dot.counter % 2}` } : base;
 }
 
-export const anyDot: fc.Arbitrary<Dot> = fc.record({
+export const anyDot: fc.Arbitrary<Dot> = plainRecord({
   actor: fc.constantFrom(...actors),
   counter: fc.integer({ min: 1, max: 9 }),
 });

@@ -5,6 +5,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { claim, type Placed, type Seats } from "../../src/core/ring/claim.ts";
 import { targetShares } from "../../src/core/ring/shares.ts";
+import { plainRecord } from "../plain-record.ts";
 import { nodeId, type Place, places } from "./membership-arbitraries.ts";
 
 const placed = (where: readonly Place[]): readonly Placed[] => where.map((place, i) => ({ node: nodeId(i), ...place }));
@@ -59,7 +60,7 @@ test("members that leave, or change capacity or zone, keep every promise too", (
   fc.assert(
     fc.property(
       places(12, 4, 4),
-      fc.array(fc.record({ at: fc.nat(11), how: fc.constantFrom("leave", "zone", "capacity"), to: fc.nat(3) })),
+      fc.array(plainRecord({ at: fc.nat(11), how: fc.constantFrom("leave", "zone", "capacity"), to: fc.nat(3) })),
       (where, changes) => {
         let members = [...placed(where)];
         let seats = claim([], members, { partitions: 32, copies: 3 });

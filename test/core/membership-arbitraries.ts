@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { type NodeId, parseNodeId } from "../../src/core/ids.ts";
 import type { FoundEvent, HistoryEvent, JoinEvent } from "../../src/core/membership/event.ts";
 import type { BucketChange, ClusterSettings } from "../../src/core/settings.ts";
+import { plainRecord } from "../plain-record.ts";
 
 /** The id of the i-th node of a test: they differ in all their digits, and are not in order. */
 export function nodeId(i: number): NodeId {
@@ -56,7 +57,7 @@ export function joins(settings: ClusterSettings, places: readonly Place[]): read
 
 export const places = (most: number, zones: number, capacity: number): fc.Arbitrary<readonly Place[]> =>
   fc.array(
-    fc.record({
+    plainRecord({
       zone: fc.integer({ min: 1, max: zones }).map((z) => `z${z}`),
       capacity: fc.integer({ min: 1, max: capacity }),
     }),
@@ -69,7 +70,7 @@ const bucketChange: fc.Arbitrary<BucketChange> = fc.record(
     r: fc.constantFrom("one" as const, "quorum" as const, 1),
     reconcile: fc.constantFrom("siblings" as const, "last-write-wins" as const),
   },
-  { requiredKeys: [] },
+  { requiredKeys: [], noNullPrototype: true },
 );
 
 /**
@@ -81,7 +82,7 @@ export const histories: fc.Arbitrary<readonly HistoryEvent[]> = fc
     fc.constantFrom(1, 8, 32),
     fc.integer({ min: 1, max: 4 }),
     fc.array(
-      fc.record({
+      plainRecord({
         kind: fc.constantFrom("join", "again", "bucket"),
         author: fc.nat(5),
         node: fc.integer({ min: 1, max: 9 }),

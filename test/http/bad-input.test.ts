@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { STATUS_CODES } from "node:http";
 import { after, before, test } from "node:test";
 import fc from "fast-check";
+import { plainRecord } from "../plain-record.ts";
 import { type Ask, ServedNode } from "./served-node.ts";
 
 let served: ServedNode;
@@ -222,11 +223,11 @@ test("no random target, header or bucket change is answered with a 5xx", async (
     .tuple(fc.array(segment, { maxLength: 5 }), fc.option(fc.stringMatching(/^[\x21\x24-\x7e]{0,20}$/)))
     .map(([segments, query]) => `/${segments.join("/")}${query === null ? "" : `?${query}`}`);
   const headerText = fc.stringMatching(/^[\x20-\x7e]{0,40}$/);
-  const asked = fc.record({
+  const asked = plainRecord({
     method: fc.constantFrom("GET", "HEAD", "PUT", "DELETE", "POST"),
     headers: fc.record(
       { "cartwheel-context": headerText, "content-type": headerText, "if-none-match": headerText, accept: headerText },
-      { requiredKeys: [] },
+      { requiredKeys: [], noNullPrototype: true },
     ),
     body: fc.oneof(fc.json(), fc.string()),
   });

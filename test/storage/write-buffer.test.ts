@@ -20,6 +20,7 @@ import {
 import { MemoryEngine } from "../../src/storage/memory-engine.ts";
 import { dataKey, dataRange, partitionRange, type StoreKey } from "../../src/storage/store-key.ts";
 import { WriteBuffer } from "../../src/storage/write-buffer.ts";
+import { plainRecord } from "../plain-record.ts";
 
 /** Commits wait for `finish`. */
 class HandEngine implements StorageEngine {
@@ -128,7 +129,7 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
   fc.oneof(
     {
       weight: 5,
-      arbitrary: fc.record({
+      arbitrary: plainRecord({
         kind: fc.constant("put" as const),
         key: keyIndex,
         deletes: fc.boolean(),
@@ -136,12 +137,12 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
         isHeard: fc.boolean(),
       }),
     },
-    { weight: 1, arbitrary: fc.record({ kind: fc.constant("follow" as const), key: keyIndex }) },
-    { weight: 3, arbitrary: fc.record({ kind: fc.constant("turn" as const) }) },
-    { weight: 1, arbitrary: fc.record({ kind: fc.constant("pass" as const) }) },
+    { weight: 1, arbitrary: plainRecord({ kind: fc.constant("follow" as const), key: keyIndex }) },
+    { weight: 3, arbitrary: plainRecord({ kind: fc.constant("turn" as const) }) },
+    { weight: 1, arbitrary: plainRecord({ kind: fc.constant("pass" as const) }) },
     {
       weight: 3,
-      arbitrary: fc.record({
+      arbitrary: plainRecord({
         kind: fc.constant("finish" as const),
         how: fc.constantFrom("well" as const, "well" as const, "badly" as const, "badly, but written" as const),
       }),

@@ -10,6 +10,7 @@ import type { NodeRecord } from "../../src/core/membership/node-record.ts";
 import type { Quorum } from "../../src/core/settings.ts";
 import type { Message, Refusal } from "../../src/wire/message.ts";
 import { anyDotSet, anyState } from "../core/causality-arbitraries.ts";
+import { plainRecord } from "../plain-record.ts";
 
 /** Ids of both the small kind that is common and the large kind that is possible. */
 const anyId = fc.oneof(fc.nat(70_000), fc.maxSafeNat());
@@ -29,7 +30,7 @@ const boundedText = (bytes: number): fc.Arbitrary<string> =>
     .filter((text) => Buffer.byteLength(text) <= bytes);
 const anyBucket = boundedText(128);
 const anyKey = boundedText(1024);
-const anyVoice = fc.record({ seat: fc.nat(15), epoch: anyNumber });
+const anyVoice = plainRecord({ seat: fc.nat(15), epoch: anyNumber });
 /** Long and short ones: the long ones travel as chunks of their own. */
 const anyValue = fc.oneof(
   fc.uint8Array({ maxLength: 40 }),
@@ -63,17 +64,17 @@ const anyChange = partly(
   ["n", "r", "w", "pr", "pw", "dw", "durability", "reconcile"],
 );
 export const anyEvent: fc.Arbitrary<HistoryEvent> = fc.oneof(
-  fc.record({
+  plainRecord({
     kind: fc.constant("found" as const),
     ...anyBase,
     cluster: anyText,
-    settings: fc.record({ partitions: fc.nat(65536), n: fc.nat(16), r: anyQuorum, w: anyQuorum }),
+    settings: plainRecord({ partitions: fc.nat(65536), n: fc.nat(16), r: anyQuorum, w: anyQuorum }),
     name: anyText,
     zone: anyText,
     capacity: fc.nat(100),
     claim: fc.nat(9),
   }),
-  fc.record({
+  plainRecord({
     kind: fc.constant("join" as const),
     ...anyBase,
     node: anyNode,
@@ -84,9 +85,9 @@ export const anyEvent: fc.Arbitrary<HistoryEvent> = fc.oneof(
     claim: fc.nat(9),
     founding: fc.boolean(),
   }),
-  fc.record({ kind: fc.constant("bucket" as const), ...anyBase, bucket: anyBucket, change: anyChange }),
+  plainRecord({ kind: fc.constant("bucket" as const), ...anyBase, bucket: anyBucket, change: anyChange }),
 );
-export const anyNodeRecord: fc.Arbitrary<NodeRecord> = fc.record({
+export const anyNodeRecord: fc.Arbitrary<NodeRecord> = plainRecord({
   node: anyNode,
   incarnation: anyText,
   version: anyNumber,
@@ -98,8 +99,10 @@ export const anyNodeRecord: fc.Arbitrary<NodeRecord> = fc.record({
 });
 const anyEvents = fc.array(anyEvent, { maxLength: 4 });
 const anyRecords = fc.array(anyNodeRecord, { maxLength: 4 });
-const anyHistoryDigest = fc.array(fc.record({ author: anyNode, events: anyNumber, last: anyNumber }), { maxLength: 5 });
-const anyRecordDigest = fc.array(fc.record({ node: anyNode, incarnation: anyText, version: anyNumber }), {
+const anyHistoryDigest = fc.array(plainRecord({ author: anyNode, events: anyNumber, last: anyNumber }), {
+  maxLength: 5,
+});
+const anyRecordDigest = fc.array(plainRecord({ node: anyNode, incarnation: anyText, version: anyNumber }), {
   maxLength: 5,
 });
 
@@ -125,15 +128,15 @@ const refusalCodes = Object.keys(refusals) as Refusal["code"][];
 
 const anyPartition = fc.nat(65535).map((id) => id as PartitionId);
 const anyCopies = fc.integer({ min: 1, max: 16 });
-const anyTree = fc.record({ partition: anyPartition, n: anyCopies });
-const anyHash = fc.record({ hi: fc.nat(0xffff_ffff), lo: fc.nat(0xffff_ffff) });
+const anyTree = plainRecord({ partition: anyPartition, n: anyCopies });
+const anyHash = plainRecord({ hi: fc.nat(0xffff_ffff), lo: fc.nat(0xffff_ffff) });
 
 type Of<K extends Message["kind"]> = Extract<Message, { kind: K }>;
 const kind = <K extends Message["kind"]>(name: K): fc.Arbitrary<K> => fc.constant(name);
 
 /** Any message, by kind. */
 export const anyMessage: { readonly [K in Message["kind"]]: fc.Arbitrary<Of<K>> } = {
-  hello: fc.record({
+  hello: plainRecord({
     kind: kind("hello"),
     id: fc.constant(0 as const),
     role: fc.constantFrom("member" as const, "joiner" as const, "client" as const),
@@ -142,8 +145,8 @@ export const anyMessage: { readonly [K in Message["kind"]]: fc.Arbitrary<Of<K>> 
     incarnation: anyText,
     name: anyText,
   }),
-  ping: fc.record({ kind: kind("ping"), id: anyId }),
-  done: fc.record({ kind: kind("done"), id: anyId }),
+  ping: plainRecord({ kind: kind("ping"), id: anyId }),
+  done: plainRecord({ kind: kind("done"), id: anyId }),
   refusal: partly<Of<"refusal">, "needed" | "received">(
     {
       kind: kind("refusal"),
@@ -157,7 +160,7 @@ export const anyMessage: { readonly [K in Message["kind"]]: fc.Arbitrary<Of<K>> 
     },
     ["needed", "received"],
   ),
-  "replica-get": fc.record({
+  "replica-get": plainRecord({
     kind: kind("replica-get"),
     id: anyId,
     ringVersion: anyNumber,
@@ -214,7 +217,7 @@ export const anyMessage: { readonly [K in Message["kind"]]: fc.Arbitrary<Of<K>> 
       context: anyDotSet,
       onlyIfAbsent: fc.boolean(),
       writeId: fc.string({ minLength: 1, maxLength: 64 }),
-      version: fc.record({ value: anyValue, checksum: anyCheck, contentType: fc.string({ maxLength: 255 }) }),
+      version: plainRecord({ value: anyValue, checksum: anyCheck, contentType: fc.string({ maxLength: 255 }) }),
     },
     ["w", "pw", "dw", "context", "writeId", "version"],
   ),
@@ -222,15 +225,15 @@ export const anyMessage: { readonly [K in Message["kind"]]: fc.Arbitrary<Of<K>> 
     { kind: kind("get-answer"), id: anyId, ringVersion: anyNumber, state: anyState, fastest: anyNode },
     ["state", "fastest"],
   ),
-  "write-answer": fc.record({
+  "write-answer": plainRecord({
     kind: kind("write-answer"),
     id: anyId,
     ringVersion: anyNumber,
     context: anyDotSet,
     siblings: fc.nat(100),
   }),
-  gossip: fc.record({ kind: kind("gossip"), id: anyId, history: anyHistoryDigest, records: anyRecordDigest }),
-  "gossip-answer": fc.record({
+  gossip: plainRecord({ kind: kind("gossip"), id: anyId, history: anyHistoryDigest, records: anyRecordDigest }),
+  "gossip-answer": plainRecord({
     kind: kind("gossip-answer"),
     id: anyId,
     events: anyEvents,
@@ -238,7 +241,7 @@ export const anyMessage: { readonly [K in Message["kind"]]: fc.Arbitrary<Of<K>> 
     history: anyHistoryDigest,
     recordDigest: anyRecordDigest,
   }),
-  "gossip-delta": fc.record({ kind: kind("gossip-delta"), id: anyId, events: anyEvents, records: anyRecords }),
+  "gossip-delta": plainRecord({ kind: kind("gossip-delta"), id: anyId, events: anyEvents, records: anyRecords }),
   "join-request": partly<Of<"join-request">, "partitions" | "n" | "r" | "w">(
     {
       kind: kind("join-request"),
@@ -257,7 +260,7 @@ export const anyMessage: { readonly [K in Message["kind"]]: fc.Arbitrary<Of<K>> 
     },
     ["partitions", "n", "r", "w"],
   ),
-  "join-answer": fc.record({
+  "join-answer": plainRecord({
     kind: kind("join-answer"),
     id: anyId,
     node: anyNode,
@@ -277,40 +280,40 @@ export const anyMessage: { readonly [K in Message["kind"]]: fc.Arbitrary<Of<K>> 
     },
     ["emptyBucket"],
   ),
-  "change-inquiry": fc.record({ kind: kind("change-inquiry"), id: anyId, attempt: anyText }),
-  "change-outcome": fc.record({
+  "change-inquiry": plainRecord({ kind: kind("change-inquiry"), id: anyId, attempt: anyText }),
+  "change-outcome": plainRecord({
     kind: kind("change-outcome"),
     id: anyId,
     attempt: anyText,
     outcome: fc.constantFrom("committed" as const, "aborted" as const, "undecided" as const),
     events: anyEvents,
   }),
-  "compare-trees": fc.record({
+  "compare-trees": plainRecord({
     kind: kind("compare-trees"),
     id: anyId,
     ringVersion: anyNumber,
-    trees: fc.array(fc.record({ partition: anyPartition, n: anyCopies, root: anyHash }), { maxLength: 20 }),
+    trees: fc.array(plainRecord({ partition: anyPartition, n: anyCopies, root: anyHash }), { maxLength: 20 }),
   }),
-  "compare-nodes": fc.record({
+  "compare-nodes": plainRecord({
     kind: kind("compare-nodes"),
     id: anyId,
     ringVersion: anyNumber,
     tree: anyTree,
     level: fc.constant(2),
     nodes: fc.array(
-      fc.record({
+      plainRecord({
         index: fc.nat(255),
         children: fc.array(fc.oneof(fc.constant({ hi: 0, lo: 0 }), anyHash), { minLength: 16, maxLength: 16 }),
       }),
       { maxLength: 5 },
     ),
   }),
-  "hashes-compared": fc.record({
+  "hashes-compared": plainRecord({
     kind: kind("hashes-compared"),
     id: anyId,
     differing: fc.array(fc.nat(65535), { maxLength: 20 }),
   }),
-  "list-keys": fc.record({
+  "list-keys": plainRecord({
     kind: kind("list-keys"),
     id: anyId,
     ringVersion: anyNumber,
@@ -322,7 +325,7 @@ export const anyMessage: { readonly [K in Message["kind"]]: fc.Arbitrary<Of<K>> 
     {
       kind: kind("keys-listed"),
       id: anyId,
-      keys: fc.array(fc.record({ bucket: anyBucket, key: anyKey, digest: anyHash }), { maxLength: 10 }),
+      keys: fc.array(plainRecord({ bucket: anyBucket, key: anyKey, digest: anyHash }), { maxLength: 10 }),
       until: fc.uint8Array({ maxLength: 1200 }),
     },
     ["until"],

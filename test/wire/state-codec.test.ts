@@ -10,6 +10,7 @@ import { crc32 } from "../../src/core/hash/crc32.ts";
 import type { ActorId } from "../../src/core/ids.ts";
 import { readDotSet, readState, verifyValues, writeDotSet, writeState } from "../../src/wire/state-codec.ts";
 import { anyDotSet, anyState, dotSetOf, isNormal, siblingOf } from "../core/causality-arbitraries.ts";
+import { plainRecord } from "../plain-record.ts";
 
 function encodeSet(set: DotSet): Uint8Array {
   const writer = new ByteWriter();
@@ -42,7 +43,7 @@ function assertSoundOrMalformed(read: () => SiblingSet): void {
   }
 }
 
-const mutation = fc.record({ at: fc.nat(), byte: fc.nat(255), kind: fc.constantFrom("set", "cut", "insert") });
+const mutation = plainRecord({ at: fc.nat(), byte: fc.nat(255), kind: fc.constantFrom("set", "cut", "insert") });
 
 function mutate(bytes: Uint8Array, changes: readonly { at: number; byte: number; kind: string }[]): Uint8Array {
   let result = [...bytes];

@@ -2,11 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { Tally } from "../../../src/core/quorum/tally.ts";
+import { plainRecord } from "../../plain-record.ts";
 
 type Event = { readonly seat: number } | "no voice" | "failed";
 
 const events = fc.array(
-  fc.oneof(fc.record({ seat: fc.nat(15) }), fc.constant<Event>("no voice"), fc.constant<Event>("failed")),
+  fc.oneof(plainRecord({ seat: fc.nat(15) }), fc.constant<Event>("no voice"), fc.constant<Event>("failed")),
   { maxLength: 16 },
 );
 
