@@ -41,11 +41,6 @@ export interface SiblingSet {
 /** The state of a key that nobody has written. */
 export const emptySiblingSet: SiblingSet = { context: emptyDotSet, siblings: [] };
 
-/** Whether there is a version to read. */
-export function isLive(state: SiblingSet): boolean {
-  return state.siblings.length > 0;
-}
-
 /**
  * What both states together know: a version stays if both hold it, or if the other side's context lacks its dot.
  * Returns `a` itself where `b` adds nothing, else `b` itself where `a` adds nothing.

@@ -44,21 +44,6 @@ function rotate(value: number, by: number): number {
   return (value << by) | (value >>> (32 - by));
 }
 
-/** MurmurHash3_x86_32: a number from 0 to 2^32-1. Allocates nothing. */
-export function hash32(bytes: Uint8Array, seed = 0): number {
-  const length = bytes.length;
-  const whole = length & ~3;
-  let h = seed | 0;
-  for (let at = 0; at < whole; at += 4) {
-    h ^= Math.imul(rotate(Math.imul(word(bytes, at), 0xcc9e2d51), 15), 0x1b873593);
-    h = (Math.imul(rotate(h, 13), 5) + 0xe6546b64) | 0;
-  }
-  if (whole < length) {
-    h ^= Math.imul(rotate(Math.imul(partialWord(bytes, whole, length), 0xcc9e2d51), 15), 0x1b873593);
-  }
-  return mix32(h ^ length) >>> 0;
-}
-
 const c1 = 0x239b961b;
 const c2 = 0xab0e9789;
 const c3 = 0x38b34ae5;

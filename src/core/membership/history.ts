@@ -117,8 +117,3 @@ export function nextLamport(history: History): number {
 export function isPlacement(event: HistoryEvent): boolean {
   return event.kind !== "bucket" || event.change.n !== undefined;
 }
-
-/** The Lamport time of the newest placement event: how nodes tell whose ring is older. 0 for no history at all. */
-export function ringVersionOf(history: History): number {
-  return history.findLast(isPlacement)?.lamport ?? 0;
-}
