@@ -8,7 +8,7 @@
 import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const args = process.argv.slice(2);
@@ -31,6 +31,7 @@ if (files.length === 0) {
 process.stderr.write(`running ${files.length} test files on Node ${process.versions.node} ...\n`);
 // A test that hangs is a test that fails.
 const flags = ["--enable-source-maps", "--test", "--test-reporter=spec", `--test-timeout=${10 * 60_000}`];
-const child = spawn(process.execPath, [...flags, ...options, ...files], { cwd: root, stdio: "inherit" });
+const seeded = ["--import", pathToFileURL(join(root, "dist", "test", "property-seed.js")).href];
+const child = spawn(process.execPath, [...flags, ...seeded, ...options, ...files], { cwd: root, stdio: "inherit" });
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
 child.on("close", (code) => process.exit(code ?? 1));

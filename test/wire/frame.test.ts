@@ -303,7 +303,8 @@ test("frames with a valid checksum over damaged heads give messages or FrameErro
       frame.writeUInt32BE(crc32(frame.subarray(4, frameStartBytes + headBytes)), 0);
       const decoder = newDecoder();
       try {
-        assert.equal(feed(decoder, [preamble, frame]).length, 1);
+        // A damaged kind can turn one message into several short ones: each of them is whole.
+        assert.ok(feed(decoder, [preamble, frame]).length >= 1);
       } catch (error) {
         if (!(error instanceof FrameError)) throw error;
         assert.equal(error.code, "malformed");
