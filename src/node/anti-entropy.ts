@@ -122,7 +122,7 @@ export class AntiEntropy {
 
   async #round(): Promise<void> {
     if (!this.#node.isOpen("") || !this.#trees.areBuilt || this.#turns.size > 0) return;
-    const reachable = this.#partners().filter((peer) => this.#node.peers.isConnected(peer));
+    const reachable = this.#partners().filter((peer) => this.#node.isUp(peer));
     if (reachable.length === 0) return;
     const peer = reachable[this.#node.runtime.random.below(reachable.length)] as NodeId;
     const totals = newTotals();

@@ -27,6 +27,10 @@ export interface Coordination {
   voice(place: KeyPlace, n: number): Voice | undefined;
   /** Whether the node serves the bucket: a member, not stopping, not waiting for a change of placement to be decided. */
   isOpen(bucket: string): boolean;
+  /** Whether the member can be expected to answer, in this node's own opinion of the moment; true of itself (§4.8.3). */
+  isUp(node: NodeId): boolean;
+  /** Calls the listener, for good, whenever a member has come up that was not. */
+  onUp(listener: (node: NodeId) => void): void;
   /** A peer turned out to know another ring: exchange histories with it at once. */
   ringDiffers(from: NodeId): void;
 }

@@ -42,6 +42,7 @@ import type { Coordination } from "./coordination.ts";
 import { refusal } from "./coordination.ts";
 import { Coordinator } from "./coordinator.ts";
 import { type NodeCounters, newCounters } from "./counters.ts";
+import { FailureDetector } from "./failure-detector.ts";
 import { foreignSeed } from "./foreign-seeds.ts";
 import { defaultGossipOptions, Gossip } from "./gossip.ts";
 import { holdingsOf } from "./holdings.ts";
@@ -55,7 +56,6 @@ import { reasonToRefuse, supersededBy } from "./peer-admission.ts";
 import { PeerService } from "./peer-service.ts";
 import { PlacementChange } from "./placement-change.ts";
 import { Pledge } from "./pledge.ts";
-import { Presence } from "./presence.ts";
 import { Replica } from "./replica.ts";
 import { Seats } from "./seats.ts";
 import { SelfDescription } from "./self-description.ts";
@@ -80,7 +80,7 @@ export class Node implements NodeApi {
   readonly #gossip: Gossip;
   readonly #changes: PlacementChange;
   readonly #joiner: Joiner;
-  readonly #presence: Presence;
+  readonly #detector: FailureDetector;
   readonly #description: SelfDescription;
   readonly #node: Coordination;
   readonly #coordinator: Coordinator;
@@ -118,13 +118,14 @@ export class Node implements NodeApi {
     const membership = this.#membership;
     const hello = (): Hello => this.#hello();
     const addressOf = (node: NodeId): Address | undefined => membership.addressOf(node);
-    this.#peers = new Peers({ runtime, limits, hello, addressOf });
+    const onConnectionChange = (node: NodeId, isUp: boolean): void => this.#detector.changed(node, isUp);
+    this.#peers = new Peers({ runtime, limits, hello, addressOf, onConnectionChange });
     this.#server = new Server({
       runtime,
       limits,
       hello,
       serve: (request, from) => this.#serve(request, from),
-      onHello: ({ node }) => this.#presence.heard(node),
+      onHello: ({ node }) => this.#detector.heard(node),
     });
     this.#seats = new Seats(membership, meta, log);
     this.#pledge = new Pledge(
@@ -134,7 +135,7 @@ export class Node implements NodeApi {
     this.#gossip = new Gossip(runtime, membership, this.#peers, { ...defaultGossipOptions, seeds: join });
     this.#changes = new PlacementChange(runtime, membership, this.#peers, this.#gossip, this.#pledge);
     this.#joiner = new Joiner(runtime, membership, this.#peers);
-    this.#presence = new Presence(runtime, membership, this.#peers);
+    this.#detector = new FailureDetector(runtime, membership, this.#peers);
     this.#description = new SelfDescription(runtime, membership, this.#seats);
     membership.onChange(() => {
       if (membership.isReplaced) this.#end(new NodeError("superseded", supersededBy(membership)));
@@ -152,6 +153,8 @@ export class Node implements NodeApi {
       ring,
       voice: ({ partition }, n) => this.#seats.voice(partition, n),
       isOpen: (bucket) => this.#isServing && !this.#pledge.forbids(bucket),
+      isUp: (node) => this.#detector.isUp(node),
+      onUp: (listener) => this.#detector.onUp(listener),
       ringDiffers: (from) => this.#gossip.gossipNow(from),
     };
     this.#coordinator = new Coordinator(this.#node);
@@ -191,7 +194,7 @@ export class Node implements NodeApi {
     await this.#description.start(addresses);
     this.#gossip.start();
     this.#changes.start();
-    this.#presence.start();
+    this.#detector.start();
     this.#antiEntropy.start();
     await this.#gossip.spread();
     const { self, cluster, incarnation, ring } = this.#membership;
@@ -210,7 +213,7 @@ export class Node implements NodeApi {
     this.#buckets.stop();
     const exchanging = this.#antiEntropy.stop();
     await this.#finishRequests(graceMs);
-    await Promise.all([this.#gossip.stop(), this.#changes.stop(), this.#presence.stop(), this.#description.stop()]);
+    await Promise.all([this.#gossip.stop(), this.#changes.stop(), this.#detector.stop(), this.#description.stop()]);
     await this.#server.stop();
     this.#peers.stop();
     await exchanging;
@@ -291,7 +294,7 @@ export class Node implements NodeApi {
       coordinations: this.#coordinator.underWay,
       pendingCalls: this.#peers.pendingCalls,
       members: members.length,
-      membersUp: members.filter((node) => this.#presence.isUp(node)).length,
+      membersUp: members.filter((node) => this.#detector.isUp(node)).length,
       voices: this.#seats.count,
       ringVersion: this.#membership.ringVersion,
       exchanges: this.#antiEntropy.counts,
@@ -335,7 +338,7 @@ export class Node implements NodeApi {
       name: this.name,
       software: this.#options.software,
       recordOf: (node) => this.#membership.records.get(node),
-      isUp: (node) => this.#presence.isUp(node),
+      isUp: (node) => this.#detector.isUp(node),
     };
   }
 

@@ -95,7 +95,7 @@ export class Route implements AnswerHandler {
     const place = placeOf(request.bucket, request.key, ring.settings.partitions);
     const others = ownersOf(ring, place.partition, n).filter((owner) => owner !== node.self);
     const distance = (owner: NodeId): number => {
-      if (!node.peers.isConnected(owner)) return Number.MAX_VALUE;
+      if (!node.isUp(owner)) return Number.MAX_VALUE;
       return owner === advised ? -1 : (node.peers.roundTripMs(owner) ?? 0);
     };
     others.sort((a, b) => distance(a) - distance(b));

@@ -1,9 +1,9 @@
 /**
- * Keeps a connection to every member, so that a request finds it made and the cluster's view says who can be reached.
+ * Which members this node can reach, for itself alone and for the moment (§4.8.3: a local notion of failure is enough).
  *
- * A member is up, for this node alone and for the moment, while the connection to it stands (§4.8.3: a local notion of
- * failure is enough). Every round knocks at those that are not; what a refused or silent one costs is bounded by the
- * pauses of `rpc/peers.ts`.
+ * A member is up while the connection to it stands. Every round knocks at those that are not, so that a connection to
+ * every member stands before a request needs it; what a refused or silent one costs is bounded by the pauses of
+ * `rpc/peers.ts`.
  */
 
 import type { NodeId } from "../core/ids.ts";
@@ -20,16 +20,24 @@ const knockTimeoutMs = 1000;
 
 const nobodyWaits: AnswerHandler = { onAnswer: () => {}, onFailure: () => {} };
 
-export class Presence {
+export class FailureDetector {
   readonly #membership: Membership;
   readonly #peers: Peers;
   readonly #ticker: Ticker;
+  readonly #upListeners: ((node: NodeId) => void)[] = [];
 
   constructor(runtime: Runtime, membership: Membership, peers: Peers) {
     const { clock, random, log } = runtime;
     this.#membership = membership;
     this.#peers = peers;
-    this.#ticker = new Ticker({ name: "presence", clock, random, log, everyMs, round: async () => this.#knock() });
+    this.#ticker = new Ticker({
+      name: "failure detector",
+      clock,
+      random,
+      log,
+      everyMs,
+      round: async () => this.#knock(),
+    });
     membership.onChange(() => {
       if (membership.isMember) this.#knock();
     });
@@ -50,8 +58,20 @@ export class Presence {
     if (this.#membership.isMember) this.#knock();
   }
 
+  /** Whether a call to the member can be expected to be answered; true of this node itself. */
   isUp(node: NodeId): boolean {
     return node === this.#membership.self || this.#peers.isConnected(node);
+  }
+
+  /** Calls the listener, for good, whenever a member has come up that was not. */
+  onUp(listener: (node: NodeId) => void): void {
+    this.#upListeners.push(listener);
+  }
+
+  /** For `Peers`: the member is up, or is not any more. */
+  changed(node: NodeId, isUp: boolean): void {
+    if (!isUp || !this.#membership.isMember || !this.#membership.ring.members.has(node)) return;
+    for (const listener of this.#upListeners) listener(node);
   }
 
   #knock(): void {
