@@ -48,6 +48,11 @@ export interface Limits {
   readonly requestTimeoutMs: number;
   /** The longest a request may ask for, in ms. */
   readonly longestTimeoutMs: number;
+  /**
+   * How long a key's state may be on its way between two stores, in ms: on a connection, and once more in the memory
+   * of the node that passes it on. What is older is dropped, so that what all have forgotten stays forgotten.
+   */
+  readonly messageLifeMs: number;
 }
 
 export const defaultLimits: Limits = {
@@ -63,4 +68,5 @@ export const defaultLimits: Limits = {
   writeBufferBytes: 64 * 1024 * 1024,
   requestTimeoutMs: 2000,
   longestTimeoutMs: 60_000,
+  messageLifeMs: 60_000,
 };

@@ -246,6 +246,11 @@ export class Channel implements ConnectionHandler, StreamOwner {
       this.close("unexpected", `it sent a ${message.kind} before its hello`);
       return;
     }
+    // What the hello took is what the age of later frames may be off by (`frame-age.ts`).
+    if (nowMs - this.#startedMs > Math.min(dialMs + handshakeMs, this.#limits.messageLifeMs)) {
+      this.close("silent", "it took too long to say who it is");
+      return;
+    }
     const reason = reasonToPart(this.hello, message, this.#expected);
     if (reason !== undefined) {
       this.close("wrong-peer", reason);
@@ -256,16 +261,17 @@ export class Channel implements ConnectionHandler, StreamOwner {
     this.#openedMs = nowMs;
     this.#stream.welcome();
     this.#owner.onOpen(this, message);
-    this.#sendWaiting();
+    this.#sendWaiting(nowMs);
   }
 
-  #sendWaiting(): void {
+  /** Not those whose time is over, even where nobody has looked since: this process may have been stopped meanwhile. */
+  #sendWaiting(nowMs: number): void {
     const waiting = this.#waiting;
     this.#waiting = [];
     this.#waitingBytes = 0;
     for (const { id, request } of waiting) {
       const call = this.#calls.find(id);
-      if (call === undefined || this.#send(call, request)) continue;
+      if (call === undefined || (call.deadlineMs > nowMs && this.#send(call, request))) continue;
       this.#calls.take(id);
       this.#owner.defer(call.handler, this.#node, "not-sent", call.tag);
     }

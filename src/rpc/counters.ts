@@ -4,7 +4,7 @@ import type { FrameErrorCode } from "../wire/frame.ts";
 
 /**
  * Why a connection went:
- * - a `FrameErrorCode`: the other side sent nonsense;
+ * - a `FrameErrorCode`: the other side sent nonsense, or what it sent was too long on its way;
  * - `unexpected`: a message that has no place there, such as an answer from the side that asks;
  * - `wrong-peer`: another cluster, or another node than the expected one;
  * - `silent`: nothing came for too long;
@@ -50,6 +50,7 @@ export function newCounters(): RpcCounters {
       "too-long": 0,
       "bad-checksum": 0,
       malformed: 0,
+      "too-old": 0,
       "bad-version": 0,
       unexpected: 0,
       "wrong-peer": 0,

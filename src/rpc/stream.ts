@@ -15,6 +15,7 @@ import { FrameEncoder } from "../wire/frame-encoder.ts";
 import { encodePreamble, ownVersions } from "../wire/hello.ts";
 import type { Hello, Message } from "../wire/message.ts";
 import type { CloseCause, RpcCounters } from "./counters.ts";
+import { FrameAge } from "./frame-age.ts";
 import { helloFrameBytes } from "./handshake.ts";
 
 /** Whoever makes sense of the messages. It may close the stream at any time. */
@@ -33,6 +34,7 @@ export class Stream {
   readonly #owner: StreamOwner;
   readonly #encoder: FrameEncoder;
   readonly #decoder: FrameDecoder;
+  readonly #age: FrameAge;
   readonly #onEndOfTurn: () => void = () => {
     this.#isFlushPlanned = false;
     this.flush();
@@ -49,7 +51,9 @@ export class Stream {
     this.#limits = limits;
     this.#counters = counters;
     this.#owner = owner;
-    this.#encoder = new FrameEncoder(runtime.checksum, limits.frameBytes);
+    this.#age = new FrameAge(runtime.clock.monotonicMs());
+    const sentMs = (): number => this.#age.stamp(runtime.clock.monotonicMs());
+    this.#encoder = new FrameEncoder(runtime.checksum, limits.frameBytes, sentMs);
     this.#decoder = new FrameDecoder(runtime.checksum, Math.min(helloFrameBytes, limits.frameBytes));
     this.#heardMs = runtime.clock.monotonicMs();
   }
@@ -165,6 +169,7 @@ export class Stream {
       let message: Message | undefined;
       try {
         message = this.#decoder.next();
+        if (message !== undefined) this.#mustBeYoung(nowMs);
       } catch (error) {
         if (!(error instanceof FrameError)) throw error;
         this.#owner.onNonsense(error);
@@ -174,6 +179,13 @@ export class Stream {
       this.#counters.messagesIn++;
       this.#owner.onMessage(message, nowMs);
     }
+  }
+
+  /** What was sent too long ago may say what the cluster has agreed to forget meanwhile. */
+  #mustBeYoung(nowMs: number): void {
+    const ageMs = this.#age.ageMs(nowMs, this.#decoder.sentMs);
+    const { messageLifeMs } = this.#limits;
+    if (ageMs > messageLifeMs) throw new FrameError("too-old", `a frame of ${ageMs} ms; the limit is ${messageLifeMs}`);
   }
 
   #count(chunks: readonly Uint8Array[], messages: number): void {

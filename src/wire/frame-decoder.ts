@@ -27,6 +27,7 @@ export class FrameDecoder {
   readonly #checksum: Checksum;
   readonly #versions: VersionRange;
   #version: number | undefined;
+  #sentMs = 0;
   /** What arrived last, and how much of it is used up. */
   #chunk: Uint8Array = noBytes;
   #at = 0;
@@ -46,6 +47,11 @@ export class FrameDecoder {
   /** The protocol version both sides speak, once the preamble has been read. */
   get version(): number | undefined {
     return this.#version;
+  }
+
+  /** The `sent` of the frame of which the last message came. */
+  get sentMs(): number {
+    return this.#sentMs;
   }
 
   /** Gives the decoder the next bytes of the stream, which it may keep. Only after `next` has found no more. */
@@ -161,6 +167,7 @@ export class FrameDecoder {
       throw new FrameError("bad-checksum", "a frame's head does not match its checksum");
     }
     if (bodiesAt === headAt) throw new FrameError("malformed", "a frame holds no message: its head is empty");
+    this.#sentMs = u32(bytes, at + 16);
     this.#head.aim(bytes, headAt, bodiesAt);
     this.#bodies.aim(bytes, bodiesAt, at + length);
     return true;

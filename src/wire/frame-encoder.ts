@@ -32,6 +32,7 @@ interface ViewedValue {
 export class FrameEncoder {
   readonly #checksum: Checksum;
   readonly #frameBytes: number;
+  readonly #sentMs: () => number;
   /** Finished frames, and the heads of the open one. */
   #writer: ByteWriter = new ByteWriter();
   #views: ViewedValue[] = [];
@@ -43,9 +44,11 @@ export class FrameEncoder {
   readonly #bodies: Uint8Array[] = [];
   #bodyBytes = 0;
 
-  constructor(checksum: Checksum, frameBytes: number) {
+  /** `sentMs` tells the age of the connection, in whole ms modulo 2^32: asked once for each frame. */
+  constructor(checksum: Checksum, frameBytes: number, sentMs: () => number = () => 0) {
     this.#checksum = checksum;
     this.#frameBytes = frameBytes;
+    this.#sentMs = sentMs;
   }
 
   /** Bytes that wait for `take`. */
@@ -65,10 +68,8 @@ export class FrameEncoder {
     const isFirst = this.#frameAt < 0;
     const frameAt = isFirst ? writer.length : this.#frameAt;
     if (isFirst) {
-      writer.u32(0);
-      writer.u32(0);
-      writer.u32(0);
-      writer.u32(0);
+      for (let at = 0; at < frameStartBytes - 4; at += 4) writer.u32(0);
+      writer.u32(this.#sentMs());
     }
     const headAt = writer.length;
     const bodiesBefore = bodies.length;

@@ -112,19 +112,19 @@ const nonsense: Readonly<Record<string, { readonly bytes: Uint8Array; readonly c
   "a second hello": { bytes: bytesOf([hello(), hello()]), cause: "unexpected" },
   "an answer": { bytes: bytesOf([hello(), { kind: "done", id: 1 }]), cause: "unexpected" },
   "a frame of four gigabytes": {
-    bytes: Uint8Array.from([...bytesOf([hello()]), 0, 0, 0, 0, ...lengthsOf(9, 0xffff_ffff)]),
+    bytes: Uint8Array.from([...bytesOf([hello()]), 0, 0, 0, 0, ...lengthsOf(9, 0xffff_ffff), 0, 0, 0, 0]),
     cause: "too-long",
   },
   "a long frame before the hello": {
-    bytes: Uint8Array.from([...encodePreamble(ownVersions), 0, 0, 0, 0, ...lengthsOf(8192, 0)]),
+    bytes: Uint8Array.from([...encodePreamble(ownVersions), 0, 0, 0, 0, ...lengthsOf(8192, 0), 0, 0, 0, 0]),
     cause: "too-long",
   },
   "a wrong checksum": {
-    bytes: Uint8Array.from([...bytesOf([hello()]), 1, 2, 3, 4, ...lengthsOf(2, 0), 2, 1]),
+    bytes: Uint8Array.from([...bytesOf([hello()]), 1, 2, 3, 4, ...lengthsOf(2, 0), 0, 0, 0, 0, 2, 1]),
     cause: "bad-checksum",
   },
   "a wrong length": {
-    bytes: Uint8Array.from([...bytesOf([hello()]), 1, 2, 3, 4, ...lengthsOf(2, 0).with(6, 1), 2, 1]),
+    bytes: Uint8Array.from([...bytesOf([hello()]), 1, 2, 3, 4, ...lengthsOf(2, 0).with(6, 1), 0, 0, 0, 0, 2, 1]),
     cause: "bad-checksum",
   },
 };

@@ -34,9 +34,10 @@ function naiveFrame(...messages: readonly Message[]): Buffer {
   for (const message of messages) encodeMessage(writer, bodies, message, message.id);
   const head = Buffer.from(writer.copy());
   const lengths = lengthsOf(head.length, Buffer.concat(bodies).length);
+  const sent = Buffer.alloc(4);
   const checksum = Buffer.alloc(4);
-  checksum.writeUInt32BE(crc32(Buffer.concat([lengths, head])));
-  return Buffer.concat([checksum, lengths, head, ...bodies]);
+  checksum.writeUInt32BE(crc32(Buffer.concat([lengths, sent, head])));
+  return Buffer.concat([checksum, lengths, sent, head, ...bodies]);
 }
 
 /** The naive twin of `FrameEncoder`: a frame takes messages until it is full, and is never over the limit. */
@@ -124,6 +125,27 @@ test("frames are what the format says, whatever is added before they are taken",
       }
     }),
   );
+});
+
+test("a frame says when its first message was added, modulo 2^32 ms", () => {
+  const times = [7, 0xffff_fff0, 3];
+  const encoder = new FrameEncoder(machineChecksum, limit, () => times.shift() as number);
+  const decoder = newDecoder();
+  decoder.push(preamble);
+  decoder.next();
+  for (const [sentMs, ids] of [
+    [7, [1, 2]],
+    [0xffff_fff0, [3]],
+    [3, [4]],
+  ] as const) {
+    for (const id of ids) encoder.add({ kind: "ping", id }, id);
+    decoder.push(Uint8Array.from(Buffer.concat(encoder.take())));
+    for (const id of ids) {
+      assert.equal(decoder.next()?.id, id);
+      assert.equal(decoder.sentMs, sentMs);
+    }
+    assert.equal(decoder.next(), undefined);
+  }
 });
 
 test("frames that were taken are not touched by those that follow", () => {
