@@ -6,9 +6,9 @@
  */
 
 import { emptyDotSet } from "../core/causality/dot-set.ts";
-import type { NodeId } from "../core/ids.ts";
 import { readRequirement, writeRequirement } from "../core/quorum/requirement.ts";
-import { bucketSettings, ownersOf } from "../core/ring/preference-list.ts";
+import { bucketSettings } from "../core/ring/preference-list.ts";
+import type { Ring } from "../core/ring/ring.ts";
 import type { BucketSettings } from "../core/settings.ts";
 import type { CoordinateGet, CoordinateWrite, GetAnswer, Refusal, RefusalCode, WriteAnswer } from "../wire/message.ts";
 import { type Coordination, refusal } from "./coordination.ts";
@@ -24,7 +24,8 @@ interface Admitted {
   readonly kind: "admitted";
   readonly place: KeyPlace;
   readonly bucket: BucketSettings;
-  readonly owners: readonly NodeId[];
+  /** Under which it was admitted. */
+  readonly ring: Ring;
   readonly members: number;
 }
 
@@ -93,14 +94,13 @@ export class Coordinator {
     if (node.voice(place, bucket.n) === undefined) {
       return this.#refuse("no-owner", `this node has no voice for partition ${place.partition}`);
     }
-    const owners = ownersOf(ring, place.partition, bucket.n);
-    return { kind: "admitted", place, bucket, owners, members: ring.members.size };
+    return { kind: "admitted", place, bucket, ring, members: ring.members.size };
   }
 
   /** After a read: a promise to hold nothing may have been made since, and even a change of placement decided. */
-  #admitAgain(request: CoordinateWrite, { place, owners }: Admitted): Admitted | Refusal {
+  #admitAgain(request: CoordinateWrite, { place, ring }: Admitted): Admitted | Refusal {
     const again = this.#admit(request);
-    if (again.kind === "refusal" || areStillOwners(this.#node.ring(), place, owners)) return again;
+    if (again.kind === "refusal" || areStillOwners(this.#node.ring(), ring, place)) return again;
     return this.#refuse("stale-ring", "the key's owners changed between the read and the write");
   }
 

@@ -85,7 +85,7 @@ function rows(measured: Measured): readonly Row[] {
     ["members", "gauge", "Members of the cluster.", measured.members],
     ["members_up", "gauge", "Members this node can reach, itself included.", measured.membersUp],
     ["voices", "gauge", "Seats for which this node's answers count.", measured.voices],
-    ["ring_version", "gauge", "Lamport time of the newest change of placement.", measured.ringVersion],
+    ["ring_version", "gauge", "Names the placement this node knows; greater is newer.", measured.ringVersion],
     ["hash_tree_bytes", "gauge", "Memory the hash trees take.", measured.treeBytes],
     ["hash_trees_built", "gauge", "1 once every hash tree can be compared.", measured.areTreesBuilt ? 1 : 0],
     ...exchangeRows(measured.exchanges),

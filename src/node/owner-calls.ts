@@ -33,12 +33,15 @@ export class OwnerCalls implements AnswerHandler {
   /** The key's owners when the request began, this node among them or not. */
   readonly owners: readonly NodeId[];
   readonly #node: Coordination;
+  /** As it was when the request began. */
+  readonly #ring: Ring;
   readonly #place: KeyPlace;
   readonly #listener: OwnerListener;
   readonly #endsMs: number;
 
   constructor(node: Coordination, place: KeyPlace, n: number, budgetMs: number, listener: OwnerListener) {
-    this.owners = ownersOf(node.ring(), place.partition, n);
+    this.#ring = node.ring();
+    this.owners = ownersOf(this.#ring, place.partition, n);
     this.#node = node;
     this.#place = place;
     this.#listener = listener;
@@ -68,7 +71,7 @@ export class OwnerCalls implements AnswerHandler {
     const leftMs = this.#endsMs - this.#node.runtime.clock.monotonicMs() - retryPauseMs;
     if (!isPassing(code) || leftMs <= 0) return false;
     this.#node.runtime.clock.setTimer(retryPauseMs, () => {
-      const isStill = areStillOwners(this.#node.ring(), this.#place, this.owners);
+      const isStill = areStillOwners(this.#node.ring(), this.#ring, this.#place);
       if (!isStill) this.#trouble(owner, "is asked no more: the key's owners have changed meanwhile");
       else this.#node.peers.call(owner, this.#listener.request(), leftMs, this, 0);
     });
@@ -81,10 +84,17 @@ export class OwnerCalls implements AnswerHandler {
 }
 
 /**
- * Whether the owners asked when a request began are the key's owners still, all of them and no others. If not, what
- * the request counts is no quorum any more: nobody may be asked again for it.
+ * Whether the key's owners under the ring of now are those of the ring under which a request began, all of them, no
+ * others, and each still in the same incarnation. If not, what the request counts is no quorum any more: nobody may be
+ * asked again for it. An answer counted from a directory that was lost since, together with one from an owner whose
+ * copy was taken for the directory in its place, would be a write that this one lacks (`docs/how-it-works/rebuild.md`).
  */
-export function areStillOwners(ring: Ring, place: KeyPlace, asked: readonly NodeId[]): boolean {
-  const owners = ownersOf(ring, place.partition, bucketSettings(ring, place.bucket).n);
-  return owners === asked || (owners.length === asked.length && owners.every((owner, i) => owner === asked[i]));
+export function areStillOwners(now: Ring, then: Ring, place: KeyPlace): boolean {
+  if (now === then) return true;
+  const [owners, asked] = [now, then].map((ring) =>
+    ownersOf(ring, place.partition, bucketSettings(ring, place.bucket).n),
+  ) as [readonly NodeId[], readonly NodeId[]];
+  const isSame = (owner: NodeId, i: number): boolean =>
+    owner === asked[i] && now.members.get(owner)?.incarnation === then.members.get(owner)?.incarnation;
+  return owners.length === asked.length && owners.every(isSame);
 }

@@ -19,6 +19,7 @@
 import type { NodeId } from "../core/ids.ts";
 import type { HistoryEvent } from "../core/membership/event.ts";
 import { digestOf, type HistoryDigest, missingFrom, sameDigest } from "../core/membership/history.ts";
+import { placementTime } from "../core/ring/ring.ts";
 import { Backoff } from "../runtime/backoff.ts";
 import { Pause } from "../runtime/pause.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -282,7 +283,7 @@ export class PlacementChange {
 
   #isDecided({ ringVersion, sponsor }: Promised): boolean {
     return this.#membership.history.some((event) => {
-      if (event.lamport <= ringVersion || event.author !== sponsor) return false;
+      if (event.lamport <= placementTime(ringVersion) || event.author !== sponsor) return false;
       return event.kind === "join" ? event.founding : event.kind === "bucket" && event.change.n !== undefined;
     });
   }

@@ -2,11 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { PartitionId } from "../../src/core/ids.ts";
+import type { HistoryEvent } from "../../src/core/membership/event.ts";
 import { type History, isPlacement, uniteHistories } from "../../src/core/membership/history.ts";
 import { keyHash, partitionOf } from "../../src/core/ring/key-hash.ts";
 import { ownersOf, preferenceList, preferenceOrder, seatOf } from "../../src/core/ring/preference-list.ts";
-import { bucketSettings, foldHistory, memberNamed, type Ring } from "../../src/core/ring/ring.ts";
-import { histories, joins, nodeId, places } from "./membership-arbitraries.ts";
+import { bucketSettings, foldHistory, memberNamed, placementTime, type Ring } from "../../src/core/ring/ring.ts";
+import { histories, join, joins, nodeId, places } from "./membership-arbitraries.ts";
 
 const plain = ({ orders: _, owners: __, ...ring }: Ring): object => ring;
 
@@ -39,8 +40,8 @@ test("names are unique, a rejoin keeps seats and takes a new incarnation, versio
       for (let i = 1; i < history.length; i++) {
         const next = foldHistory(history.slice(0, i + 1), ring);
         const event = history[i] as (typeof history)[0];
-        assert.equal(next.version, history.slice(0, i + 1).findLast(isPlacement)?.lamport);
-        assert.ok(next.version >= ring.version);
+        assert.equal(placementTime(next.version), history.slice(0, i + 1).findLast(isPlacement)?.lamport);
+        assert.equal(next.version === ring.version, !isPlacement(event));
         if (event.kind === "join" && ring.members.has(event.node)) {
           assert.deepEqual(next.seats, ring.seats);
           assert.notEqual(next.members.get(event.node)?.incarnation, ring.members.get(event.node)?.incarnation);
@@ -66,7 +67,26 @@ test("a bucket has what it was told last, over the cluster's defaults", () => {
   assert.deepEqual(bucketSettings(ring, "carts"), { ...bucketSettings(ring, "other"), n: 5, r: "all" });
   assert.equal(bucketSettings(ring, "other").n, 3);
   assert.equal(bucketSettings(ring, "other").w, "quorum");
-  assert.equal(ring.version, 2);
+  assert.equal(placementTime(ring.version), 2);
+});
+
+test("two rings that differ in an event of placement differ in version, be their newest events of one time or one", () => {
+  const settings = { partitions: 8, n: 3, r: 2, w: 2 } as const;
+  const base = joins(settings, Array(3).fill({ zone: "", capacity: 1 }));
+  const rejoin = (i: number, author: number, lamport: number): HistoryEvent => ({
+    ...join(i, lamport, { zone: "", capacity: 1 }),
+    author: nodeId(author),
+    directory: nodeId(100 + i),
+    founding: false,
+  });
+  const bucket = { kind: "bucket", lamport: 4, author: nodeId(2), at: 0, bucket: "b", change: { n: 2 } } as const;
+  const sides = [[rejoin(0, 1, 2000)], [rejoin(1, 0, 2000)], [bucket, rejoin(0, 1, 2000)], [bucket]];
+  const versions = sides.map((events) => foldHistory(uniteHistories(base, events)).version);
+  assert.equal(new Set(versions).size, sides.length, String(versions));
+  // In whatever order they come.
+  const early = foldHistory(uniteHistories(base, [rejoin(0, 1, 2000)]));
+  const late = foldHistory(uniteHistories(early.history, [bucket]), early);
+  assert.equal(late.version, versions[2]);
 });
 
 test("preference lists: every member once, owners first, zones spread, one order for every n", () => {

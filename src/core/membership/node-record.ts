@@ -18,7 +18,7 @@ export interface NodeRecord {
   readonly http: string;
   /** How many seats it holds with a voice. */
   readonly voices: number;
-  /** The Lamport time of the newest placement event it knows. */
+  /** The version of the ring it knows. */
   readonly ringVersion: number;
   /** The software's version. */
   readonly software: string;

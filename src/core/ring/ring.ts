@@ -5,6 +5,7 @@
  * the events in. It is only the target: whether a member may *speak* for a seat is `node/seats.ts`'s to say.
  */
 
+import { hash128 } from "../hash/murmur3.ts";
 import type { NodeId, PartitionId } from "../ids.ts";
 import { flawOf } from "../membership/check-events.ts";
 import type { FoundEvent, HistoryEvent, JoinEvent } from "../membership/event.ts";
@@ -27,7 +28,12 @@ export interface Member {
 }
 
 export interface Ring {
-  /** The Lamport time of the newest placement event: of two rings, the greater one is newer. */
+  /**
+   * Names the set of placement events it was folded from: the Lamport time of the newest, and below it 20 bits of hash
+   * over all. Requests are between nodes of equal versions, which therefore know the same placement and the same
+   * incarnations; the time alone would be the same for two rings whose events came about on two sides of a split. Of
+   * two rings whose times differ, the greater version is the newer.
+   */
   readonly version: number;
   /** The cluster's id. */
   readonly cluster: string;
@@ -68,8 +74,24 @@ function isSameEvent(a: HistoryEvent, b: HistoryEvent | undefined): boolean {
   return a === b || (b !== undefined && compareEvents(a, b) === 0);
 }
 
+/** Room for the hash below the Lamport time in a ring's version. */
+const versionsATime = 2 ** 20;
+
+/** The version of a ring with one placement event more. The hashes are XORed: the order events came in is no matter. */
+function versionWith(version: number, event: HistoryEvent): number {
+  const [drawn] = hash128(new TextEncoder().encode(eventName(event)));
+  const hash = ((version % versionsATime) ^ (drawn % versionsATime)) >>> 0;
+  return Math.max(placementTime(version), event.lamport) * versionsATime + hash;
+}
+
+/** The Lamport time of the newest placement event of the rings of this version. */
+export function placementTime(version: number): number {
+  return Math.floor(version / versionsATime);
+}
+
 function foundRing(found: FoundEvent): Ring {
-  const { author: node, name, zone, capacity, cluster, settings, lamport: version } = found;
+  const { author: node, name, zone, capacity, cluster, settings } = found;
+  const version = versionWith(0, found);
   const incarnation = eventName(found);
   const member: Member = { node, name, zone, capacity, incarnation, directory: node, founding: true };
   const seats = claim([], [member], { partitions: settings.partitions, copies: settings.n });
@@ -83,7 +105,7 @@ function foldOnto(ring: Ring, events: readonly HistoryEvent[], history: History)
   const size = { partitions: ring.settings.partitions, copies: ring.settings.n };
   let { seats, version } = ring;
   for (const event of events) {
-    if (isPlacement(event)) version = event.lamport;
+    if (isPlacement(event)) version = versionWith(version, event);
     if (event.kind === "bucket") {
       const before = buckets.get(event.bucket) ?? defaultBucketSettings(ring.settings);
       buckets.set(event.bucket, { ...before, ...event.change });
