@@ -1,5 +1,6 @@
 /**
- * Bugs planted in the ports around the product's node, or at its door, and the checker that catches each.
+ * Bugs planted in the ports around the product's node, or at its door, and the checker that catches each: what no line
+ * of the product could be changed to do.
  *
  * A checker that has never failed proves nothing. Each bug runs over a few seeds that suit it and must be caught by
  * its own law; the same seeds without the bug must pass, or the catch would mean nothing either.
@@ -7,33 +8,14 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { runBytes } from "../../src/core/causality/minting.ts";
-import type { BuildNode, NodeParts, RunningNode } from "../../src/sim/cluster.ts";
-import type { FaultName, Plan } from "../../src/sim/plan.ts";
-import { type Report, runSeed } from "../../src/sim/run.ts";
-import type { StorageEngine, WriteOperation } from "../../src/storage/engine.ts";
-import { parseDataKey } from "../../src/storage/store-key.ts";
-import { decodeRecord, encodeRecord, type KeyRecord } from "../../src/wire/record.ts";
-import { buildNode } from "../../tools/product-node.ts";
-import { nodeSurroundings } from "../../tools/surroundings.ts";
-
-/** A small busy cluster with few keys, and only the faults named. */
-function busy(faults: readonly (readonly [FaultName, number])[], change: Partial<Plan> = {}): (plan: Plan) => Plan {
-  return (plan) => ({
-    ...plan,
-    nodes: 3,
-    settings: { partitions: 8, n: 3, r: 2, w: 2 },
-    limits: { ...plan.limits, contextEntries: 1000, siblings: 100, coordinations: 10_000, writeBufferBytes: 1 << 26 },
-    buckets: [{ name: "carts", change: {} }],
-    keysPerBucket: 1,
-    clients: 8,
-    mostRestMs: 20,
-    valueBytes: 64,
-    safetyMs: 3000,
-    faults: new Map(faults),
-    ...change,
-  });
-}
+import type { BuildNode, RunningNode } from "../../../src/sim/cluster.ts";
+import type { Plan } from "../../../src/sim/plan.ts";
+import { type Report, runSeed } from "../../../src/sim/run.ts";
+import type { StorageEngine } from "../../../src/storage/engine.ts";
+import { parseDataKey } from "../../../src/storage/store-key.ts";
+import { buildNode } from "../../../tools/product-node.ts";
+import { nodeSurroundings } from "../../../tools/surroundings.ts";
+import { busy } from "./busy-plan.ts";
 
 async function run(seed: number, build: BuildNode, adjust: (plan: Plan) => Plan): Promise<Report> {
   return runSeed({ seed, surroundings: nodeSurroundings, build, adjust });
@@ -70,7 +52,7 @@ function withDoor(change: (node: RunningNode) => Partial<RunningNode>): BuildNod
 }
 
 /** The product's node over an engine that does something else with what is written. */
-function withEngine(change: (engine: StorageEngine, parts: NodeParts) => Partial<StorageEngine>): BuildNode {
+function withEngine(change: (engine: StorageEngine) => Partial<StorageEngine>): BuildNode {
   return (parts) => {
     const { engine } = parts;
     const plain: StorageEngine = {
@@ -82,23 +64,8 @@ function withEngine(change: (engine: StorageEngine, parts: NodeParts) => Partial
       usage: () => engine.usage(),
       close: () => engine.close(),
     };
-    return buildNode({ ...parts, engine: { ...plain, ...change(engine, parts) } });
+    return buildNode({ ...parts, engine: { ...plain, ...change(engine) } });
   };
-}
-
-/** Changes each record on its way to the disk; `before` is what the disk has. */
-function withRecords(change: (record: KeyRecord, before: KeyRecord | undefined) => KeyRecord): BuildNode {
-  return withEngine((engine, { runtime: { checksum } }) => ({
-    write: (operations) =>
-      engine.write(
-        operations.map(({ key, value }): WriteOperation => {
-          if (value === undefined || !isData(key)) return { key, value };
-          const before = engine.get(key);
-          const old = before === undefined ? undefined : decodeRecord(before, key, checksum);
-          return { key, value: encodeRecord(change(decodeRecord(value, key, checksum), old), key, checksum) };
-        }),
-      ),
-  }));
 }
 
 function isData(key: Uint8Array): boolean {
@@ -143,83 +110,6 @@ test("an engine that acknowledges before it is durable is caught by durability",
     ),
   ));
 
-test("a replica that drops one of several siblings is caught by causality", () =>
-  caught(
-    ["causality"],
-    withRecords((record) => {
-      const { context, siblings } = record.state;
-      return siblings.length < 2 ? record : { ...record, state: { context, siblings: siblings.slice(1) } };
-    }),
-    busy([]),
-  ));
-
-test("a replica that keeps what a write has replaced is caught by causality", () =>
-  caught(
-    ["causality"],
-    withRecords((record, before) => {
-      const { context, siblings } = record.state;
-      const old = before?.state.siblings.filter(({ dot }) => !siblings.some((s) => sameName(s.dot, dot))) ?? [];
-      const all = [...siblings, ...old].sort((a, b) =>
-        a.dot.actor === b.dot.actor ? a.dot.counter - b.dot.counter : a.dot.actor < b.dot.actor ? -1 : 1,
-      );
-      return all.length > 50 ? record : { ...record, state: { context, siblings: all } };
-    }),
-    busy([]),
-  ));
-
-function sameName(a: { actor: string; counter: number }, b: { actor: string; counter: number }): boolean {
-  return a.actor === b.actor && a.counter === b.counter;
-}
-
-test("actors that outlive their process are caught by dots", () =>
-  caught(
-    ["dots"],
-    (parts) => {
-      // The run's random bits, drawn while the node is made, are the same in every process of a machine.
-      const { random } = parts.runtime;
-      let isMaking = true;
-      const fixed = Uint8Array.from({ length: runBytes }, (_, i) => parts.name.charCodeAt(i % parts.name.length));
-      const planted = {
-        u32: () => random.u32(),
-        below: (limit: number) => random.below(limit),
-        bytes: (length: number) => (isMaking && length === runBytes ? fixed : random.bytes(length)),
-      };
-      const node = buildNode({ ...parts, runtime: { ...parts.runtime, random: planted } });
-      isMaking = false;
-      return node;
-    },
-    busy(
-      [
-        ["power loss", 300],
-        ["kill", 300],
-      ],
-      { disk: { leastCommitMs: 20, mostCommitMs: 200 } },
-    ),
-  ));
-
-test("a node that takes one voice for a quorum is caught by regular reads", () =>
-  caught(
-    ["regular reads"],
-    withDoor((node) => ({ get: (request) => node.get({ ...request, r: 1 }) })),
-    busy([
-      ["cut", 300],
-      ["slow network", 2000],
-    ]),
-  ));
-
-test("a node that takes one copy for a quorum is caught by regular reads", () =>
-  caught(
-    ["regular reads"],
-    withDoor((node) => ({
-      put: (request) => node.put({ ...request, w: 1, dw: 0 }),
-      delete: (request) => node.delete({ ...request, w: 1, dw: 0 }),
-    })),
-    busy([
-      ["cut", 300],
-      ["slow network", 2000],
-    ]),
-  ));
-
 test("a node that calls a write refused when it does not know is caught by honest answers", () =>
   caught(
     ["honest answers"],
@@ -230,32 +120,6 @@ test("a node that calls a write refused when it does not know is caught by hones
       },
     })),
     busy([["cut", 200]]),
-  ));
-
-test("a write answered with more than its client has seen is caught by the law of its context", () =>
-  caught(
-    ["a write's context"],
-    withDoor((node) => ({
-      put: async (request) => {
-        const answer = await node.put(request);
-        if (answer.kind === "failure") return answer;
-        const found = await node.get({ bucket: request.bucket, key: request.key });
-        return found.kind === "found" && found.context !== undefined ? { ...answer, context: found.context } : answer;
-      },
-    })),
-    busy([]),
-  ));
-
-test("a node that forgets the id of a write is caught by causality: its retries show twice", () =>
-  caught(
-    ["causality"],
-    withDoor((node) => ({
-      put: (request) => {
-        const { writeId: _forgotten, ...rest } = request;
-        return node.put(rest);
-      },
-    })),
-    busy([]),
   ));
 
 test("a node that writes over what it was to leave alone is caught by only if absent", () =>
@@ -323,12 +187,4 @@ test("a replica whose disk changes values is caught, as what nobody wrote or by 
       },
     })),
     busy([["kill", 1000]]),
-  ));
-
-test("a repair that compares nothing is caught by convergence", () =>
-  caught(
-    ["convergence"],
-    withDoor((node) => ({ startRepair: () => {}, repair: () => ({ ...node.repair(), running: false }) })),
-    // Many keys, so that no read comes by to repair what a split kept apart.
-    busy([["split", 600]], { keysPerBucket: 6 }),
   ));
