@@ -13,11 +13,12 @@ export interface ReapingRule {
   readonly graceMs: number;
   /** (2) Every member answers, ... */
   readonly everyMember: boolean;
-  /** ... holds no hint for the key, and held none for so long, ... */
+  /** ... holds no hint for the key, ... */
   readonly hints: boolean;
-  readonly quietMs: number;
-  /** ... and has no copy that it owns nothing of any more. */
+  /** ... and no copy that it owns nothing of any more, ... */
   readonly copies: boolean;
+  /** ... and held neither for so long. */
+  readonly quietMs: number;
   /** (3) An owner compares before it forgets. */
   readonly compares: boolean;
   /** Frames of more than this age are dropped. */
@@ -38,8 +39,8 @@ export const reapingRule: ReapingRule = {
   graceMs: 8 * lifeMs,
   everyMember: true,
   hints: true,
-  quietMs: 4 * lifeMs,
   copies: true,
+  quietMs: 4 * lifeMs,
   compares: true,
   frameLifeMs: lifeMs,
   repairLifeMs: lifeMs,
@@ -54,7 +55,7 @@ export const weakerReapingRules: readonly ReapingRule[] = [
   { ...reapingRule, name: "no grace", graceMs: 0 },
   { ...reapingRule, name: "members that do not answer are left out", everyMember: false },
   { ...reapingRule, name: "hints are not asked for", hints: false },
-  { ...reapingRule, name: "hints may have been there just now", quietMs: 0 },
+  { ...reapingRule, name: "hints and copies may have been there just now", quietMs: 0 },
   { ...reapingRule, name: "copies of former owners are not asked for", copies: false },
   { ...reapingRule, name: "an owner forgets whatever it holds by then", compares: false },
   { ...reapingRule, name: "frames of any age are taken", frameLifeMs: never },

@@ -334,9 +334,9 @@ export class ReapingWorld {
     return this.#places.every((place) => {
       if (place.node !== node) return true;
       const { kind, memory, disk, changedMs, heldMs } = place;
-      if (kind === "copy") return !rule.copies || (isEmpty(memory) && isEmpty(disk));
-      if (kind === "hint") {
-        return !rule.hints || (isEmpty(memory) && isEmpty(disk) && this.#nowMs - heldMs >= rule.quietMs);
+      if (kind !== "own") {
+        const isAsked = kind === "hint" ? rule.hints : rule.copies;
+        return !isAsked || (isEmpty(memory) && isEmpty(disk) && this.#nowMs - heldMs >= rule.quietMs);
       }
       if (rule.agree && !sameState(memory.state, agreed)) return false;
       if (rule.onDisk && !sameState(disk.state, memory.state)) return false;
