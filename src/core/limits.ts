@@ -44,6 +44,8 @@ export interface Limits {
   readonly coordinations: number;
   /** Most bytes of writes that wait for the disk. */
   readonly writeBufferBytes: number;
+  /** Most bytes of hints kept for others that cannot be reached; a further hint is refused. */
+  readonly hintBytes: number;
   /** How long a request may take where it does not say, in ms. */
   readonly requestTimeoutMs: number;
   /** The longest a request may ask for, in ms. */
@@ -66,6 +68,7 @@ export const defaultLimits: Limits = {
   bodiesBytes: 256 * 1024 * 1024,
   coordinations: 10_000,
   writeBufferBytes: 64 * 1024 * 1024,
+  hintBytes: 1024 * 1024 * 1024,
   requestTimeoutMs: 2000,
   longestTimeoutMs: 60_000,
   messageLifeMs: 60_000,

@@ -82,6 +82,8 @@ export interface GetFound {
   readonly kind: "found";
   readonly context: string | undefined;
   readonly versions: readonly Version[];
+  /** How many owners' answers it rests on, those that count; fallbacks that stood in are none of them. */
+  readonly voices: number;
 }
 
 export interface Written {
@@ -89,6 +91,8 @@ export interface Written {
   readonly context: string;
   /** Live versions after the write, where it was coordinated. */
   readonly siblings: number;
+  /** How many owners were known to hold it then, of those that count. */
+  readonly voices: number;
 }
 
 export type GetOutcome = GetFound | Failure;

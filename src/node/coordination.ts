@@ -11,6 +11,7 @@ import type { Peers } from "../rpc/peers.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Refusal, RefusalCode } from "../wire/message.ts";
 import type { NodeCounters } from "./counters.ts";
+import type { Hints } from "./hints.ts";
 import type { KeyPlace } from "./key-place.ts";
 import type { Replica } from "./replica.ts";
 
@@ -21,6 +22,7 @@ export interface Coordination {
   readonly self: NodeId;
   readonly peers: Peers;
   readonly replica: Replica;
+  readonly hints: Hints;
   /** The ring as this node knows it now. */
   ring(): Ring;
   /** This node's voice among the n owners of a key, or undefined: it owns nothing there, or has nothing to vouch for. */

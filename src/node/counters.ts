@@ -16,6 +16,10 @@ export interface NodeCounters {
   replicaPuts: number;
   /** Stale copies to which a merged state was sent after a read. */
   readRepairs: number;
+  /** Writes kept for an owner, kept no more since it has them, and not kept. */
+  hintsKept: number;
+  hintsDelivered: number;
+  hintsRefused: number;
   /** Context entries dropped by the bound of last resort; each may show a replaced value again (§4.4). */
   prunedContextEntries: number;
   /** Stored records that did not match their checksum. */
@@ -39,6 +43,9 @@ export function newCounters(): NodeCounters {
     replicaGets: 0,
     replicaPuts: 0,
     readRepairs: 0,
+    hintsKept: 0,
+    hintsDelivered: 0,
+    hintsRefused: 0,
     prunedContextEntries: 0,
     corruptRecords: 0,
     corruptValues: 0,

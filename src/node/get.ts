@@ -115,6 +115,7 @@ export class GetOperation implements OwnerListener {
       ringVersion: this.#node.ring().version,
       ...(this.#merged === undefined ? {} : { state: this.#bounded(this.#merged) }),
       ...(this.#fastest === undefined ? {} : { fastest: this.#fastest }),
+      voices: this.#tally.received,
     });
   }
 

@@ -45,6 +45,7 @@ import { type NodeCounters, newCounters } from "./counters.ts";
 import { FailureDetector } from "./failure-detector.ts";
 import { foreignSeed } from "./foreign-seeds.ts";
 import { defaultGossipOptions, Gossip } from "./gossip.ts";
+import { Hints } from "./hints.ts";
 import { holdingsOf } from "./holdings.ts";
 import { Joiner, type OwnAddresses, Sponsor } from "./joining.ts";
 import { Membership } from "./membership.ts";
@@ -89,6 +90,7 @@ export class Node implements NodeApi {
   readonly #peerService: PeerService;
   readonly #membershipService: MembershipService;
   readonly #trees: Trees;
+  readonly #hints: Hints;
   readonly #antiEntropy: AntiEntropy;
   #isServing = false;
   #isStopping = false;
@@ -104,6 +106,7 @@ export class Node implements NodeApi {
     const meta = openMetaStore(engine, runtime.checksum);
     const onCommitFailed = (error: StorageError, keys: readonly Uint8Array[]): void => {
       replica.endRun();
+      hints.mayHaveReverted(keys);
       this.#trees.mayHaveReverted(keys);
       if (error.code !== "disk-full") this.#end(new NodeError("storage-failed", `the store failed: ${error.message}`));
     };
@@ -112,6 +115,9 @@ export class Node implements NodeApi {
     const ring = (): Ring => membership.ring;
     this.#trees = new Trees({ clock, log, checksum: runtime.checksum, buffer: this.#buffer, counters, ring });
     const replica = new Replica({ runtime, buffer: this.#buffer, limits, counters, states: this.#trees });
+
+    const hints = new Hints({ runtime, buffer: this.#buffer, limits, counters, ring });
+    this.#hints = hints;
 
     const { name, zone, capacity, settings, software } = options;
     this.#membership = new Membership(runtime, meta, { name, zone, capacity, settings, software });
@@ -130,7 +136,7 @@ export class Node implements NodeApi {
     this.#seats = new Seats(membership, meta, log);
     this.#pledge = new Pledge(
       meta,
-      holdingsOf(this.#buffer, () => membership.ring.settings.partitions),
+      holdingsOf(this.#buffer, hints, () => membership.ring.settings.partitions),
     );
     this.#gossip = new Gossip(runtime, membership, this.#peers, { ...defaultGossipOptions, seeds: join });
     this.#changes = new PlacementChange(runtime, membership, this.#peers, this.#gossip, this.#pledge);
@@ -147,6 +153,7 @@ export class Node implements NodeApi {
       counters: this.#counters,
       peers: this.#peers,
       replica,
+      hints,
       get self() {
         return membership.self;
       },
@@ -190,6 +197,7 @@ export class Node implements NodeApi {
     if (this.#isStopping) throw new NodeError("stopped", `${this.name} was stopped before it was a member`);
     await this.#seats.open();
     this.#trees.start();
+    this.#hints.start();
     this.#isServing = !this.#membership.isReplaced && !this.#hasEnded && !this.#isStopping;
     await this.#description.start(addresses);
     this.#gossip.start();
@@ -216,7 +224,7 @@ export class Node implements NodeApi {
     await Promise.all([this.#gossip.stop(), this.#changes.stop(), this.#detector.stop(), this.#description.stop()]);
     await this.#server.stop();
     this.#peers.stop();
-    await exchanging;
+    await Promise.all([exchanging, this.#hints.stop()]);
     await this.#tasks.close();
     await this.#seats.stop();
     await this.#buffer.close();

@@ -5,9 +5,11 @@
  * object that waits for the disk.
  */
 
+import type { NodeId } from "../core/ids.ts";
 import type { Voice } from "../core/quorum/voice.ts";
 import { bucketSettings, seatOf } from "../core/ring/preference-list.ts";
 import type { Ring } from "../core/ring/ring.ts";
+import type { BucketSettings } from "../core/settings.ts";
 import type { Requester } from "../rpc/server.ts";
 import type { StorageError } from "../storage/engine.ts";
 import type { DurableListener } from "../storage/write-buffer.ts";
@@ -26,12 +28,13 @@ import { type KeyPlace, placeOf } from "./key-place.ts";
 
 export type DataRequest = ReplicaGet | ReplicaPut | CoordinateGet | CoordinateWrite;
 
-/** Where a request's key lives here, and with what voice. */
-interface Claimed {
+/** Where a request's key lives, in the ring of both sides. */
+interface Located {
   readonly ring: Ring;
   readonly place: KeyPlace;
+  readonly bucket: BucketSettings;
+  /** What this node may speak with; undefined for a stand-in, and for an owner that has nothing to vouch for. */
   readonly voice: Voice | undefined;
-  readonly lastWriteWins: boolean;
 }
 
 export class PeerService {
@@ -68,15 +71,16 @@ export class PeerService {
 
   #get(request: ReplicaGet, from: Requester): void {
     this.#node.counters.replicaGets += 1;
-    const claimed = this.#claim(request, from);
-    if (claimed === undefined) return;
-    const local = this.#node.replica.read(claimed.place);
+    const located = this.#locate(request, request.standInFor, from);
+    if (located === undefined) return;
+    const { replica, hints } = this.#node;
+    const local = (request.standInFor === undefined ? replica : hints).read(located.place);
     if (local.kind === "refused") return this.#refuse(request.id, from, local.code, local.detail);
     const answer: ReplicaState = {
       kind: "replica-state",
       id: request.id,
-      ringVersion: claimed.ring.version,
-      ...(claimed.voice === undefined ? {} : { voice: claimed.voice }),
+      ringVersion: located.ring.version,
+      ...(located.voice === undefined ? {} : { voice: located.voice }),
       ...(local.state === undefined ? {} : { state: local.state }),
     };
     from.reply(answer, request.id);
@@ -84,23 +88,25 @@ export class PeerService {
 
   #put(request: ReplicaPut, from: Requester): void {
     this.#node.counters.replicaPuts += 1;
-    const claimed = this.#claim(request, from);
-    if (claimed === undefined) return;
+    const { state, synced, hintFor } = request;
+    const located = this.#locate(request, hintFor, from);
+    if (located === undefined) return;
+    const { place, bucket } = located;
+    const { replica, hints } = this.#node;
     // A bucket that just changed sides is merged causally until both sides know: that loses nothing.
-    const lastWriteWins = request.lastWriteWins && claimed.lastWriteWins;
-    const reply = new StoredReply(request, from, claimed, request.synced);
-    const merged = this.#node.replica.merge(
-      claimed.place,
-      request.state,
-      lastWriteWins,
-      request.synced ? reply : undefined,
-    );
+    const lastWriteWins = request.lastWriteWins && bucket.reconcile === "last-write-wins";
+    const reply = new StoredReply(request, from, located);
+    const listener = synced ? reply : undefined;
+    const merged =
+      hintFor === undefined
+        ? replica.merge(place, state, lastWriteWins, listener)
+        : hints.keep(hintFor, place, state, lastWriteWins, listener);
     if (merged.kind === "refused") this.#refuse(request.id, from, merged.code, merged.detail);
-    else if (!request.synced) reply.onDurable();
+    else if (!synced) reply.onDurable();
   }
 
-  /** Undefined if the request was refused. */
-  #claim(request: ReplicaGet | ReplicaPut, from: Requester): Claimed | undefined {
+  /** Undefined if the request was refused. `standInFor` is the owner whose hints this node is to keep or read. */
+  #locate(request: ReplicaGet | ReplicaPut, standInFor: NodeId | undefined, from: Requester): Located | undefined {
     const node = this.#node;
     if (!node.isOpen(request.bucket)) {
       this.#refuse(request.id, from, "not-ready", "the node waits for a membership change to be decided");
@@ -120,11 +126,19 @@ export class PeerService {
     }
     const place = placeOf(request.bucket, request.key, ring.settings.partitions);
     const bucket = bucketSettings(ring, request.bucket);
-    if (seatOf(ring, place.partition, bucket.n, node.self) === undefined) {
-      this.#refuse(request.id, from, "no-owner", `this node is no owner of partition ${place.partition}`);
-      return undefined;
+    const isOwner = (member: NodeId): boolean => seatOf(ring, place.partition, bucket.n, member) !== undefined;
+    if (standInFor === undefined && isOwner(node.self)) {
+      return { ring, place, bucket, voice: node.voice(place, bucket.n) };
     }
-    return { ring, place, voice: node.voice(place, bucket.n), lastWriteWins: bucket.reconcile === "last-write-wins" };
+    if (standInFor !== undefined && isOwner(standInFor) && !isOwner(node.self)) {
+      return { ring, place, bucket, voice: undefined };
+    }
+    const why =
+      standInFor === undefined
+        ? `this node is no owner of partition ${place.partition}`
+        : `this node cannot stand in for ${standInFor} in partition ${place.partition}`;
+    this.#refuse(request.id, from, "no-owner", why);
+    return undefined;
   }
 
   #refuse(id: number, from: Requester, code: RefusalCode, detail: string): void {
@@ -132,34 +146,32 @@ export class PeerService {
   }
 }
 
-/** Answers a replica's put when the copy is where it must be. */
+/** Answers a put when the copy or the hint is where it must be. */
 class StoredReply implements DurableListener {
   readonly #request: ReplicaPut;
   readonly #from: Requester;
-  readonly #claimed: Claimed;
-  readonly #synced: boolean;
+  readonly #located: Located;
 
-  constructor(request: ReplicaPut, from: Requester, claimed: Claimed, synced: boolean) {
+  constructor(request: ReplicaPut, from: Requester, located: Located) {
     this.#request = request;
     this.#from = from;
-    this.#claimed = claimed;
-    this.#synced = synced;
+    this.#located = located;
   }
 
   onDurable(): void {
-    const { voice, ring } = this.#claimed;
+    const { voice, ring } = this.#located;
     const answer: ReplicaStored = {
       kind: "replica-stored",
       id: this.#request.id,
       ringVersion: ring.version,
       ...(voice === undefined ? {} : { voice }),
-      synced: this.#synced,
+      synced: this.#request.synced,
     };
     this.#from.reply(answer, this.#request.id);
   }
 
   onFailed(error: StorageError): void {
     const code = error.code === "disk-full" ? "disk-full" : "storage-failed";
-    this.#from.reply(refusal(this.#claimed.ring.version, code, error.message), this.#request.id);
+    this.#from.reply(refusal(this.#located.ring.version, code, error.message), this.#request.id);
   }
 }

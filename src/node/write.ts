@@ -131,6 +131,7 @@ export class WriteOperation implements OwnerListener, DurableListener {
       ringVersion: this.#node.ring().version,
       context: this.#answerContext,
       siblings: this.#state.siblings.length,
+      voices: this.#tally.received,
     });
   }
 

@@ -1,12 +1,15 @@
 /**
  * Where things are in a store: the layout of every key a node writes.
  *
- * A key begins with the tag of its space, so that the node's own records, its data and (later) its hints lie apart in
- * one engine and one batch may touch them all. Data is ordered by partition first: a partition is what moves between
- * nodes, what is compared and what is dropped (§6.2, strategy 3), and so must be one range.
+ * A key begins with the tag of its space, so that the node's own records, its data and its hints lie apart in one
+ * engine and one batch may touch them all. Data is ordered by partition first: a partition is what moves between
+ * nodes, what is compared and what is dropped (§6.2, strategy 3), and so must be one range. Hints are ordered by the
+ * owner they wait for (§4.6): that is how they leave. Bytes that are damaged are set aside under the key they had.
  *
- *   meta   01 | name, ASCII
- *   data   02 | partition u16 | length of the bucket u8 | bucket, UTF-8 | key, UTF-8
+ *   meta       01 | name, ASCII
+ *   data       02 | partition u16 | length of the bucket u8 | bucket, UTF-8 | key, UTF-8
+ *   hint       03 | id of the owner, 8 bytes | a data key without its tag
+ *   set aside  04 | any key of the above
  *
  * Numbers are big-endian, so that byte order is number order. The layout is part of the data directory's format.
  *
@@ -14,12 +17,15 @@
  */
 
 import { MalformedBytes } from "../core/bytes/byte-reader.ts";
-import type { PartitionId } from "../core/ids.ts";
+import { type NodeId, type PartitionId, parseNodeId } from "../core/ids.ts";
 import { bucketNameBytes, mostPartitions } from "../core/limits.ts";
 import type { KeyRange } from "./engine.ts";
 
 const metaTag = 0x01;
 const dataTag = 0x02;
+const hintTag = 0x03;
+const setAsideTag = 0x04;
+const nodeIdBytes = 8;
 const dataHeadBytes = 4;
 
 const encoder: TextEncoder = new TextEncoder();
@@ -27,7 +33,7 @@ const decoder: TextDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: 
 
 /** A key as the engine has it, and as tables in memory have it: equal bytes, equal ids. */
 export interface StoreKey {
-  /** A text unique for the bytes, within the space. */
+  /** A text unique for the bytes, among data and hints. */
   readonly id: string;
   readonly bytes: Uint8Array;
 }
@@ -36,6 +42,10 @@ export interface DataKeyParts {
   readonly partition: PartitionId;
   readonly bucket: string;
   readonly key: string;
+}
+
+export interface HintKeyParts extends DataKeyParts {
+  readonly owner: NodeId;
 }
 
 /** The key of a bucket's key, which must lie in `partition`. */
@@ -78,14 +88,49 @@ export function partitionRange(partition: PartitionId): KeyRange {
 /** All data keys of one bucket in a partition. */
 export function bucketRange(partition: PartitionId, bucket: string): KeyRange {
   const from = dataKey(partition, bucket, "").bytes;
-  const to = from.slice();
-  for (let i = to.length - 1; ; i--) {
-    const byte = to[i] as number;
-    if (byte < 0xff) {
-      to[i] = byte + 1;
-      return { from, to: to.subarray(0, i + 1) };
-    }
+  return { from, to: after(from) as Uint8Array };
+}
+
+/** The key of the hint that waits for `owner`, of the key whose data key this is. */
+export function hintKey(owner: NodeId, data: StoreKey): StoreKey {
+  const bytes = new Uint8Array(nodeIdBytes + data.bytes.length);
+  bytes[0] = hintTag;
+  bytes.set(bytesOfNodeId(owner), 1);
+  bytes.set(data.bytes.subarray(1), 1 + nodeIdBytes);
+  return { id: `\0${owner}${data.id}`, bytes };
+}
+
+/** Undoes `hintKey`. Throws `MalformedBytes` where the bytes are no hint's key. */
+export function parseHintKey(bytes: Uint8Array): HintKeyParts {
+  if (bytes[0] !== hintTag || bytes.length < nodeIdBytes + dataHeadBytes) {
+    throw new MalformedBytes(`stored key of ${bytes.length} bytes is not a hint's key`);
   }
+  const data = bytes.slice(nodeIdBytes);
+  data[0] = dataTag;
+  return { owner: nodeIdOf(bytes.subarray(1, 1 + nodeIdBytes)), ...parseDataKey(data) };
+}
+
+export function isHintKey(bytes: Uint8Array): boolean {
+  return bytes[0] === hintTag;
+}
+
+/** All hints, or those for one owner. */
+export function hintRange(owner?: NodeId): KeyRange {
+  const all = { from: Uint8Array.of(hintTag), to: Uint8Array.of(hintTag + 1) };
+  if (owner === undefined) return all;
+  const from = Uint8Array.of(hintTag, ...bytesOfNodeId(owner));
+  return { from, to: after(from) ?? all.to };
+}
+
+/** All hints for one owner of one bucket's keys in a partition. */
+export function hintBucketRange(owner: NodeId, partition: PartitionId, bucket: string): KeyRange {
+  const from = hintKey(owner, dataKey(partition, bucket, "")).bytes;
+  return { from, to: after(from) as Uint8Array };
+}
+
+/** Where bytes that are damaged are kept for people to look at, instead of under `key`. */
+export function setAsideKey(key: StoreKey): StoreKey {
+  return { id: `\0\0${key.id}`, bytes: Uint8Array.of(setAsideTag, ...key.bytes) };
 }
 
 /** The key of one of the node's own records; `name` is printable ASCII. */
@@ -99,6 +144,28 @@ export function keyAfter(key: Uint8Array): Uint8Array {
   const after = new Uint8Array(key.length + 1);
   after.set(key);
   return after;
+}
+
+/** The first bytes behind all that begin with these; undefined where all of these are 255. */
+function after(prefix: Uint8Array): Uint8Array | undefined {
+  const next = prefix.slice();
+  for (let i = next.length - 1; i >= 0; i--) {
+    const byte = next[i] as number;
+    if (byte < 0xff) {
+      next[i] = byte + 1;
+      return next.subarray(0, i + 1);
+    }
+  }
+  return undefined;
+}
+
+function bytesOfNodeId(node: NodeId): Uint8Array {
+  return Uint8Array.from({ length: nodeIdBytes }, (_, i) => Number.parseInt(node.slice(2 * i, 2 * i + 2), 16));
+}
+
+function nodeIdOf(bytes: Uint8Array): NodeId {
+  const digits = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0"));
+  return parseNodeId(digits.join("")) as NodeId;
 }
 
 /** The key if both texts are ASCII, as nearly all are: their length in bytes is then known before they are encoded. */

@@ -26,9 +26,14 @@ import { readDotSet, readState, writeDotSet, writeState } from "./state-codec.ts
 
 const getHasR = 1;
 const getHasPr = 2;
+const getAsFallback = 4;
 
 export function writeCoordinateGet(head: ByteWriter, message: CoordinateGet): void {
-  head.u8((message.r !== undefined ? getHasR : 0) | (message.pr !== undefined ? getHasPr : 0));
+  head.u8(
+    (message.r !== undefined ? getHasR : 0) |
+      (message.pr !== undefined ? getHasPr : 0) |
+      (message.asFallback === true ? getAsFallback : 0),
+  );
   head.varint(message.ringVersion);
   writeKey(head, message.bucket, message.key);
   writeBudget(head, message.budgetMs);
@@ -37,7 +42,7 @@ export function writeCoordinateGet(head: ByteWriter, message: CoordinateGet): vo
 }
 
 export function readCoordinateGet(head: ByteReader, id: number): CoordinateGet {
-  const bits = readPresence(head, getHasR | getHasPr);
+  const bits = readPresence(head, getHasR | getHasPr | getAsFallback);
   return {
     kind: "coordinate-get",
     id,
@@ -47,6 +52,7 @@ export function readCoordinateGet(head: ByteReader, id: number): CoordinateGet {
     budgetMs: head.varint(),
     ...((bits & getHasR) !== 0 && { r: readQuorum(head) }),
     ...((bits & getHasPr) !== 0 && { pr: readQuorum(head) }),
+    ...((bits & getAsFallback) !== 0 && { asFallback: true }),
   };
 }
 
@@ -62,6 +68,7 @@ const hasContext = 8;
 const onlyIfAbsent = 16;
 const hasWriteId = 32;
 const hasVersion = 64;
+const asFallback = 128;
 
 export function writeCoordinateWrite(head: ByteWriter, bodies: Uint8Array[], message: CoordinateWrite): void {
   head.u8(
@@ -71,7 +78,8 @@ export function writeCoordinateWrite(head: ByteWriter, bodies: Uint8Array[], mes
       (message.context !== undefined ? hasContext : 0) |
       (message.onlyIfAbsent ? onlyIfAbsent : 0) |
       (message.writeId !== undefined ? hasWriteId : 0) |
-      (message.version !== undefined ? hasVersion : 0),
+      (message.version !== undefined ? hasVersion : 0) |
+      (message.asFallback === true ? asFallback : 0),
   );
   head.varint(message.ringVersion);
   writeKey(head, message.bucket, message.key);
@@ -90,7 +98,7 @@ export function writeCoordinateWrite(head: ByteWriter, bodies: Uint8Array[], mes
 }
 
 export function readCoordinateWrite(head: ByteReader, bodies: ByteReader, id: number): CoordinateWrite {
-  const bits = readPresence(head, 127);
+  const bits = readPresence(head, 255);
   return {
     kind: "coordinate-write",
     id,
@@ -105,6 +113,7 @@ export function readCoordinateWrite(head: ByteReader, bodies: ByteReader, id: nu
     onlyIfAbsent: (bits & onlyIfAbsent) !== 0,
     ...((bits & hasWriteId) !== 0 && { writeId: readShortText(head, writeIdCharacters) }),
     ...((bits & hasVersion) !== 0 && { version: readVersion(head, bodies) }),
+    ...((bits & asFallback) !== 0 && { asFallback: true }),
   };
 }
 
@@ -122,6 +131,7 @@ export function writeGetAnswer(head: ByteWriter, bodies: Uint8Array[], message: 
   head.varint(message.ringVersion);
   if (message.state !== undefined) writeState(head, bodies, message.state);
   if (message.fastest !== undefined) writeNodeId(head, message.fastest);
+  head.varint(message.voices);
 }
 
 export function readGetAnswer(head: ByteReader, bodies: ByteReader, id: number): GetAnswer {
@@ -132,6 +142,7 @@ export function readGetAnswer(head: ByteReader, bodies: ByteReader, id: number):
     ringVersion: head.varint(),
     ...((bits & answerHasState) !== 0 && { state: readState(head, bodies) }),
     ...((bits & answerHasFastest) !== 0 && { fastest: readNodeId(head) }),
+    voices: head.varint(),
   };
 }
 
@@ -139,6 +150,7 @@ export function writeWriteAnswer(head: ByteWriter, message: WriteAnswer): void {
   head.varint(message.ringVersion);
   writeDotSet(head, message.context);
   head.varint(message.siblings);
+  head.varint(message.voices);
 }
 
 export function readWriteAnswer(head: ByteReader, id: number): WriteAnswer {
@@ -148,6 +160,7 @@ export function readWriteAnswer(head: ByteReader, id: number): WriteAnswer {
     ringVersion: head.varint(),
     context: readDotSet(head),
     siblings: head.varint(),
+    voices: head.varint(),
   };
 }
 

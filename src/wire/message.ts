@@ -29,29 +29,31 @@ export interface Hello {
   readonly name: string;
 }
 
-/** Asks a replica for its state of a key. */
+/** Asks a replica for its state of a key, or a fallback for the merge of the hints it holds for the key. */
 export interface ReplicaGet {
   readonly kind: "replica-get";
   readonly id: number;
   readonly ringVersion: number;
   readonly bucket: string;
   readonly key: string;
+  /** The owner for which the receiver stands in (§4.6). */
+  readonly standInFor?: NodeId;
 }
 
-/** Asks a replica to merge a state into its own. */
+/** Asks a replica to merge a state into its own, or a fallback to keep it for an owner. */
 export interface ReplicaPut {
   readonly kind: "replica-put";
   readonly id: number;
   readonly ringVersion: number;
   readonly bucket: string;
   readonly key: string;
-  /** A client's write, or the repair of a copy that was seen to be stale. */
-  readonly purpose: "write" | "repair";
+  /** A client's write, the repair of a copy that was seen to be stale, or a hint that comes home. */
+  readonly purpose: "write" | "repair" | "hint";
   /** Whether the answer may come only once the copy is on disk. */
   readonly synced: boolean;
   /** Whether the sender holds the bucket to keep a single version. */
   readonly lastWriteWins: boolean;
-  /** The owner for which the receiver stands in (§4.6). */
+  /** The owner for which the receiver keeps it as a hint (§4.6). */
   readonly hintFor?: NodeId;
   readonly state: SiblingSet;
 }
@@ -86,6 +88,8 @@ export interface CoordinateGet {
   readonly budgetMs: number;
   readonly r?: Quorum;
   readonly pr?: Quorum;
+  /** No owner can be reached: the receiver, a fallback, is to coordinate (§4.6). */
+  readonly asFallback?: true;
 }
 
 /** A client's put or delete, passed on to a node that can coordinate it. */
@@ -106,6 +110,8 @@ export interface CoordinateWrite {
   readonly writeId?: string;
   /** Absent for a delete. */
   readonly version?: { readonly value: Uint8Array; readonly checksum: number; readonly contentType: string };
+  /** As for a get. */
+  readonly asFallback?: true;
 }
 
 /** What a coordinated get found. */
@@ -117,6 +123,8 @@ export interface GetAnswer {
   readonly state?: SiblingSet;
   /** The owner whose answer came first: the best coordinator for the write that may follow (§5). */
   readonly fastest?: NodeId;
+  /** How many voices it rests on; stand-ins are none. */
+  readonly voices: number;
 }
 
 /** A coordinated write succeeded. */
@@ -128,6 +136,8 @@ export interface WriteAnswer {
   readonly context: DotSet;
   /** Live versions at the coordinator after the write. */
   readonly siblings: number;
+  /** How many voices held it when it was answered; stand-ins are none. */
+  readonly voices: number;
 }
 
 /** Why a request was not done. */

@@ -4,7 +4,7 @@
  * Hot path. The values of a state travel behind the head (`frame.ts`); everything else is here.
  */
 
-import type { ByteReader } from "../core/bytes/byte-reader.ts";
+import { type ByteReader, MalformedBytes } from "../core/bytes/byte-reader.ts";
 import type { ByteWriter } from "../core/bytes/byte-writer.ts";
 import {
   readBucket,
@@ -22,22 +22,31 @@ import type { ReplicaGet, ReplicaPut, ReplicaState, ReplicaStored } from "./mess
 import { readState, writeState } from "./state-codec.ts";
 
 export function writeReplicaGet(head: ByteWriter, message: ReplicaGet): void {
+  writeFlag(head, message.standInFor !== undefined);
   head.varint(message.ringVersion);
   writeKey(head, message.bucket, message.key);
+  if (message.standInFor !== undefined) writeNodeId(head, message.standInFor);
 }
 
 export function readReplicaGet(head: ByteReader, id: number): ReplicaGet {
-  return { kind: "replica-get", id, ringVersion: head.varint(), bucket: readBucket(head), key: readKey(head) };
+  const hasStandIn = readFlag(head);
+  const ringVersion = head.varint();
+  const bucket = readBucket(head);
+  const key = readKey(head);
+  if (!hasStandIn) return { kind: "replica-get", id, ringVersion, bucket, key };
+  return { kind: "replica-get", id, ringVersion, bucket, key, standInFor: readNodeId(head) };
 }
 
 const isRepair = 1;
 const isSynced = 2;
 const isLastWriteWins = 4;
 const hasHint = 8;
+const isDelivery = 16;
 
 export function writeReplicaPut(head: ByteWriter, bodies: Uint8Array[], message: ReplicaPut): void {
   head.u8(
     (message.purpose === "repair" ? isRepair : 0) |
+      (message.purpose === "hint" ? isDelivery : 0) |
       (message.synced ? isSynced : 0) |
       (message.lastWriteWins ? isLastWriteWins : 0) |
       (message.hintFor !== undefined ? hasHint : 0),
@@ -49,11 +58,11 @@ export function writeReplicaPut(head: ByteWriter, bodies: Uint8Array[], message:
 }
 
 export function readReplicaPut(head: ByteReader, bodies: ByteReader, id: number): ReplicaPut {
-  const bits = readPresence(head, isRepair | isSynced | isLastWriteWins | hasHint);
+  const bits = readPresence(head, isRepair | isSynced | isLastWriteWins | hasHint | isDelivery);
   const ringVersion = head.varint();
   const bucket = readBucket(head);
   const key = readKey(head);
-  const purpose = (bits & isRepair) !== 0 ? "repair" : "write";
+  const purpose = purposeOf(bits);
   const synced = (bits & isSynced) !== 0;
   const lastWriteWins = (bits & isLastWriteWins) !== 0;
   if ((bits & hasHint) === 0) {
@@ -63,6 +72,13 @@ export function readReplicaPut(head: ByteReader, bodies: ByteReader, id: number)
   const hintFor = readNodeId(head);
   const state = readState(head, bodies);
   return { kind: "replica-put", id, ringVersion, bucket, key, purpose, synced, lastWriteWins, hintFor, state };
+}
+
+function purposeOf(bits: number): ReplicaPut["purpose"] {
+  const isRepaired = (bits & isRepair) !== 0;
+  if ((bits & isDelivery) === 0) return isRepaired ? "repair" : "write";
+  if (isRepaired) throw new MalformedBytes("a replica-put that is both a repair and a hint");
+  return "hint";
 }
 
 export function writeReplicaState(head: ByteWriter, bodies: Uint8Array[], message: ReplicaState): void {

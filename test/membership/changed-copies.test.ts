@@ -101,7 +101,7 @@ test("a member vouches for a bucket while others are written to without a pause"
   const engine = new SimDisk(simulation, "n1", { leastCommitMs: 2, mostCommitMs: 2 }).open(process);
   const clock = new MachineClock(simulation, 1, 0).of(process);
   const buffer = new WriteBuffer({ engine, clock, limitBytes: 1e6 });
-  const holdings = holdingsOf(buffer, () => 16);
+  const holdings = holdingsOf(buffer, { isEmpty: () => true }, () => 16);
   const pledge = new Pledge(openMetaStore(engine, nodeSurroundings.checksum), holdings);
   for (let i = 0; i < 1000; i++) {
     simulation.schedule(i, process, () => buffer.put(placeOf("busy", `k${i}`, 16).storeKey, new Uint8Array(1)));

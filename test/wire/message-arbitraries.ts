@@ -160,13 +160,17 @@ export const anyMessage: { readonly [K in Message["kind"]]: fc.Arbitrary<Of<K>> 
     },
     ["needed", "received"],
   ),
-  "replica-get": plainRecord({
-    kind: kind("replica-get"),
-    id: anyId,
-    ringVersion: anyNumber,
-    bucket: anyBucket,
-    key: anyKey,
-  }),
+  "replica-get": partly<Of<"replica-get">, "standInFor">(
+    {
+      kind: kind("replica-get"),
+      id: anyId,
+      ringVersion: anyNumber,
+      bucket: anyBucket,
+      key: anyKey,
+      standInFor: anyNode,
+    },
+    ["standInFor"],
+  ),
   "replica-put": partly<Of<"replica-put">, "hintFor">(
     {
       kind: kind("replica-put"),
@@ -174,7 +178,7 @@ export const anyMessage: { readonly [K in Message["kind"]]: fc.Arbitrary<Of<K>> 
       ringVersion: anyNumber,
       bucket: anyBucket,
       key: anyKey,
-      purpose: fc.constantFrom("write" as const, "repair" as const),
+      purpose: fc.constantFrom("write" as const, "repair" as const, "hint" as const),
       synced: fc.boolean(),
       lastWriteWins: fc.boolean(),
       hintFor: anyNode,
@@ -190,7 +194,7 @@ export const anyMessage: { readonly [K in Message["kind"]]: fc.Arbitrary<Of<K>> 
     { kind: kind("replica-stored"), id: anyId, ringVersion: anyNumber, voice: anyVoice, synced: fc.boolean() },
     ["voice"],
   ),
-  "coordinate-get": partly<Of<"coordinate-get">, "r" | "pr">(
+  "coordinate-get": partly<Of<"coordinate-get">, "r" | "pr" | "asFallback">(
     {
       kind: kind("coordinate-get"),
       id: anyId,
@@ -200,10 +204,14 @@ export const anyMessage: { readonly [K in Message["kind"]]: fc.Arbitrary<Of<K>> 
       budgetMs: fc.nat(60_000),
       r: anyQuorum,
       pr: anyQuorum,
+      asFallback: fc.constant(true as const),
     },
-    ["r", "pr"],
+    ["r", "pr", "asFallback"],
   ),
-  "coordinate-write": partly<Of<"coordinate-write">, "w" | "pw" | "dw" | "context" | "writeId" | "version">(
+  "coordinate-write": partly<
+    Of<"coordinate-write">,
+    "w" | "pw" | "dw" | "context" | "writeId" | "version" | "asFallback"
+  >(
     {
       kind: kind("coordinate-write"),
       id: anyId,
@@ -218,11 +226,19 @@ export const anyMessage: { readonly [K in Message["kind"]]: fc.Arbitrary<Of<K>> 
       onlyIfAbsent: fc.boolean(),
       writeId: fc.string({ minLength: 1, maxLength: 64 }),
       version: plainRecord({ value: anyValue, checksum: anyCheck, contentType: fc.string({ maxLength: 255 }) }),
+      asFallback: fc.constant(true as const),
     },
-    ["w", "pw", "dw", "context", "writeId", "version"],
+    ["w", "pw", "dw", "context", "writeId", "version", "asFallback"],
   ),
   "get-answer": partly<Of<"get-answer">, "state" | "fastest">(
-    { kind: kind("get-answer"), id: anyId, ringVersion: anyNumber, state: anyState, fastest: anyNode },
+    {
+      kind: kind("get-answer"),
+      id: anyId,
+      ringVersion: anyNumber,
+      state: anyState,
+      fastest: anyNode,
+      voices: fc.nat(16),
+    },
     ["state", "fastest"],
   ),
   "write-answer": plainRecord({
@@ -231,6 +247,7 @@ export const anyMessage: { readonly [K in Message["kind"]]: fc.Arbitrary<Of<K>> 
     ringVersion: anyNumber,
     context: anyDotSet,
     siblings: fc.nat(100),
+    voices: fc.nat(16),
   }),
   gossip: plainRecord({ kind: kind("gossip"), id: anyId, history: anyHistoryDigest, records: anyRecordDigest }),
   "gossip-answer": plainRecord({
