@@ -13,10 +13,11 @@ import { createInterface } from "node:readline";
 import { after, before, describe, type TestContext, test } from "node:test";
 import { openLmdbEngine } from "../../src/host/lmdb-engine.ts";
 import type { StorageEngine } from "../../src/storage/engine.ts";
+import { skipFor } from "../skip-for.ts";
 
 const writer = "dist/test/host/store-writer.js";
 const encoder = new TextEncoder();
-const hasStrace: boolean = spawnSync("strace", ["-V"]).status === 0;
+const skip = skipFor(spawnSync("strace", ["-V"]).status === 0 ? undefined : "no strace here");
 let scratch = "";
 
 before(async () => {
@@ -59,7 +60,7 @@ describe("the LMDB engine", () => {
     });
   }
 
-  test("acknowledges a batch only once the device has it", { skip: !hasStrace && "no strace here" }, () => {
+  test("acknowledges a batch only once the device has it", { skip }, () => {
     const trace = join(scratch, "trace");
     const calls = "trace=write,writev,pwrite64,pwritev,fdatasync,openat";
     const traced = spawnSync("strace", [
@@ -98,7 +99,7 @@ describe("the LMDB engine", () => {
     ["a sync", "fdatasync"],
     ["the writing of the root", "pwrite64"],
   ] as const) {
-    test(`fails every write after ${what} failed`, { skip: !hasStrace && "no strace here" }, () => {
+    test(`fails every write after ${what} failed`, { skip }, () => {
       const directory = join(scratch, `failing-${call}`);
       const inject = ["-f", "-qq", "-o", "/dev/null", "-e", `inject=${call}:error=EIO:when=5`];
       const { stdout } = spawnSync("strace", [...inject, process.execPath, writer, directory, "20", "1"], {
