@@ -45,6 +45,8 @@ export class SimConnection implements Connection {
   #received: Uint8Array[] = [];
   #isReadingPaused = false;
   #isNextCorrupt = false;
+  /** Something on the way has forgotten the connection: whatever is sent on it, its end included, arrives nowhere. */
+  #isForgotten = false;
 
   constructor(network: SimNetwork, process: SimProcess, host: Host, remote: Address, isAccepted: boolean) {
     this.#network = network;
@@ -139,7 +141,7 @@ export class SimConnection implements Connection {
     this.#isReset = true;
     this.#end();
     this.#tellClose(0, reason);
-    if (peer === undefined || peer.isOver || this.#network.isCut(this.host, peer.host)) return;
+    if (peer === undefined || peer.isOver || this.#isForgotten || this.#network.isCut(this.host, peer.host)) return;
     peer.#isReset = true;
     peer.#end();
     peer.#tellClose(this.#network.drawDelay(), reason);
@@ -148,6 +150,12 @@ export class SimConnection implements Connection {
   /** For the network: a checksum of TCP's, of sixteen bits, misses something in what is delivered here next. */
   corruptNext(): void {
     this.#isNextCorrupt = true;
+  }
+
+  /** For the network: from here on nothing that either side sends arrives, and neither hears of the other's end. */
+  forget(): void {
+    this.#isForgotten = true;
+    if (this.#peer !== undefined) this.#peer.#isForgotten = true;
   }
 
   /** For the network: the process of this side is dead. A powered machine says so; one without power cannot. */
@@ -160,7 +168,7 @@ export class SimConnection implements Connection {
 
   /** For the network: the way to the other side is mended. */
   mended(): void {
-    if (this.isOver || !this.#isStalled) return;
+    if (this.isOver || !this.#isStalled || this.#isForgotten) return;
     if (this.#network.prng.chance(0.3)) {
       this.reset("connection reset after a cut");
       return;
@@ -172,7 +180,7 @@ export class SimConnection implements Connection {
   /** For the network: the machine over there came back and knows nothing of this connection. */
   answeredByReset(afterMs: number): void {
     this.#network.simulation.schedule(afterMs, undefined, () => {
-      if (!this.isOver) this.reset("reset by a restarted machine");
+      if (!this.isOver && !this.#isForgotten) this.reset("reset by a restarted machine");
     });
   }
 
@@ -182,6 +190,7 @@ export class SimConnection implements Connection {
       const bytes = joined(this.#queue.shift() as readonly Uint8Array[]);
       this.#queuedBytes -= bytes.length;
       this.#unreadBytes += bytes.length;
+      if (this.#peer !== undefined) this.#network.sees(bytes, this.host, this.#peer.host);
       const cutAt =
         bytes.length > 1 && this.#network.prng.chance(0.1) ? this.#network.prng.between(1, bytes.length - 1) : 0;
       if (cutAt > 0) this.#launch(bytes.subarray(0, cutAt));
@@ -212,7 +221,7 @@ export class SimConnection implements Connection {
   #arrive(): void {
     const peer = this.#peer;
     if (this.#isReset || peer === undefined) return;
-    if (this.#network.isCut(this.host, peer.host) || !peer.host.isPowered) {
+    if (this.#isForgotten || this.#network.isCut(this.host, peer.host) || !peer.host.isPowered) {
       this.#isStalled = true;
       this.#launchNumber++;
       return;
@@ -254,7 +263,7 @@ export class SimConnection implements Connection {
   /** What was written before still arrives, or half of the time does not; then the other side hears of the end. */
   #farewell(reason: string): void {
     const peer = this.#peer;
-    if (peer === undefined) return;
+    if (peer === undefined || this.#isForgotten) return;
     const { simulation, prng } = this.#network;
     const delay = Math.max(this.#lastArrivalAt - simulation.now, this.#network.drawDelay());
     const losesTail = prng.chance(0.5);

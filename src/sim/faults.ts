@@ -2,14 +2,21 @@
  * The nemesis: does to the cluster what the plan says, as often as it says, and undoes it all at the end.
  */
 
+import { kindBytes } from "../wire/codec.ts";
 import type { SimCluster, SimMember } from "./cluster.ts";
 import { Damage } from "./damage.ts";
+import { LinkFaults } from "./link-faults.ts";
 import type { FaultName } from "./plan.ts";
 import type { Prng } from "./prng.ts";
+import type { SimProcess } from "./process.ts";
 import type { Simulation } from "./simulation.ts";
 
 /** A node that was asked to stop must have done so by then, in ms. */
 const mostStopMs = 20_000;
+/** A crash that waits for a message, or for its machine's next write, does not wait longer than that, in ms. */
+const mostWatchMs = 8000;
+/** What a node says all the time is no moment worth waiting for. */
+const messages = Object.keys(kindBytes).filter((kind) => kind !== "ping" && kind !== "done" && kind !== "hello");
 
 export class Nemesis {
   readonly damage: Damage = new Damage();
@@ -18,12 +25,14 @@ export class Nemesis {
   readonly #simulation: Simulation;
   readonly #cluster: SimCluster;
   readonly #prng: Prng;
+  readonly #links: LinkFaults;
   #isOver = false;
 
   constructor(cluster: SimCluster) {
     this.#simulation = cluster.simulation;
     this.#cluster = cluster;
     this.#prng = cluster.simulation.prng("faults");
+    this.#links = new LinkFaults(cluster, this.#prng);
   }
 
   /** Faults from now until `heal`. */
@@ -35,12 +44,13 @@ export class Nemesis {
   heal(): void {
     this.#isOver = true;
     this.#simulation.tell("nemesis", "heals everything");
-    this.#cluster.network.traits = this.#cluster.plan.link;
-    this.#cluster.network.mendAll();
+    this.#cluster.network.onSent = undefined;
+    this.#links.heal();
     for (const member of this.#cluster.members) {
       this.#makeRoom(member);
       member.machine.disk.stall(0);
       member.machine.clock.correct();
+      member.machine.process?.slow(0);
       member.machine.process?.resume();
       this.#restart(member);
     }
@@ -50,66 +60,34 @@ export class Nemesis {
     this.#after(this.#prng.uniform(0.1, 1.9) * meanMs, () => {
       if (this.#isOver) return;
       const what = this.#strike(fault);
-      if (what !== undefined) {
-        this.#simulation.tell("nemesis", `${fault}: ${what}`);
-        this.counts.set(fault, (this.counts.get(fault) ?? 0) + 1);
-      }
+      if (what !== undefined) this.#count(fault, what);
       this.#next(fault, meanMs);
     });
   }
 
-  /** Does it; says to whom, or undefined where there was nobody. */
+  #count(fault: FaultName, what: string): void {
+    this.#simulation.tell("nemesis", `${fault}: ${what}`);
+    this.counts.set(fault, (this.counts.get(fault) ?? 0) + 1);
+  }
+
+  /** Does it; says to whom, or undefined where there was nobody, or where it is still to come. */
   #strike(fault: FaultName): string | undefined {
     const prng = this.#prng;
-    const { members, network } = this.#cluster;
-    const one = prng.pick(members);
-    const other = prng.pick(members);
+    const one = prng.pick(this.#cluster.members);
     const name = one.machine.name;
     switch (fault) {
       case "kill":
         return this.#crash(one, () => this.#cluster.kill(one));
       case "power loss":
         return this.#crash(one, () => this.#cluster.losePower(one));
+      case "crash at a message":
+        return this.#crashAtMessage();
       case "graceful stop":
         return this.#stop(one);
       case "pause":
         return this.#pause(one, prng.skewed(20, 8000));
-      case "cut":
-        if (one === other) return undefined;
-        this.#cut(
-          [
-            [one, other],
-            [other, one],
-          ],
-          prng.skewed(50, 10_000),
-        );
-        return `${name} and ${other.machine.name}`;
-      case "one-way cut":
-        if (one === other) return undefined;
-        this.#cut([[one, other]], prng.skewed(50, 10_000));
-        return `${name} to ${other.machine.name}`;
-      case "split":
-        return this.#split(prng.skewed(100, 10_000));
-      case "reset": {
-        let resets = 0;
-        for (let i = prng.between(1, 5); i > 0; i--) if (network.resetOne()) resets++;
-        return resets === 0 ? undefined : `${resets} connections`;
-      }
-      case "corruption":
-        return network.corruptOne() ? "one bit on its way" : undefined;
-      case "slow network": {
-        network.traits = {
-          ...network.traits,
-          mostDelayMs: prng.pick([100, 400, 2000]),
-          spikeChance: 0.05,
-          spikeMs: 4000,
-        };
-        const slowMs = prng.skewed(200, 5000);
-        this.#after(slowMs, () => {
-          network.traits = this.#cluster.plan.link;
-        });
-        return `for ${slowMs.toFixed(0)} ms`;
-      }
+      case "slow node":
+        return this.#slow(one, prng.skewed(0.2, 20), prng.skewed(100, 6000));
       case "clock jump": {
         const jumpMs = prng.pick([-1, 1]) * Math.floor(prng.skewed(1, prng.pick([100, 10_000, 3_600_000])));
         one.machine.clock.jump(jumpMs);
@@ -122,6 +100,8 @@ export class Nemesis {
         return this.#fill(one, prng.skewed(50, 4000));
       case "wiped disk":
         return this.#wipe(one);
+      default:
+        return this.#links.strike(fault);
     }
   }
 
@@ -130,25 +110,57 @@ export class Nemesis {
     const { machine } = member;
     const { process } = machine;
     if (process === undefined) return undefined;
-    const now = (): void => {
-      if (this.#isOver || process.isDead) return;
-      crash();
-      this.#lose(member, "memory");
-      // A process that waits to join knows only the addresses it was started with.
-      const mayMove = this.#cluster.members.every(({ hasJoined }) => hasJoined);
-      if (this.#prng.chance(0.2) && mayMove) this.#cluster.move(member);
-      this.#restartSoon(member);
-      this.#simulation.tell(
-        "nemesis",
-        `${process.name} crashed, ${machine.disk.lostWrites} writes lost by its disk so far`,
-      );
-    };
     if (this.#prng.chance(0.3)) {
-      now();
+      this.#crashNow(member, process, crash);
       return machine.name;
     }
-    machine.disk.whenNextWrite((commitMs) => this.#after(this.#prng.uniform(0, commitMs), now));
+    machine.disk.whenNextWrite((commitMs) =>
+      this.#after(this.#prng.uniform(0, commitMs), () => this.#crashNow(member, process, crash)),
+    );
     return `${machine.name} in its next write`;
+  }
+
+  #crashNow(member: SimMember, process: SimProcess, crash: () => void): void {
+    if (this.#isOver || process.isDead) return;
+    crash();
+    this.#lose(member, "memory");
+    // A process that waits to join knows only the addresses it was started with.
+    const mayMove = this.#cluster.members.every(({ hasJoined }) => hasJoined);
+    if (this.#prng.chance(0.2) && mayMove) this.#cluster.move(member);
+    this.#restartSoon(member);
+    const lost = member.machine.disk.lostWrites;
+    this.#simulation.tell("nemesis", `${process.name} crashed, ${lost} writes lost by its disk so far`);
+  }
+
+  /** Kills the sender or the receiver of the k-th message of some kind, a moment later: in the middle of what it is about. */
+  #crashAtMessage(): undefined {
+    const { network, members } = this.#cluster;
+    if (network.onSent !== undefined) return undefined;
+    const prng = this.#prng;
+    const kind = prng.pick(messages);
+    let left = prng.between(1, 4);
+    const isSender = prng.chance(0.5);
+    const stopsWatching = (): void => {
+      network.onSent = undefined;
+    };
+    const over = this.#simulation.schedule(mostWatchMs, undefined, stopsWatching);
+    network.onSent = (message, from, to) => {
+      if (!message.startsWith(kind) || --left > 0) return;
+      stopsWatching();
+      over.isCancelled = true;
+      const victim = members.find(({ machine }) => machine === (isSender ? from : to));
+      const process = victim?.machine.process;
+      if (victim === undefined || process === undefined) return;
+      this.#after(prng.skewed(0, 20), () => {
+        if (this.#isOver || process.isDead) return;
+        this.#count("crash at a message", `${process.name}, which ${isSender ? "sent" : "was sent"} ${message}`);
+        const isKilled = prng.chance(0.5);
+        this.#crashNow(victim, process, () =>
+          isKilled ? this.#cluster.kill(victim) : this.#cluster.losePower(victim),
+        );
+      });
+    };
+    return undefined;
   }
 
   #stop(member: SimMember): string | undefined {
@@ -172,24 +184,12 @@ export class Nemesis {
     return `${process.name} for ${durationMs.toFixed(0)} ms`;
   }
 
-  #cut(ways: readonly (readonly [SimMember, SimMember])[], durationMs: number): void {
-    const { network } = this.#cluster;
-    for (const [from, to] of ways) network.cut(from.machine, to.machine);
-    this.#after(durationMs, () => {
-      for (const [from, to] of ways) network.mend(from.machine, to.machine);
-    });
-  }
-
-  #split(durationMs: number): string {
-    const shuffled = this.#prng.shuffled(this.#cluster.members);
-    const size = this.#prng.between(1, shuffled.length - 1);
-    const [left, right] = [shuffled.slice(0, size), shuffled.slice(size)];
-    this.#cut(
-      left.flatMap((a) => right.flatMap((b) => [[a, b] as const, [b, a] as const])),
-      durationMs,
-    );
-    const names = (side: readonly SimMember[]): string => side.map(({ machine }) => machine.name).join(" ");
-    return `${names(left)} | ${names(right)}`;
+  #slow(member: SimMember, eventMs: number, durationMs: number): string | undefined {
+    const { process } = member.machine;
+    if (process?.isRunning !== true) return undefined;
+    process.slow(eventMs);
+    this.#after(durationMs, () => process.slow(0));
+    return `${process.name} for ${durationMs.toFixed(0)} ms, each turn ${eventMs.toFixed(1)} ms`;
   }
 
   #fill(member: SimMember, durationMs: number): string | undefined {

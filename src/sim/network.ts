@@ -11,6 +11,7 @@
 
 import type { Address, Connection, ConnectionHandler, Listener, Network } from "../runtime/network.ts";
 import { SimConnection } from "./connection.ts";
+import { messagesIn } from "./message-tap.ts";
 import type { Prng } from "./prng.ts";
 import type { SimProcess } from "./process.ts";
 import type { Simulation } from "./simulation.ts";
@@ -53,6 +54,8 @@ export class SimNetwork {
   readonly simulation: Simulation;
   readonly prng: Prng;
   traits: LinkTraits;
+  /** Hears of every message that is sent, as `messagesIn` names it, while somebody wants to know. */
+  onSent: ((message: string, from: Host, to: Host) => void) | undefined;
   readonly #hosts: Map<string, Host> = new Map();
   readonly #listeners: Map<Address, BoundListener> = new Map();
   readonly #cuts: Set<string> = new Set();
@@ -111,6 +114,20 @@ export class SimNetwork {
     if (open.length === 0) return false;
     this.prng.pick(open).corruptNext();
     return true;
+  }
+
+  /** Something between the two sides of an open connection, drawn by chance, forgets it. False where there is none. */
+  forgetOne(): boolean {
+    const open = [...this.#connections].filter((connection) => connection.isOpen);
+    if (open.length === 0) return false;
+    this.prng.pick(open).forget();
+    return true;
+  }
+
+  /** For connections: these bytes, whole frames, are sent now. */
+  sees(bytes: Uint8Array, from: Host, to: Host): void {
+    if (this.onSent === undefined) return;
+    for (const label of messagesIn(bytes, this.simulation.surroundings.checksum)) this.onSent?.(label, from, to);
   }
 
   /** A machine has power again: whoever still speaks to what died there learns of it. */

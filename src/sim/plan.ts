@@ -8,28 +8,27 @@
 
 import { defaultLimits, type Limits } from "../core/limits.ts";
 import type { BucketChange, ClusterSettings } from "../core/settings.ts";
+import { type LinkFaultName, linkFaultNames } from "./link-faults.ts";
 import type { LinkTraits } from "./network.ts";
 import { Prng } from "./prng.ts";
 import type { DiskTraits } from "./storage.ts";
 
-/** Every fault there is, by the name under which a summary counts it. */
-export const faultNames = [
+/** What happens to machines and processes, by the name under which a summary counts it. */
+const machineFaultNames = [
   "kill",
   "power loss",
+  "crash at a message",
   "graceful stop",
   "pause",
-  "cut",
-  "one-way cut",
-  "split",
-  "reset",
-  "corruption",
-  "slow network",
+  "slow node",
   "clock jump",
   "disk stall",
   "disk full",
   "wiped disk",
 ] as const;
-export type FaultName = (typeof faultNames)[number];
+export type FaultName = (typeof machineFaultNames)[number] | LinkFaultName;
+/** Every fault there is. */
+export const faultNames: readonly FaultName[] = [...machineFaultNames, ...linkFaultNames];
 
 export interface PlannedBucket {
   readonly name: string;
@@ -133,8 +132,9 @@ function drawLimits(prng: Prng): Limits {
 
 function drawFaults(prng: Prng): ReadonlyMap<FaultName, number> {
   const faults = new Map<FaultName, number>();
+  const share = prng.pick([0.1, 0.2, 0.4]);
   for (const name of faultNames) {
-    const isOn = prng.chance(name === "wiped disk" ? 0.15 : 0.35);
+    const isOn = prng.chance(name === "wiped disk" ? 0.2 : share);
     const meanMs = prng.pick([1000, 3000, 8000]);
     if (isOn) faults.set(name, meanMs);
   }

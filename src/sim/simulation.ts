@@ -150,16 +150,22 @@ export class Simulation {
           process.defer(event);
           continue;
         }
+        if (process.isBusy) {
+          process.queue(event);
+          continue;
+        }
+        process.spend();
       }
-      this.#events++;
-      this.trace.f64(event.at);
-      this.trace.u32(process?.index ?? 0xffff);
-      this.#run(event, process);
+      this.perform(event, process);
       return true;
     }
   }
 
-  #run(event: SimEvent, process: SimProcess | undefined): void {
+  /** Runs the event now, as one of the process; for the simulation's own parts, one each step. */
+  perform(event: SimEvent, process: SimProcess | undefined): void {
+    this.#events++;
+    this.trace.f64(this.#now);
+    this.trace.u32(process?.index ?? 0xffff);
     if (process === undefined) {
       event.run();
       return;

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
+import { faultNames } from "../../src/sim/plan.ts";
 import { type Report, runSeed } from "../../src/sim/run.ts";
 import { buildNode } from "../../tools/product-node.ts";
 import { guardPromises, nodeSurroundings } from "../../tools/surroundings.ts";
@@ -22,7 +23,7 @@ for (let seed = 1; seed <= seeds; seed++) {
 
 test("the seeds tried something: every fault occurred, and every checker had much to check", () => {
   const sum = (of: (report: Report) => number): number => reports.reduce((total, report) => total + of(report), 0);
-  for (const fault of ["kill", "power loss", "pause", "cut", "split", "reset", "disk full", "wiped disk"] as const) {
+  for (const fault of faultNames) {
     assert.ok(sum(({ faults }) => faults.get(fault) ?? 0) > 0, fault);
   }
   assert.ok(sum(({ counts }) => counts.acknowledged) > 5000, "acknowledged writes");

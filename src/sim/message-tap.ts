@@ -1,0 +1,30 @@
+/**
+ * Names the messages in what a node sends, so that a fault can wait for one: a crash just when a hint was handed over
+ * is another than a crash at any time.
+ */
+
+import type { Checksum } from "../core/hash/crc32.ts";
+import { FrameDecoder } from "../wire/frame-decoder.ts";
+import { encodePreamble, ownVersions, preambleBytes } from "../wire/hello.ts";
+import type { Message } from "../wire/message.ts";
+
+const magic = encodePreamble(ownVersions);
+
+/** The kind of each message, and of a `replica-put` its purpose too; nothing for what is not whole frames. */
+export function messagesIn(bytes: Uint8Array, checksum: Checksum): readonly string[] {
+  const decoder = new FrameDecoder(checksum, Number.MAX_SAFE_INTEGER);
+  const names: string[] = [];
+  try {
+    decoder.push(magic.slice());
+    if (decoder.next() !== undefined) return names;
+    decoder.push(magic.every((byte, at) => byte === bytes[at]) ? bytes.subarray(preambleBytes) : bytes);
+    for (let message = decoder.next(); message !== undefined; message = decoder.next()) names.push(nameOf(message));
+  } catch {
+    // Some test's own bytes: no protocol of ours.
+  }
+  return names;
+}
+
+function nameOf(message: Message): string {
+  return message.kind === "replica-put" ? `${message.kind} ${message.purpose}` : message.kind;
+}
