@@ -1,24 +1,20 @@
 /**
  * Which members this node can reach, for itself alone and for the moment (§4.8.3: a local notion of failure is enough).
  *
- * A member is up while the connection to it stands. Every round knocks at those that are not, so that a connection to
- * every member stands before a request needs it; what a refused or silent one costs is bounded by the pauses of
- * `rpc/peers.ts`.
+ * A member is up while the connection to it stands and is not silent: `rpc/suspicion.ts` decides that from real traffic
+ * and, where there is none, from pings. Every round knocks at the members without a connection, so that one stands
+ * before a request needs it; what a refused or silent one costs is bounded by the pauses of `rpc/peer.ts`. It is up
+ * again with the first byte heard of it, or at once when it connects to this node.
  */
 
 import type { NodeId } from "../core/ids.ts";
-import type { AnswerHandler } from "../rpc/call.ts";
 import type { Peers } from "../rpc/peers.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { Ticker } from "../runtime/ticker.ts";
 import type { Membership } from "./membership.ts";
 
 /** Mean time between rounds, in ms. */
-const everyMs = 500;
-/** How long a knock may go unanswered, in ms. */
-const knockTimeoutMs = 1000;
-
-const nobodyWaits: AnswerHandler = { onAnswer: () => {}, onFailure: () => {} };
+const everyMs = 250;
 
 export class FailureDetector {
   readonly #membership: Membership;
@@ -60,7 +56,7 @@ export class FailureDetector {
 
   /** Whether a call to the member can be expected to be answered; true of this node itself. */
   isUp(node: NodeId): boolean {
-    return node === this.#membership.self || this.#peers.isConnected(node);
+    return node === this.#membership.self || this.#peers.isUp(node);
   }
 
   /** Calls the listener, for good, whenever a member has come up that was not. */
@@ -76,8 +72,7 @@ export class FailureDetector {
 
   #knock(): void {
     for (const node of this.#membership.ring.members.keys()) {
-      if (this.isUp(node)) continue;
-      this.#peers.call(node, { kind: "ping", id: 0 }, knockTimeoutMs, nobodyWaits, 0);
+      if (!this.isUp(node)) this.#peers.knock(node);
     }
   }
 }

@@ -44,6 +44,7 @@ export function metricSamples(measured: Measured): readonly MetricSample[] {
 
 function rows(measured: Measured): readonly Row[] {
   const { counters: c, buffer, engine } = measured;
+  const { suspicions } = measured.outgoing;
   const usage = engine.usage();
   const commits = buffer.counts;
   const requests = "Requests of clients this node took, by operation.";
@@ -84,6 +85,7 @@ function rows(measured: Measured): readonly Row[] {
     ["stored_bytes", "gauge", "Bytes the store takes.", usage.bytes],
     ["members", "gauge", "Members of the cluster.", measured.members],
     ["members_up", "gauge", "Members this node can reach, itself included.", measured.membersUp],
+    ["suspicions_total", "counter", "Times a connected peer was taken to be down for its silence.", suspicions],
     ["voices", "gauge", "Seats for which this node's answers count.", measured.voices],
     ["ring_version", "gauge", "Names the placement this node knows; greater is newer.", measured.ringVersion],
     ["hash_tree_bytes", "gauge", "Memory the hash trees take.", measured.treeBytes],

@@ -124,8 +124,8 @@ export class Node implements NodeApi {
     const membership = this.#membership;
     const hello = (): Hello => this.#hello();
     const addressOf = (node: NodeId): Address | undefined => membership.addressOf(node);
-    const onConnectionChange = (node: NodeId, isUp: boolean): void => this.#detector.changed(node, isUp);
-    this.#peers = new Peers({ runtime, limits, hello, addressOf, onConnectionChange });
+    const onUpChange = (node: NodeId, isUp: boolean): void => this.#detector.changed(node, isUp);
+    this.#peers = new Peers({ runtime, limits, hello, addressOf, onUpChange });
     this.#server = new Server({
       runtime,
       limits,

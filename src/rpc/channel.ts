@@ -5,6 +5,9 @@
  * the other side has said who it is, requests wait unencoded: then it is certain of them that they were not sent, and
  * those given up meanwhile never are.
  *
+ * A side that falls silent is suspected (`suspicion.ts`): what waits on it fails, and so does at once whatever is asked
+ * of it, until something comes.
+ *
  * Invariant: every call ends in one `onAnswer` or one `onFailure`, and never from within `call`.
  *
  * Hot path.
@@ -22,17 +25,15 @@ import type { CloseCause, RpcCounters } from "./counters.ts";
 import { isAnswer } from "./direction.ts";
 import { handshakeMs, reasonToPart } from "./handshake.ts";
 import { Stream, type StreamOwner } from "./stream.ts";
+import { answerMs, askAfterMs, giveUpMs, Suspicion } from "./suspicion.ts";
+import { WaitingRequests } from "./waiting-requests.ts";
 
-/** How long making a connection may take, in ms. */
-const dialMs = 2000;
-/** A connection silent for so long is asked whether it lives, in ms. */
-const idleMs = 2000;
-/** And closed if it does not say so within, in ms. */
-const pingMs = 2000;
+/** How long making a connection may take, in ms: as long as TCP waits before it asks a second time. */
+const dialMs = 1000;
+/** A ping is answered, or its connection given up, well within this, in ms. */
+const pingMs = 10_000;
 /** How much one round trip moves the average. */
 const roundTripWeight = 1 / 8;
-/** What a request that waits for its connection is counted as beside its value, in bytes. */
-const waitingBytes = 256;
 
 const unknownNode = parseNodeId("0".repeat(16)) as NodeId;
 
@@ -40,6 +41,8 @@ const unknownNode = parseNodeId("0".repeat(16)) as NodeId;
 export interface ChannelOwner {
   /** The other side has said who it is, and is the right one. */
   onOpen(channel: Channel, hello: Hello): void;
+  /** The channel stands, and its other side fell silent, or is heard again. */
+  onSuspicion(channel: Channel, isSuspected: boolean): void;
   /** The channel is over, once; its calls' failures follow by `defer`. */
   onEnd(channel: Channel, cause: CloseCause, reason: string): void;
   /** Sees to it that `expire` is called at that time. */
@@ -58,13 +61,10 @@ export interface ChannelOptions {
   readonly hello: Hello;
   /** Who must be there, where that is known. */
   readonly expected?: NodeId;
+  /** The last try failed: nothing but pings waits for this one. */
+  readonly isDoubtful: boolean;
   /** What is known of the round trip from before, in ms. */
   readonly roundTripMs?: number | undefined;
-}
-
-interface WaitingRequest {
-  readonly id: number;
-  readonly request: Request;
 }
 
 export class Channel implements ConnectionHandler, StreamOwner {
@@ -78,14 +78,14 @@ export class Channel implements ConnectionHandler, StreamOwner {
   readonly #stream: Stream;
   readonly #calls: CallTable = new CallTable();
   readonly #startedMs: number;
+  readonly #suspicion: Suspicion;
+  readonly #waiting: WaitingRequests = new WaitingRequests();
   readonly #pings: AnswerHandler = {
     onAnswer: () => {
       this.#isPinging = false;
     },
-    onFailure: (_from, failure) => {
+    onFailure: () => {
       this.#isPinging = false;
-      // A process that was stopped sees what is late before it reads what came: it looks again once it has read.
-      if (failure === "timed-out") this.#runtime.clock.endOfTurn(() => this.#closeIfQuiet());
     },
   };
   #node: NodeId;
@@ -93,8 +93,7 @@ export class Channel implements ConnectionHandler, StreamOwner {
   #openedMs: number | undefined;
   #usedMs: number;
   #isPinging = false;
-  #waiting: WaitingRequest[] = [];
-  #waitingBytes = 0;
+  #unsentBytes = 0;
   #roundTripMs: number | undefined;
 
   constructor(options: ChannelOptions) {
@@ -109,17 +108,27 @@ export class Channel implements ConnectionHandler, StreamOwner {
     this.#roundTripMs = options.roundTripMs;
     this.#startedMs = options.runtime.clock.monotonicMs();
     this.#usedMs = this.#startedMs;
+    this.#suspicion = new Suspicion(this.#startedMs, options.isDoubtful);
     this.#stream = new Stream(options.runtime, options.limits, options.counters, this);
     this.#stream.attach(options.runtime.network.dial(options.address, dialMs, this));
   }
 
-  /** The other side is there and is who it should be. */
-  get isOpen(): boolean {
-    return this.#isOpen;
+  /** The other side is who it should be, and not suspected. */
+  get isUp(): boolean {
+    return this.#isOpen && !this.#suspicion.isSuspected;
+  }
+
+  get isSuspected(): boolean {
+    return this.#suspicion.isSuspected;
   }
 
   get wasOpen(): boolean {
     return this.#openedMs !== undefined;
+  }
+
+  /** When it was dialled, on the monotonic clock. */
+  get startedMs(): number {
+    return this.#startedMs;
   }
 
   /** How long it has been open, in ms; 0 if it never was. */
@@ -145,13 +154,14 @@ export class Channel implements ConnectionHandler, StreamOwner {
   /** Sends the request, or keeps it until the connection stands. A failure returned is one the handler has not heard. */
   call(request: Request, timeoutMs: number, handler: AnswerHandler, tag: number): CallFailure | undefined {
     if (this.#stream.isClosed) return "not-sent";
-    if (this.#stream.queuedBytes + this.#waitingBytes > this.#limits.connectionQueueBytes) return "overloaded";
+    // A ping asks whether the other side lives: it alone may wait for one that is taken to be dead.
+    if (this.#suspicion.isSuspected && request.kind !== "ping") return "not-sent";
+    if (this.#stream.queuedBytes + this.#waiting.bytes > this.#limits.connectionQueueBytes) return "overloaded";
     const nowMs = this.#runtime.clock.monotonicMs();
     const call = this.#calls.open(handler, tag, nowMs, nowMs + timeoutMs);
     if (call === undefined) return "overloaded";
     if (!this.#isOpen) {
-      this.#waiting.push({ id: call.id, request });
-      this.#waitingBytes += waitingBytes + valueBytes(request);
+      this.#waiting.add(call.id, request);
     } else if (!this.#send(call, request)) {
       this.#calls.take(call.id);
       return "not-sent";
@@ -172,32 +182,60 @@ export class Channel implements ConnectionHandler, StreamOwner {
     return this.#calls.earliestMs();
   }
 
-  /** Looks after the connection, about once a second: is the other side still there? */
-  pulse(nowMs: number): void {
+  /**
+   * Looks after the connection, once what has arrived was read. `awakeMs` is the time since the last look, as far as
+   * this process was there to listen.
+   */
+  look(nowMs: number, awakeMs: number): void {
+    const heardMs = this.#stream.heardMs;
+    const look = { nowMs, awakeMs, heardMs, isWaiting: this.#calls.size > 0 };
     if (!this.#isOpen) {
       if (nowMs - this.#startedMs > dialMs + handshakeMs) this.close("silent", "it has not said who it is");
+      else if (this.#expected !== undefined && this.#suspicion.lookAtDial(look) === "suspect") this.#suspect();
       return;
     }
-    const quietMs = nowMs - this.#stream.heardMs;
-    if (this.#isPinging || quietMs < idleMs) return;
+    const unsentBytes = this.#stream.unsentBytes;
+    // A side that takes what it is sent is there, however long the rest of it keeps its answers waiting.
+    if (unsentBytes < this.#unsentBytes && !this.#suspicion.isSuspected) this.#suspicion.clear();
+    this.#unsentBytes = unsentBytes;
+    switch (this.#suspicion.look(look)) {
+      case "well":
+        return;
+      case "ask":
+        return this.#ping();
+      case "suspect":
+        return this.#suspect();
+      case "give-up":
+        return this.close("silent", `nothing came for ${askAfterMs + answerMs + giveUpMs} ms`);
+    }
+  }
+
+  /** One at a time: while its answer is awaited, what waits has asked already. */
+  #ping(): void {
+    if (this.#isPinging) return;
     const usedMs = this.#usedMs;
     this.#isPinging = this.call({ kind: "ping", id: 0 }, pingMs, this.#pings, 0) === undefined;
     this.#usedMs = usedMs;
-    // So much waits that not even a ping is taken: then what waits has asked already.
-    if (!this.#isPinging && quietMs >= idleMs + pingMs) this.close("silent", `nothing came for ${idleMs + pingMs} ms`);
   }
 
-  /** The answer to a ping may wait behind long ones: a side from which anything came is there. */
-  #closeIfQuiet(): void {
-    if (this.#runtime.clock.monotonicMs() - this.#stream.heardMs < pingMs) return;
-    this.close("silent", `no answer to a ping within ${pingMs} ms`);
+  /** Fails what waits, all but the ping that shows when the other side is back. */
+  #suspect(): void {
+    this.#waiting.takeAll();
+    if (this.#isOpen) {
+      this.#counters.suspicions++;
+      this.#owner.onSuspicion(this, true);
+    }
+    for (const { id, handler, turn, tag } of this.#calls.all()) {
+      if (handler === this.#pings) continue;
+      this.#owner.defer(handler, this.#node, turn === notEncoded ? "not-sent" : "timed-out", tag);
+      this.#calls.take(id);
+    }
   }
 
   close(cause: CloseCause, reason: string): void {
     if (!this.#stream.close(cause, reason)) return;
     this.#isOpen = false;
-    this.#waiting = [];
-    this.#waitingBytes = 0;
+    this.#waiting.takeAll();
     this.#owner.onEnd(this, cause, reason);
     for (const call of this.#calls.all()) {
       const failure = call.turn < this.#stream.turn ? "lost" : "not-sent";
@@ -211,6 +249,10 @@ export class Channel implements ConnectionHandler, StreamOwner {
   }
 
   onBytes(bytes: Uint8Array): void {
+    if (this.#isOpen && this.#suspicion.isSuspected) {
+      this.#suspicion.clear();
+      this.#owner.onSuspicion(this, false);
+    }
     this.#stream.take(bytes);
   }
 
@@ -259,6 +301,7 @@ export class Channel implements ConnectionHandler, StreamOwner {
     this.#node = message.node;
     this.#isOpen = true;
     this.#openedMs = nowMs;
+    this.#suspicion.clear();
     this.#stream.welcome();
     this.#owner.onOpen(this, message);
     this.#sendWaiting(nowMs);
@@ -266,10 +309,7 @@ export class Channel implements ConnectionHandler, StreamOwner {
 
   /** Not those whose time is over, even where nobody has looked since: this process may have been stopped meanwhile. */
   #sendWaiting(nowMs: number): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    this.#waitingBytes = 0;
-    for (const { id, request } of waiting) {
+    for (const { id, request } of this.#waiting.takeAll()) {
       const call = this.#calls.find(id);
       if (call === undefined || (call.deadlineMs > nowMs && this.#send(call, request))) continue;
       this.#calls.take(id);
@@ -285,10 +325,4 @@ export class Channel implements ConnectionHandler, StreamOwner {
     this.#runtime.log.error("a request is too long for a frame", { request: request.kind, peer: this.#node });
     return false;
   }
-}
-
-function valueBytes(request: Request): number {
-  if (request.kind === "coordinate-write") return request.version?.value.length ?? 0;
-  if (request.kind !== "replica-put") return 0;
-  return request.state.siblings.reduce((sum, sibling) => sum + sibling.value.length, 0);
 }

@@ -34,6 +34,8 @@ export interface RpcCounters {
   connections: number;
   /** Answers that came after their call had been given up, or replies that no longer had a connection. */
   late: number;
+  /** Times that a connection's other side was taken to be down because it was silent. */
+  suspicions: number;
   readonly closed: Record<CloseCause, number>;
 }
 
@@ -46,6 +48,7 @@ export function newCounters(): RpcCounters {
     writes: 0,
     connections: 0,
     late: 0,
+    suspicions: 0,
     closed: {
       "too-long": 0,
       "bad-checksum": 0,

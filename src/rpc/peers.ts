@@ -3,8 +3,10 @@
  *
  * A call is a slot, a handler and a tag (`call.ts`), not a promise: a coordinator makes one for each replica of each
  * request. Deadlines have one timer in all, set for the earliest; since a call nearly always ends long before, the
- * timer fires rarely. A node that cannot be reached is tried again after a pause that doubles, and calls to it fail
- * at once meanwhile, so that a dead node costs its callers nothing.
+ * timer fires rarely. Silence is looked for by one timer, too, often while somebody waits and seldom else.
+ *
+ * Calls to a node that could not be reached, or fell silent, fail at once, so that it costs its callers nothing; they
+ * only have it dialled, after a pause (`peer.ts`).
  */
 
 import type { NodeId } from "../core/ids.ts";
@@ -18,12 +20,16 @@ import type { AnswerHandler, CallFailure, FailedCall } from "./call.ts";
 import { Channel, type ChannelOwner } from "./channel.ts";
 import { type CloseCause, newCounters, type RpcCounters } from "./counters.ts";
 import { sameHello } from "./handshake.ts";
+import { Peer } from "./peer.ts";
 
-/** The pause after a first failed connection, in ms; it doubles with each further one. */
-const firstPauseMs = 50;
-const longestPauseMs = 1000;
-/** How often connections are looked after, in ms. */
-const pulseMs = 1000;
+/** How often connections are looked after while calls wait or somebody is suspected, in ms. */
+const pulseMs = 100;
+/** And while nothing is under way, in ms. */
+const slowPulseMs = 500;
+/** A look that comes later than it should by more has been missed, and the time before it does not count, in ms. */
+const pulseGrainMs = 50;
+/** A dial is given so long before a sign of life of the node makes another one worth it, in ms. */
+const dialPatienceMs = 100;
 /** Deadlines are kept this exactly, in ms. */
 const deadlineGrainMs = 5;
 /** A connection to an address alone, or to a node that is gone, is kept this long without calls, in ms. */
@@ -40,21 +46,8 @@ export interface PeersOptions {
   readonly addressOf: (node: NodeId) => Address | undefined;
   /** Who said hello at an address. */
   readonly onHello?: (hello: Hello, address: Address) => void;
-  /** The connection to a node came to stand, or is no more. */
-  readonly onConnectionChange?: (node: NodeId, isConnected: boolean) => void;
-}
-
-/** What is known of one node, or of one address, beyond a connection's life. */
-interface Peer {
-  readonly node: NodeId | undefined;
-  address: Address;
-  channel: Channel | undefined;
-  roundTripMs: number | undefined;
-  /** Connections that failed in a row. */
-  failures: number;
-  notBeforeMs: number;
-  /** The last reason logged, so that a node that stays away is logged once. */
-  lastReason: string;
+  /** The node is up, or is not any more: its connection stands and is not silent. */
+  readonly onUpChange?: (node: NodeId, isUp: boolean) => void;
 }
 
 interface DeferredFailure {
@@ -77,6 +70,9 @@ export class Peers {
   #deadlineTimer: Timer | undefined;
   #deadlineMs: number = Number.POSITIVE_INFINITY;
   #pulseTimer: Timer | undefined;
+  /** The delay that timer was set for, or infinity if there is none. */
+  #pulseDelayMs: number = Number.POSITIVE_INFINITY;
+  #lookedMs = 0;
   #isStopped = false;
 
   constructor(options: PeersOptions) {
@@ -85,8 +81,12 @@ export class Peers {
     this.#owner = {
       onOpen: (channel, hello) => this.#opened(channel, hello),
       onEnd: (channel, cause, reason) => this.#ended(channel, cause, reason),
+      onSuspicion: (channel, isSuspected) => {
+        this.#setUp(this.#peerOf.get(channel), !isSuspected, isSuspected ? "it is silent" : "it answers");
+      },
       watch: (deadlineMs) => {
         if (deadlineMs < this.#deadlineMs) this.#setDeadline(deadlineMs);
+        if (this.#pulseDelayMs > pulseMs) this.#planPulse(pulseMs);
       },
       defer: (handler, from, failure, tag) => this.#defer({ handler, from, failure, tag }),
     };
@@ -116,16 +116,24 @@ export class Peers {
     });
   }
 
-  /** The node has shown that it is alive: the next call dials it, whatever pause it was in. */
+  /** The node has shown that it is alive: the next call dials it, whatever pause or suspicion it was under. */
   heard(node: NodeId): void {
     const peer = this.#nodes.get(node);
-    if (peer === undefined || peer.channel !== undefined) return;
-    peer.failures = 0;
-    peer.notBeforeMs = 0;
+    if (peer === undefined || peer.isUp) return;
+    const { channel } = peer;
+    const isStale = channel !== undefined && this.#nowMs() - channel.startedMs > dialPatienceMs;
+    if (isStale && channel.isSuspected) channel.close("done", "the node has come back");
+    if (peer.channel === undefined) peer.forgive();
   }
 
-  isConnected(node: NodeId): boolean {
-    return this.#nodes.get(node)?.channel?.isOpen ?? false;
+  /** Has the node dialled if it is not connected and its pause is over; asks it nothing. */
+  knock(node: NodeId): void {
+    this.#channelTo(node);
+  }
+
+  /** The connection to the node stands, and has not been silent for long while something was wanted of it. */
+  isUp(node: NodeId): boolean {
+    return this.#nodes.get(node)?.isUp ?? false;
   }
 
   /** Moving average of the time from asking the node to its answer, in ms; undefined before the first. */
@@ -154,15 +162,10 @@ export class Peers {
     if (address === undefined || this.#isStopped) return undefined;
     let peer = this.#nodes.get(node);
     if (peer === undefined) {
-      peer = newPeer(node, address);
+      peer = new Peer(this.#runtime, node, address);
       this.#nodes.set(node, peer);
     }
-    if (peer.address !== address) {
-      peer.channel?.close("done", `the node has moved to ${address}`);
-      peer.address = address;
-      peer.failures = 0;
-      peer.notBeforeMs = 0;
-    }
+    if (peer.address !== address) peer.moved(address);
     return peer.channel ?? this.#dial(peer);
   }
 
@@ -171,13 +174,12 @@ export class Peers {
     let peer = this.#addresses.get(address);
     if (peer === undefined) {
       if (this.#addresses.size >= mostRemembered) this.#forgetAddresses();
-      peer = newPeer(undefined, address);
+      peer = new Peer(this.#runtime, undefined, address);
       this.#addresses.set(address, peer);
     }
     if (peer.channel !== undefined && !sameHello(peer.channel.hello, this.#options.hello())) {
       peer.channel.close("done", "this node has become someone else");
-      peer.failures = 0;
-      peer.notBeforeMs = 0;
+      peer.forgive();
     }
     return peer.channel ?? this.#dial(peer);
   }
@@ -187,7 +189,7 @@ export class Peers {
   }
 
   #dial(peer: Peer): Channel | undefined {
-    if (this.#runtime.clock.monotonicMs() < peer.notBeforeMs) return undefined;
+    if (!peer.mayDial(this.#nowMs())) return undefined;
     const channel = new Channel({
       runtime: this.#runtime,
       limits: this.#options.limits,
@@ -196,47 +198,36 @@ export class Peers {
       address: peer.address,
       hello: this.#options.hello(),
       ...(peer.node !== undefined && { expected: peer.node }),
+      isDoubtful: peer.node !== undefined && peer.isDoubtful,
       roundTripMs: peer.roundTripMs,
     });
     peer.channel = channel;
     this.#peerOf.set(channel, peer);
-    this.#pulseTimer ??= this.#runtime.clock.setTimer(pulseMs, () => this.#pulse());
+    if (this.#pulseTimer === undefined) {
+      this.#lookedMs = this.#nowMs();
+      this.#planPulse(slowPulseMs);
+    }
     return channel;
   }
 
   #opened(channel: Channel, hello: Hello): void {
     const peer = this.#peerOf.get(channel);
     if (peer === undefined) return;
-    peer.lastReason = "";
     this.#runtime.log.debug("connected", { peer: hello.name, node: hello.node, address: peer.address });
     this.#options.onHello?.(hello, peer.address);
-    if (peer.node !== undefined) this.#options.onConnectionChange?.(peer.node, true);
+    this.#setUp(peer, true, "it is connected");
   }
 
   #ended(channel: Channel, cause: CloseCause, reason: string): void {
     const peer = this.#peerOf.get(channel);
     this.#peerOf.delete(channel);
     if (peer === undefined || peer.channel !== channel) return;
-    const nowMs = this.#runtime.clock.monotonicMs();
-    peer.channel = undefined;
-    peer.roundTripMs = channel.roundTripMs;
-    // A connection that lasted starts the count anew; one that fell over at once is no better than none.
-    peer.failures = channel.wasOpenMs(nowMs) >= longestPauseMs ? 0 : peer.failures + 1;
-    peer.notBeforeMs = cause === "done" ? 0 : nowMs + this.#pauseMs(peer.failures);
-    if (cause !== "done" && peer.lastReason !== reason) {
-      peer.lastReason = reason;
-      const fields = { node: peer.node, address: peer.address, cause, reason };
-      if (cause === "gone") this.#runtime.log.info("no connection to a peer", fields);
-      else this.#runtime.log.warn("connection to a peer closed", fields);
-    }
-    if (peer.node !== undefined && channel.wasOpen) this.#options.onConnectionChange?.(peer.node, false);
+    peer.ended(channel, cause, reason);
+    this.#setUp(peer, false, reason);
   }
 
-  /** Doubles with each failure; the random half keeps nodes from returning in step. None after a good connection. */
-  #pauseMs(failures: number): number {
-    if (failures === 0) return 0;
-    const longest = Math.min(longestPauseMs, firstPauseMs * 2 ** Math.min(failures - 1, 10));
-    return longest / 2 + this.#runtime.random.below(Math.ceil(longest / 2) + 1);
+  #setUp(peer: Peer | undefined, isUp: boolean, why: string): void {
+    if (peer?.setUp(isUp, why) === true && peer.node !== undefined) this.#options.onUpChange?.(peer.node, isUp);
   }
 
   #setDeadline(deadlineMs: number): void {
@@ -246,32 +237,57 @@ export class Peers {
     this.#deadlineTimer = this.#runtime.clock.setTimer(delayMs, () => this.#expire());
   }
 
+  /** A process that was stopped sees what is late before it reads what came: it looks again once it has read. */
   #expire(): void {
+    const isLate = this.#nowMs() - this.#deadlineMs > pulseGrainMs;
     // While calls fail, their handlers may make new ones: those find no timer set and set their own.
     this.#deadlineMs = Number.POSITIVE_INFINITY;
     this.#deadlineTimer = undefined;
-    const nowMs = this.#runtime.clock.monotonicMs();
+    if (isLate) this.#runtime.clock.endOfTurn(() => this.#failExpired());
+    else this.#failExpired();
+  }
+
+  #failExpired(): void {
+    const nowMs = this.#nowMs();
     for (const channel of [...this.#peerOf.keys()]) {
       const nextMs = channel.expire(nowMs);
       if (nextMs < this.#deadlineMs) this.#setDeadline(nextMs);
     }
   }
 
+  /** Looks after every connection once what has arrived is read: what came in time must not be missed. */
+  #planPulse(delayMs: number): void {
+    this.#pulseTimer?.cancel();
+    this.#pulseDelayMs = delayMs;
+    this.#pulseTimer = this.#runtime.clock.setTimer(delayMs, () => {
+      this.#runtime.clock.endOfTurn(() => this.#pulse());
+    });
+  }
+
   #pulse(): void {
-    this.#pulseTimer = undefined;
-    const nowMs = this.#runtime.clock.monotonicMs();
+    const nowMs = this.#nowMs();
+    const awakeMs = Math.min(nowMs - this.#lookedMs, this.#pulseDelayMs + pulseGrainMs);
+    this.#lookedMs = nowMs;
+    let isBusy = false;
     for (const [channel, peer] of [...this.#peerOf]) {
       const isIdle = channel.pendingCalls === 0 && nowMs - channel.usedMs > keptIdleMs;
       if (isIdle && !this.#isWanted(peer)) channel.close("done", "nothing more to ask");
-      else channel.pulse(nowMs);
+      else channel.look(nowMs, awakeMs);
+      isBusy ||= channel.pendingCalls > 0 || channel.isSuspected;
     }
-    if (this.#isStopped || this.#peerOf.size === 0) return;
-    this.#pulseTimer ??= this.#runtime.clock.setTimer(pulseMs, () => this.#pulse());
+    if (!this.#isStopped && this.#peerOf.size > 0) return this.#planPulse(isBusy ? pulseMs : slowPulseMs);
+    this.#pulseTimer?.cancel();
+    this.#pulseTimer = undefined;
+    this.#pulseDelayMs = Number.POSITIVE_INFINITY;
   }
 
   /** Whether the peer is a node that is where it was: then its connection is kept for what comes. */
   #isWanted(peer: Peer): boolean {
     return peer.node !== undefined && this.#options.addressOf(peer.node) === peer.address;
+  }
+
+  #nowMs(): number {
+    return this.#runtime.clock.monotonicMs();
   }
 
   #defer(failure: DeferredFailure): void {
@@ -284,8 +300,4 @@ export class Peers {
     this.#deferred = [];
     for (const { handler, from, failure, tag } of deferred) handler.onFailure(from, failure, tag);
   }
-}
-
-function newPeer(node: NodeId | undefined, address: Address): Peer {
-  return { node, address, channel: undefined, roundTripMs: undefined, failures: 0, notBeforeMs: 0, lastReason: "" };
 }

@@ -78,6 +78,11 @@ export class Stream {
     return this.#encoder.pendingBytes + (this.#connection?.queuedBytes ?? 0);
   }
 
+  /** Bytes written that the network has not taken. */
+  get unsentBytes(): number {
+    return this.#connection?.queuedBytes ?? 0;
+  }
+
   /** Grows by one with every write: what was sent in an earlier turn has left this process. */
   get turn(): number {
     return this.#turn;

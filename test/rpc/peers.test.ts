@@ -41,7 +41,7 @@ test("a call is answered, and the handler hears who answered it", async () => {
   const outcome = await a.outcome(a.call(b));
   assert.equal(outcome.answer?.kind, "done");
   assert.equal(outcome.from, b.id);
-  assert.equal(a.peers.isConnected(b.id), true);
+  assert.equal(a.peers.isUp(b.id), true);
   assert.deepEqual(a.changes, [`${b.id} up`]);
   assert.deepEqual(
     a.hellos.map((hello) => hello.name),
@@ -135,7 +135,10 @@ test("a node that comes back and calls can be called at once", async () => {
 test("a call without an answer times out at its deadline, not before and not much later", async () => {
   const { world, a, b } = await pair();
   await a.outcome(a.call(b));
-  b.serve = () => {};
+  const { serve } = b;
+  b.serve = (request, from) => {
+    if (request.kind === "ping") serve(request, from);
+  };
   const started = world.simulation.now;
   const tags = [50, 51, 400, 1000, 1003, 60].map((timeoutMs) => ({
     timeoutMs,
@@ -192,10 +195,10 @@ test("a machine that went silent is found out without any traffic", async () => 
   const { world, a, b } = await pair();
   await a.outcome(a.call(b));
   await world.simulation.run(20_000);
-  assert.equal(a.peers.isConnected(b.id), true, "idle connections stay");
+  assert.equal(a.peers.isUp(b.id), true, "idle connections stay");
   b.die(false);
-  await world.simulation.runUntil(() => !a.peers.isConnected(b.id), 30_000);
-  assert.equal(a.peers.isConnected(b.id), false);
+  await world.simulation.runUntil(() => a.peers.counters.closed.silent === 1, 30_000);
+  assert.equal(a.peers.isUp(b.id), false);
   assert.equal(a.peers.counters.closed.silent, 1);
   assert.deepEqual(a.changes, [`${b.id} up`, `${b.id} down`]);
 });
@@ -211,7 +214,7 @@ test("a machine that went silent is found out also where so much waits for it th
   assert.equal((await a.outcome(a.call(b))).failure, "overloaded");
   await world.simulation.run(10_000);
   assert.equal(a.peers.counters.closed.silent, 1);
-  assert.equal(a.peers.isConnected(b.id), false);
+  assert.equal(a.peers.isUp(b.id), false);
 });
 
 test("a machine whose answer to a ping waits behind long ones is not taken for silent", async () => {
@@ -221,13 +224,13 @@ test("a machine whose answer to a ping waits behind long ones is not taken for s
   b.serve = (_request, from) => {
     asker = from;
   };
-  for (let i = 0; i < 20; i++) {
-    await world.simulation.run(500);
+  for (let i = 0; i < 100; i++) {
+    await world.simulation.run(100);
     asker?.reply({ kind: "done", id: 0 }, 9999);
   }
   assert.ok(asker, "it was asked whether it lives");
   assert.equal(a.peers.counters.closed.silent, 0);
-  assert.equal(a.peers.isConnected(b.id), true);
+  assert.equal(a.peers.isUp(b.id), true);
   await world.simulation.run(6000);
   assert.equal(a.peers.counters.closed.silent, 1);
 });
@@ -312,8 +315,8 @@ test("a connection to a node that is no member any more goes, those to members s
   await a.outcome(a.call(c));
   world.addresses.delete(b.id);
   await world.simulation.run(20_000);
-  assert.equal(a.peers.isConnected(b.id), false);
-  assert.equal(a.peers.isConnected(c.id), true);
+  assert.equal(a.peers.isUp(b.id), false);
+  assert.equal(a.peers.isUp(c.id), true);
 });
 
 test("what waits to leave is bounded: more is overload, and certainly not sent", async () => {
@@ -422,7 +425,13 @@ test("whatever happens to nodes and links, each call hears once, and what was no
     ];
     const prng = world.simulation.prng("test");
     for (const place of places) {
+      const knock = (): void => {
+        for (const other of places) if (other !== place) place.peers.knock(other.id);
+        place.runtime.clock.setTimer(100, knock);
+      };
+      knock();
       place.serve = (request, from) => {
+        if (request.kind === "ping") from.reply({ kind: "done", id: 0 }, request.id);
         if (request.kind !== "change-inquiry" || prng.chance(0.05)) return;
         const answer = {
           kind: "change-outcome",
@@ -476,7 +485,8 @@ test("whatever happens to nodes and links, each call hears once, and what was no
       if (failure === "not-sent" || failure === "overloaded")
         assert.equal(arrivals, 0, `seed ${seed}: ${name} ${failure}`);
     }
-    for (const place of places) if (!place.process.isDead) assert.equal(place.peers.pendingCalls, 0);
+    // A ping to each at most may be under way.
+    for (const place of places) if (!place.process.isDead) assert.ok(place.peers.pendingCalls <= 2);
   }
   assert.ok(calls > 10_000, `${calls} calls`);
   for (const outcome of ["answered", "not-sent", "overloaded", "lost", "timed-out"]) {

@@ -182,7 +182,7 @@ test("who falls silent for long is closed; who pings is not", async () => {
   await peer.outcome(peer.call(b));
   await world.simulation.run(25_000);
   assert.notEqual(side.closed, undefined);
-  assert.equal(peer.peers.isConnected(b.id), true);
+  assert.equal(peer.peers.isUp(b.id), true);
 });
 
 test("there is a bound on connections", async () => {

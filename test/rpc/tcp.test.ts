@@ -87,7 +87,7 @@ async function hasIPv6(): Promise<boolean> {
 test("a call is answered over TCP, by node and by address", async (context) => {
   const { ask, peers, address } = await pair(context, done);
   assert.equal((await ask()).kind, "done");
-  assert.equal(peers.isConnected(answerer), true);
+  assert.equal(peers.isUp(answerer), true);
   assert.ok((peers.roundTripMs(answerer) ?? 0) > 0);
   assert.equal((await peers.askAddress(address, ping, 5000)).kind, "done");
 });
@@ -143,7 +143,7 @@ test("a connection that goes loses its calls", async (context) => {
   await until(() => server.counters.messagesIn === 2);
   await server.stop();
   assert.deepEqual(await lost, { kind: "call-failure", failure: "lost" });
-  assert.equal(peers.isConnected(answerer), false);
+  assert.equal(peers.isUp(answerer), false);
 });
 
 test("a call that is not answered in time fails, and its connection stays", async (context) => {
@@ -202,7 +202,7 @@ test("who does not read its answers is not read from, and gets them all once it 
   await until(() => server.counters.messagesIn > 5);
   for (let i = 0; i < 50; i++) await ask();
   assert.ok(server.counters.messagesIn < 300, "the requests of the slow reader wait");
-  assert.equal(peers.isConnected(answerer), true);
+  assert.equal(peers.isUp(answerer), true);
   slow.connection.resumeReading();
   const decoder = new FrameDecoder(machineChecksum, limits.frameBytes);
   let answers = 0;

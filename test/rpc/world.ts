@@ -113,7 +113,7 @@ export class Place implements Host, AnswerHandler {
       hello,
       addressOf: (node) => world.addresses.get(node),
       onHello: (theirs) => this.hellos.push(theirs),
-      onConnectionChange: (node, isConnected) => this.changes.push(`${node} ${isConnected ? "up" : "down"}`),
+      onUpChange: (node, isUp) => this.changes.push(`${node} ${isUp ? "up" : "down"}`),
     });
     this.server = new Server({
       runtime,
