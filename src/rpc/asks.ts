@@ -1,10 +1,14 @@
-/** Calls as promises, for whoever asks rarely: gossip, joins, changes of placement. */
+/**
+ * Calls as promises, for whoever asks rarely: gossip, joins, changes of placement. Nobody's request waits for them, and
+ * some need every member's answer: on a bad network they would never get that if they heard of every suspicion.
+ */
 
 import type { NodeId } from "../core/ids.ts";
 import type { Answer } from "../wire/message.ts";
 import type { AnswerHandler, CallFailure, FailedCall } from "./call.ts";
 
 export class Asks implements AnswerHandler {
+  readonly isPatient: boolean = true;
   readonly #waiting: Map<number, (outcome: Answer | FailedCall) => void> = new Map();
   #lastTag = 0;
 

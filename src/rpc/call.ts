@@ -17,6 +17,8 @@ export type CallFailure = "not-sent" | "overloaded" | "lost" | "timed-out";
  * the call itself.
  */
 export interface AnswerHandler {
+  /** It would rather wait to its deadline for a side that is suspected to be down than hear of the suspicion. */
+  readonly isPatient?: boolean;
   onAnswer(from: NodeId, answer: Answer, tag: number): void;
   onFailure(from: NodeId, failure: CallFailure, tag: number): void;
 }

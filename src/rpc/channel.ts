@@ -25,7 +25,7 @@ import type { CloseCause, RpcCounters } from "./counters.ts";
 import { isAnswer } from "./direction.ts";
 import { handshakeMs, reasonToPart } from "./handshake.ts";
 import { Stream, type StreamOwner } from "./stream.ts";
-import { answerMs, askAfterMs, giveUpMs, Suspicion } from "./suspicion.ts";
+import { Suspicion } from "./suspicion.ts";
 import { WaitingRequests } from "./waiting-requests.ts";
 
 /** How long making a connection may take, in ms: as long as TCP waits before it asks a second time. */
@@ -61,7 +61,7 @@ export interface ChannelOptions {
   readonly hello: Hello;
   /** Who must be there, where that is known. */
   readonly expected?: NodeId;
-  /** The last try failed: nothing but pings waits for this one. */
+  /** The last try failed: only the patient wait for this one. */
   readonly isDoubtful: boolean;
   /** What is known of the round trip from before, in ms. */
   readonly roundTripMs?: number | undefined;
@@ -81,6 +81,7 @@ export class Channel implements ConnectionHandler, StreamOwner {
   readonly #suspicion: Suspicion;
   readonly #waiting: WaitingRequests = new WaitingRequests();
   readonly #pings: AnswerHandler = {
+    isPatient: true,
     onAnswer: () => {
       this.#isPinging = false;
     },
@@ -154,8 +155,7 @@ export class Channel implements ConnectionHandler, StreamOwner {
   /** Sends the request, or keeps it until the connection stands. A failure returned is one the handler has not heard. */
   call(request: Request, timeoutMs: number, handler: AnswerHandler, tag: number): CallFailure | undefined {
     if (this.#stream.isClosed) return "not-sent";
-    // A ping asks whether the other side lives: it alone may wait for one that is taken to be dead.
-    if (this.#suspicion.isSuspected && request.kind !== "ping") return "not-sent";
+    if (this.#suspicion.isSuspected && handler.isPatient !== true) return "not-sent";
     if (this.#stream.queuedBytes + this.#waiting.bytes > this.#limits.connectionQueueBytes) return "overloaded";
     const nowMs = this.#runtime.clock.monotonicMs();
     const call = this.#calls.open(handler, tag, nowMs, nowMs + timeoutMs);
@@ -206,7 +206,7 @@ export class Channel implements ConnectionHandler, StreamOwner {
       case "suspect":
         return this.#suspect();
       case "give-up":
-        return this.close("silent", `nothing came for ${askAfterMs + answerMs + giveUpMs} ms`);
+        return this.close("silent", `nothing came for ${Math.round(nowMs - heardMs)} ms`);
     }
   }
 
@@ -218,15 +218,14 @@ export class Channel implements ConnectionHandler, StreamOwner {
     this.#usedMs = usedMs;
   }
 
-  /** Fails what waits, all but the ping that shows when the other side is back. */
+  /** Fails what waits, all but the patient, the ping that shows when the other side is back among them. */
   #suspect(): void {
-    this.#waiting.takeAll();
     if (this.#isOpen) {
       this.#counters.suspicions++;
       this.#owner.onSuspicion(this, true);
     }
     for (const { id, handler, turn, tag } of this.#calls.all()) {
-      if (handler === this.#pings) continue;
+      if (handler.isPatient === true) continue;
       this.#owner.defer(handler, this.#node, turn === notEncoded ? "not-sent" : "timed-out", tag);
       this.#calls.take(id);
     }

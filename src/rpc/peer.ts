@@ -28,6 +28,7 @@ export class Peer {
   readonly #runtime: Runtime;
   #address: Address;
   #isUp = false;
+  #isDoubtful = false;
   /** Connections that failed in a row. */
   #failures = 0;
   #notBeforeMs = 0;
@@ -58,9 +59,9 @@ export class Peer {
     return this.#isUp;
   }
 
-  /** The last try to reach it came to nothing. */
+  /** The last try to reach it came to nothing, or it was connected and fell silent. */
   get isDoubtful(): boolean {
-    return this.#failures > 0;
+    return this.#isDoubtful;
   }
 
   /** It may be dialled now. */
@@ -70,6 +71,7 @@ export class Peer {
 
   /** Nothing is held against it any more: it may be dialled at once, and calls may wait for that. */
   forgive(): void {
+    this.#isDoubtful = false;
     this.#failures = 0;
     this.#notBeforeMs = 0;
   }
@@ -81,8 +83,8 @@ export class Peer {
     if (cause === "done") return this.forgive();
     const nowMs = this.#runtime.clock.monotonicMs();
     const wasGood = channel.wasOpenMs(nowMs) >= shortestGoodMs;
-    // One that lasted starts the count anew, unless it is silence that ended it: so may it be with the next.
-    this.#failures = wasGood ? (cause === "silent" ? 1 : 0) : this.#failures + 1;
+    this.#isDoubtful = !channel.wasOpen || cause === "silent";
+    this.#failures = wasGood ? 0 : this.#failures + 1;
     const sinceMs = channel.wasOpen ? nowMs : channel.startedMs;
     this.#notBeforeMs = wasGood ? 0 : sinceMs + this.#pauseMs();
     const isNews = !this.#isUp && this.#lastReason !== reason;

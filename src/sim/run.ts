@@ -144,11 +144,11 @@ class Run {
         return false;
       }
     }
-    if (!(await this.#isSoon("the founding cluster completes", () => this.#isWhole()))) return false;
+    if (!(await this.#isSoon("the founding cluster completes", this.#whole()))) return false;
     for (const { name, change } of this.#plan.buckets) {
       if (!(await this.#setBucket(name, change))) return false;
     }
-    return this.#isSoon("all know all buckets", () => this.#isWhole());
+    return this.#isSoon("all know all buckets", this.#whole());
   }
 
   async #setBucket(name: string, change: Plan["buckets"][number]["change"]): Promise<boolean> {
@@ -203,7 +203,7 @@ class Run {
   }
 
   async #heal(): Promise<boolean> {
-    if (!(await this.#isSoon("a healed cluster is whole again", () => this.#isWhole(), mostHealingMs))) return false;
+    if (!(await this.#isSoon("a healed cluster is whole again", this.#whole(), mostHealingMs))) return false;
     // What was under way when the faults ended has to end, too.
     await this.#simulation.run(this.#plan.limits.requestTimeoutMs + 5000);
     return true;
@@ -329,17 +329,26 @@ class Run {
     });
   }
 
-  /** Every node is a ready member, and all know the same ring and each other as up. */
-  #isWhole(): boolean {
+  /**
+   * Every node is a ready member, all know the same ring, and each has been up for each other since `seenUp` was begun:
+   * not all at one moment, where the links hold packets back for longer than anybody waits before suspecting.
+   */
+  #isWhole(seenUp: Set<string>): boolean {
     const views = this.#cluster.members.map(({ node }) => (node?.isReady === true ? node : undefined));
     const events = new Set<number>();
     for (const node of views) {
       if (node === undefined) return false;
       const { members } = node.cluster();
-      if (members.length !== this.#plan.nodes || members.some(({ status }) => status !== "up")) return false;
+      if (members.length !== this.#plan.nodes) return false;
+      for (const { name, status } of members) if (status === "up") seenUp.add(`${node.name}>${name}`);
       events.add(node.history().length);
     }
-    return events.size === 1;
+    return events.size === 1 && seenUp.size === this.#plan.nodes ** 2;
+  }
+
+  #whole(): () => boolean {
+    const seenUp = new Set<string>();
+    return () => this.#isWhole(seenUp);
   }
 
   async #isSoon(what: string, condition: () => boolean, withinMs: number = mostFoundingMs): Promise<boolean> {

@@ -8,7 +8,7 @@ import { FrameAge } from "../../src/rpc/frame-age.ts";
 import type { Request } from "../../src/wire/message.ts";
 import { type Place, World } from "./world.ts";
 
-const messageLifeMs = 2500;
+const messageLifeMs = 1200;
 const limits = { ...defaultLimits, messageLifeMs };
 
 function inquiry(attempt: string): Request {
@@ -28,8 +28,8 @@ function served(place: Place): string[] {
 
 describe("a request is served if it was short on its way, and not if it was longer than a message may live:", () => {
   for (const [pausedMs, isServed] of [
-    [2000, true],
-    [3500, false],
+    [800, true],
+    [1800, false],
   ] as const) {
     test(`where its receiver was stopped for ${pausedMs} ms`, async () => {
       const { world, a, b } = await pair();
