@@ -30,7 +30,10 @@ export interface HintsForOwner {
   readonly hints: number;
   /** Of their states and keys. */
   readonly bytes: number;
-  /** How long the oldest has waited, in ms; of those kept before a restart, since they were written. */
+  /**
+   * For how long there has been one, in ms, which is how long the oldest has waited at most; of those kept before a
+   * restart, since they were written.
+   */
   readonly oldestMs: number;
 }
 
@@ -46,7 +49,7 @@ export interface HintIndexOptions {
 interface Waiting {
   hints: number;
   bytes: number;
-  /** Monotonic time of the oldest. */
+  /** Monotonic time of the oldest, as far as it is known. */
   sinceMs: number;
 }
 
@@ -115,6 +118,11 @@ export class HintIndex implements StoredStates {
       .sort((a, b) => b.hints - a.hints || (a.owner < b.owner ? -1 : 1));
   }
 
+  /** Whether there may be a hint for this owner. */
+  has(owner: NodeId): boolean {
+    return !this.#areOwnersKnown || this.#waiting.has(owner);
+  }
+
   /** Everybody for whom there may be a hint. Throws `StorageError`. */
   owners(): readonly NodeId[] {
     if (!this.#areOwnersKnown) this.#findOwners();
@@ -139,12 +147,6 @@ export class HintIndex implements StoredStates {
     waiting.hints -= 1;
     waiting.bytes -= sizeOf(storeKey.bytes, state);
     if (waiting.hints <= 0 && this.#isComplete) this.#waiting.delete(owner);
-  }
-
-  /** A pass over all of an owner's hints found none that has waited longer. */
-  oldest(owner: NodeId, sinceMs: number): void {
-    const waiting = this.#waiting.get(owner);
-    if (waiting !== undefined) waiting.sinceMs = Math.max(waiting.sinceMs, sinceMs);
   }
 
   /** The numbers are wrong: a commit failed, so that what was taken out may be there again, or a hint was damaged. */

@@ -116,6 +116,11 @@ export class Hints {
     return this.#index.waiting();
   }
 
+  /** Whether there may be a hint for this owner. */
+  mayHaveFor(owner: NodeId): boolean {
+    return this.#index.has(owner);
+  }
+
   /** Everybody for whom there may be a hint. Throws `StorageError`. */
   owners(): readonly NodeId[] {
     return this.#index.owners();

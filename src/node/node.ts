@@ -45,6 +45,7 @@ import { type NodeCounters, newCounters } from "./counters.ts";
 import { FailureDetector } from "./failure-detector.ts";
 import { foreignSeed } from "./foreign-seeds.ts";
 import { defaultGossipOptions, Gossip } from "./gossip.ts";
+import { Handoff } from "./handoff.ts";
 import { Hints } from "./hints.ts";
 import { holdingsOf } from "./holdings.ts";
 import { Joiner, type OwnAddresses, Sponsor } from "./joining.ts";
@@ -91,6 +92,7 @@ export class Node implements NodeApi {
   readonly #membershipService: MembershipService;
   readonly #trees: Trees;
   readonly #hints: Hints;
+  readonly #handoff: Handoff;
   readonly #antiEntropy: AntiEntropy;
   #isServing = false;
   #isStopping = false;
@@ -168,6 +170,7 @@ export class Node implements NodeApi {
     this.#clients = new ClientRequests(this.#node, this.#coordinator, membership);
     this.#buckets = new Buckets(runtime, membership, this.#gossip, this.#changes);
     this.#peerService = new PeerService(this.#node, this.#coordinator);
+    this.#handoff = new Handoff(this.#node);
     this.#antiEntropy = new AntiEntropy(this.#node, this.#trees, this.#buffer);
     const sponsor = new Sponsor(runtime, membership, this.#peers, this.#changes);
     const { changes, gossip, tasks } = { changes: this.#changes, gossip: this.#gossip, tasks: this.#tasks };
@@ -204,6 +207,7 @@ export class Node implements NodeApi {
     this.#changes.start();
     this.#detector.start();
     this.#antiEntropy.start();
+    this.#handoff.start();
     await this.#gossip.spread();
     const { self, cluster, incarnation, ring } = this.#membership;
     const fields = { node: self, cluster, incarnation, members: ring.members.size, voices: this.#seats.count };
@@ -219,12 +223,12 @@ export class Node implements NodeApi {
     this.#isStopping = true;
     this.#joiner.stop();
     this.#buckets.stop();
-    const exchanging = this.#antiEntropy.stop();
+    const inBackground = Promise.all([this.#antiEntropy.stop(), this.#handoff.stop(), this.#hints.stop()]);
     await this.#finishRequests(graceMs);
     await Promise.all([this.#gossip.stop(), this.#changes.stop(), this.#detector.stop(), this.#description.stop()]);
     await this.#server.stop();
     this.#peers.stop();
-    await Promise.all([exchanging, this.#hints.stop()]);
+    await inBackground;
     await this.#tasks.close();
     await this.#seats.stop();
     await this.#buffer.close();

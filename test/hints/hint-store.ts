@@ -12,6 +12,7 @@ import { type NodeCounters, newCounters } from "../../src/node/counters.ts";
 import { Hints } from "../../src/node/hints.ts";
 import { type KeyPlace, placeOf } from "../../src/node/key-place.ts";
 import type { WriteIntent } from "../../src/node/replica.ts";
+import type { Runtime } from "../../src/runtime/runtime.ts";
 import type { SimDisk } from "../../src/sim/storage.ts";
 import type { StorageError } from "../../src/storage/engine.ts";
 import { type DurableListener, WriteBuffer } from "../../src/storage/write-buffer.ts";
@@ -42,6 +43,7 @@ export class HintStore {
   hints!: Hints;
   buffer!: WriteBuffer;
   counters!: NodeCounters;
+  runtime!: Runtime;
   readonly #limits: Limits;
 
   constructor(limits: Partial<Limits> = {}, seed = 1) {
@@ -68,6 +70,7 @@ export class HintStore {
     const counters = newCounters();
     const hints = new Hints({ runtime, buffer, limits, counters, ring: () => this.ring });
     hints.start();
+    this.runtime = runtime;
     this.buffer = buffer;
     this.counters = counters;
     this.hints = hints;

@@ -1,0 +1,188 @@
+/**
+ * Brings home what this node keeps for one owner (§4.6): pages of hints in the order of the store, a few under way at a
+ * time, until none is left, the owner is gone again, or it will not take them.
+ *
+ * A hint goes only when the owner answered that it holds it on disk and with a voice, and only if it is still what was
+ * sent. So a run can end at any point, on either side, and the next one begins with what is left: there is no position
+ * to remember. The owner merges, so what is sent twice, or late, changes nothing.
+ *
+ * Where its owner is no longer an owner of the key, all who are now must hold it.
+ */
+
+import type { NodeId, PartitionId } from "../core/ids.ts";
+import { bucketSettings, ownersOf } from "../core/ring/preference-list.ts";
+import { Asks } from "../rpc/asks.ts";
+import type { FailedCall } from "../rpc/call.ts";
+import { Backoff } from "../runtime/backoff.ts";
+import { Pause } from "../runtime/pause.ts";
+import type { StorageError } from "../storage/engine.ts";
+import type { DurableListener } from "../storage/write-buffer.ts";
+import type { Answer, RefusalCode, ReplicaPut } from "../wire/message.ts";
+import type { Coordination } from "./coordination.ts";
+import type { Hint } from "./hints.ts";
+
+/** What one run did. */
+export interface DeliveryTotals {
+  /** Hints that went. */
+  delivered: number;
+  /** Their records' bytes. */
+  bytes: number;
+  /** Times a hint stayed, though it was sent: it had changed, or not everybody took it with a voice. */
+  left: number;
+}
+
+/** Hints under way to one owner; each waits for its disk. */
+const hintsAtOnce = 16;
+/** A page of more bytes than this makes the next one smaller. */
+const pageBytes = 1024 * 1024;
+/** Nobody waits for a hint: a call may take longer than a client's request. */
+const callTimeoutMs = 5000;
+/** Between two pages, in ms: requests come first. */
+const pauseMs = 1;
+/** An owner that refuses for the moment is asked again after such a while. */
+const backoffLimits = { firstMs: 50, longestMs: 5000 };
+
+/**
+ * What became of one hint with one node.
+ * - `held`: on its disk, with a voice.
+ * - `voiceless`: it took it, but has to be filled before anybody may count on it.
+ * - `later`: it refuses whatever comes for the moment.
+ * - `slow`: it is up, and has not answered in time.
+ * - `refused`: it does not take this one.
+ * - `gone`: no answer.
+ */
+type Handed = "held" | "voiceless" | "later" | "slow" | "refused" | "gone";
+
+export class Delivery {
+  readonly totals: DeliveryTotals = { delivered: 0, bytes: 0, left: 0 };
+  readonly #node: Coordination;
+  readonly #owner: NodeId;
+  readonly #asks: Asks = new Asks();
+  readonly #pause: Pause;
+  readonly #backoff: Backoff;
+  /** Where the owner has no voice: one hint a pass is enough to see whether it has. */
+  #voiceless: Set<PartitionId> = new Set();
+  #pageHints = hintsAtOnce;
+  #isStopped = false;
+
+  constructor(node: Coordination, owner: NodeId) {
+    this.#node = node;
+    this.#owner = owner;
+    this.#pause = new Pause(node.runtime.clock);
+    this.#backoff = new Backoff(node.runtime.random, backoffLimits);
+  }
+
+  /** Delivers what can be delivered now. Rejects with `StorageError`. */
+  async run(): Promise<void> {
+    for (let before = -1; this.#isUseful() && this.totals.delivered > before; ) {
+      before = this.totals.delivered;
+      this.#voiceless = new Set();
+      await this.#pass();
+    }
+  }
+
+  /** Ends the run soon; calls under way still end as they do. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#pause.end();
+  }
+
+  /** One way through all of the owner's hints. */
+  async #pass(): Promise<void> {
+    for (let after: Uint8Array | undefined; this.#isUseful(); ) {
+      const page = this.#node.hints.page(this.#owner, after, this.#pageHints);
+      const outcomes = await Promise.all(page.hints.map((hint) => this.#deliver(hint)));
+      const bytes = page.hints.reduce((sum, hint) => sum + hint.bytes.length, 0);
+      this.#pageHints = bytes > pageBytes ? Math.max(1, this.#pageHints >> 1) : hintsAtOnce;
+      const mustWait = outcomes.includes("later");
+      const isEasy = !mustWait && !outcomes.includes("slow");
+      if (isEasy) this.#backoff.reset();
+      // A hint too large for the link to its owner must not keep the others from going.
+      if (!mustWait && page.until === undefined) return;
+      if (!mustWait) after = page.until;
+      await this.#pause.wait(isEasy ? pauseMs : this.#backoff.next());
+    }
+  }
+
+  /** Whether the owner can be reached, or is a member no more, so that others are to have its hints. */
+  #isUseful(): boolean {
+    if (this.#isStopped) return false;
+    const isMember = this.#node.ring().members.has(this.#owner);
+    return !isMember || this.#node.isUp(this.#owner);
+  }
+
+  async #deliver(hint: Hint): Promise<Handed> {
+    const { place } = hint;
+    if (this.#isStopped || this.#voiceless.has(place.partition)) return "voiceless";
+    const ring = this.#node.ring();
+    const owners = ownersOf(ring, place.partition, bucketSettings(ring, place.bucket).n);
+    const isOwner = owners.includes(hint.owner);
+    const outcomes = await Promise.all((isOwner ? [hint.owner] : owners).map((target) => this.#hand(hint, target)));
+    if (isOwner && outcomes.includes("voiceless")) this.#voiceless.add(place.partition);
+    if (outcomes.length > 0 && outcomes.every((outcome) => outcome === "held") && this.#takeOut(hint)) return "held";
+    this.totals.left += 1;
+    // One of several new owners that is away must not hold up the other hints.
+    return isOwner ? (outcomes[0] ?? "gone") : "gone";
+  }
+
+  #takeOut(hint: Hint): boolean {
+    if (!this.#node.hints.takeOut(hint)) return false;
+    this.totals.delivered += 1;
+    this.totals.bytes += hint.bytes.length;
+    return true;
+  }
+
+  async #hand(hint: Hint, target: NodeId): Promise<Handed> {
+    const node = this.#node;
+    const { bucket, key } = hint.place;
+    const lastWriteWins = bucketSettings(node.ring(), bucket).reconcile === "last-write-wins";
+    if (target === node.self) return this.#handSelf(hint, lastWriteWins);
+    const request: ReplicaPut = {
+      kind: "replica-put",
+      id: 0,
+      ringVersion: node.ring().version,
+      bucket,
+      key,
+      purpose: "hint",
+      synced: true,
+      lastWriteWins,
+      state: hint.state,
+    };
+    const answer = await this.#asks.ask((tag) => node.peers.call(target, request, callTimeoutMs, this.#asks, tag));
+    return this.#handed(answer, target);
+  }
+
+  #handed(answer: Answer | FailedCall, target: NodeId): Handed {
+    switch (answer.kind) {
+      case "replica-stored":
+        if (!answer.synced) return "refused";
+        return answer.voice === undefined ? "voiceless" : "held";
+      case "refusal":
+        if (answer.code === "stale-ring") this.#node.ringDiffers(target);
+        return mayPass(answer.code) ? "later" : "refused";
+      case "call-failure":
+        if (answer.failure === "overloaded") return "later";
+        return answer.failure === "not-sent" || !this.#node.isUp(target) ? "gone" : "slow";
+      default:
+        return "refused";
+    }
+  }
+
+  #handSelf({ place, state }: Hint, lastWriteWins: boolean): Promise<Handed> {
+    const node = this.#node;
+    const { n } = bucketSettings(node.ring(), place.bucket);
+    return new Promise((resolve) => {
+      const listener: DurableListener = {
+        onDurable: () => resolve(node.voice(place, n) === undefined ? "voiceless" : "held"),
+        onFailed: (_: StorageError) => resolve("later"),
+      };
+      const merged = node.replica.merge(place, state, lastWriteWins, listener);
+      if (merged.kind === "refused") resolve(mayPass(merged.code) ? "later" : "refused");
+    });
+  }
+}
+
+/** Whether a node that refuses so may well take the same a while later. */
+function mayPass(code: RefusalCode): boolean {
+  return code === "overloaded" || code === "disk-full" || code === "stale-ring" || code === "not-ready";
+}
