@@ -95,12 +95,13 @@ export class Peer {
     else this.#runtime.log.warn("connection to a peer closed", fields);
   }
 
-  /** Answers whether that is news; `why` is for the log. */
-  setUp(isUp: boolean, why: string): boolean {
+  /** Answers whether that is news; `why` is for the log, which is not told of an end that this node wanted. */
+  setUp(isUp: boolean, why: string, cause?: CloseCause): boolean {
     if (this.#isUp === isUp) return false;
     this.#isUp = isUp;
     if (isUp) this.#lastReason = "";
-    this.#tell(this.#runtime.clock.monotonicMs(), why);
+    if (cause === "done") this.#downSinceMs = undefined;
+    else this.#tell(this.#runtime.clock.monotonicMs(), why);
     return true;
   }
 

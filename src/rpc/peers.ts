@@ -223,11 +223,11 @@ export class Peers {
     this.#peerOf.delete(channel);
     if (peer === undefined || peer.channel !== channel) return;
     peer.ended(channel, cause, reason);
-    this.#setUp(peer, false, reason);
+    this.#setUp(peer, false, reason, cause);
   }
 
-  #setUp(peer: Peer | undefined, isUp: boolean, why: string): void {
-    if (peer?.setUp(isUp, why) === true && peer.node !== undefined) this.#options.onUpChange?.(peer.node, isUp);
+  #setUp(peer: Peer | undefined, isUp: boolean, why: string, cause?: CloseCause): void {
+    if (peer?.setUp(isUp, why, cause) === true && peer.node !== undefined) this.#options.onUpChange?.(peer.node, isUp);
   }
 
   #setDeadline(deadlineMs: number): void {
