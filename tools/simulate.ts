@@ -107,6 +107,7 @@ function totalsOf(report: Report, tookMs: number): Record<string, number> {
     "writes of unknown fate": counts.unknown,
     "pairs of a read and a write it had to see": report.regularPairs,
     "acknowledged writes found at the end": report.durableWrites,
+    "versions shown, none of which had been replaced": report.versionsShown,
     "records checked on disks": report.recordsRead,
     "copies on disks compared after exchanges": report.copiesCompared,
     "keys that exchanges repaired after the faults": report.keysRepaired,

@@ -31,8 +31,10 @@ export interface WriteEntry {
   readonly isRetried: boolean;
   /** Asked to happen only where a quorum read finds no live version. */
   readonly onlyIfAbsent: boolean;
-  /** Copies that had to answer. */
+  /** Copies that had to answer, stand-ins' among them. */
   readonly copies: number;
+  /** How many of them had to be owners'. */
+  readonly owners: number;
   /** Whether each of them had to be on disk. */
   readonly synced: boolean;
   readonly began: number;
@@ -45,6 +47,8 @@ export interface WriteEntry {
   readonly dots: Dot[];
   /** The wall time of its dot, from the answer. */
   time: number | undefined;
+  /** Owners with a voice that held it when it was acknowledged first, as the answer says. */
+  voices: number;
 }
 
 export interface ShownVersion {
@@ -56,12 +60,16 @@ export interface ReadEntry {
   readonly number: number;
   readonly client: string;
   readonly node: string;
-  /** Voices that had to answer. */
+  /** Answers that it had to have, stand-ins' among them. */
   readonly answers: number;
+  /** Owners with a voice that had answered, as the answer says. */
+  readonly voices: number;
   readonly began: number;
   readonly ended: number;
   readonly context: DotSet;
   readonly shown: readonly ShownVersion[];
+  /** Read with all voices once all was healed and repaired. */
+  isLast: boolean;
 }
 
 /** All of one key. */
@@ -196,16 +204,16 @@ export function describeSet(set: DotSet): string {
 }
 
 function describeWrite(write: WriteEntry): string {
-  const { number, kind, client, node, began, ended, fate, why, dot, copies, synced, seen, readsFirst } = write;
+  const { number, kind, client, node, began, ended, fate, why, dot, copies, voices, synced, seen, readsFirst } = write;
   const name = dot === undefined ? "?" : dotName(dot);
   const saw = readsFirst ? "what it reads" : describeSet(seen);
-  const copiesText = `${copies} cop${copies === 1 ? "y" : "ies"}${synced ? " synced" : ""}`;
+  const copiesText = `${copies} cop${copies === 1 ? "y" : "ies"}${synced ? " synced" : ""}, ${voices} voices`;
   return `${times(began, ended)} ${client}@${node} ${kind} ${number} dot ${name} ${copiesText} seen ${saw}: ${fate}${why === "" ? "" : ` (${why})`}`;
 }
 
 function describeRead(read: ReadEntry): string {
   const shown = read.shown.map(({ write }) => write.number).join(" ");
-  return `${times(read.began, read.ended)} ${read.client}@${read.node} read ${read.number} r=${read.answers} shows [${shown}] of ${describeSet(read.context)}`;
+  return `${times(read.began, read.ended)} ${read.client}@${read.node} read ${read.number} r=${read.answers}, ${read.voices} voices, shows [${shown}] of ${describeSet(read.context)}`;
 }
 
 function times(began: number, ended: number): string {

@@ -8,6 +8,7 @@
 
 import { defaultLimits, type Limits } from "../core/limits.ts";
 import type { BucketChange, ClusterSettings } from "../core/settings.ts";
+import type { Leniency } from "./checkers/leniency.ts";
 import { type LinkFaultName, linkFaultNames } from "./link-faults.ts";
 import type { LinkTraits } from "./network.ts";
 import { Prng } from "./prng.ts";
@@ -61,6 +62,11 @@ export interface Plan {
 /** Whether contexts may be pruned under this plan, so that replaced versions may show again (§4.4). */
 export function mayPrune(plan: Plan): boolean {
   return plan.limits.contextEntries < 500;
+}
+
+/** What the checkers must let pass under this plan. */
+export function leniencyOf(plan: Plan): Leniency {
+  return { prunes: mayPrune(plan), forgetsAfterMs: Number.POSITIVE_INFINITY };
 }
 
 /** Draws one run's plan from its seed. */

@@ -16,22 +16,28 @@ export function resolve(quorum: Quorum, n: number): number {
   }
 }
 
-/** Voices that a read with this `r` and the bucket's properties must have. */
-export function answersOfRead(settings: BucketSettings, r: Quorum | undefined): number {
-  return Math.max(resolve(r ?? settings.r, settings.n), resolve(settings.pr, settings.n));
+/** Answers that a read with this `r` and the bucket's properties must have, and how many of them of owners. */
+export function answersOfRead(
+  settings: BucketSettings,
+  r: Quorum | undefined,
+): { readonly answers: number; readonly owners: number } {
+  const owners = resolve(settings.pr, settings.n);
+  return { answers: Math.max(resolve(r ?? settings.r, settings.n), owners), owners };
 }
 
-/** Copies that a write must have, and whether each has to be on disk. */
+/** Copies that a write must have, how many of them at owners, and whether each has to be on disk. */
 export function copiesOfWrite(
   settings: BucketSettings,
   asked: { readonly w?: Quorum; readonly dw?: Quorum },
-): { readonly copies: number; readonly synced: boolean } {
+): { readonly copies: number; readonly owners: number; readonly synced: boolean } {
   const { n } = settings;
   const w = resolve(asked.w ?? settings.w, n);
+  const owners = resolve(settings.pw, n);
   const isSynced = settings.durability === "synced";
   const dw = asked.dw ?? settings.dw ?? (isSynced ? w : 0);
   return {
-    copies: Math.max(w, resolve(settings.pw, n), resolve(dw, n)),
+    copies: Math.max(w, owners, resolve(dw, n)),
+    owners,
     synced: isSynced || resolve(dw, n) > 0,
   };
 }

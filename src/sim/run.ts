@@ -16,10 +16,11 @@ import { checkHonestAnswers } from "./checkers/honest-answers.ts";
 import { checkNewestWins } from "./checkers/newest-wins.ts";
 import { checkOnlyIfAbsent } from "./checkers/only-if-absent.ts";
 import { checkRegularReads } from "./checkers/regular-reads.ts";
+import { checkResurrection } from "./checkers/resurrection.ts";
 import { type BuildNode, SimCluster, type SimMember } from "./cluster.ts";
 import { Nemesis } from "./faults.ts";
 import { dotName, Journal, type KeyJournal, type ReadEntry } from "./journal.ts";
-import { drawPlan, type FaultName, mayPrune, type Plan } from "./plan.ts";
+import { drawPlan, type FaultName, leniencyOf, type Plan } from "./plan.ts";
 import { Simulation, type Surroundings, type Violation } from "./simulation.ts";
 import type { TraceLine } from "./trace.ts";
 import { Client, type Known, type WorkloadCounts } from "./workload.ts";
@@ -45,6 +46,8 @@ export interface Report {
   readonly regularPairs: number;
   /** Acknowledged writes looked for at the end. */
   readonly durableWrites: number;
+  /** Versions that reads showed, each looked at for whether something had replaced it. */
+  readonly versionsShown: number;
   readonly recordsRead: number;
   /** Copies on disks held against each other after exchanges, before any read. */
   readonly copiesCompared: number;
@@ -90,6 +93,7 @@ class Run {
   };
   #regularPairs = 0;
   #durableWrites = 0;
+  #versionsShown = 0;
   #recordsRead = 0;
   #copiesCompared = 0;
   #keysRepaired = 0;
@@ -124,6 +128,7 @@ class Run {
       warnings: this.#cluster.warnings,
       regularPairs: this.#regularPairs,
       durableWrites: this.#durableWrites,
+      versionsShown: this.#versionsShown,
       recordsRead: this.#recordsRead,
       copiesCompared: this.#copiesCompared,
       keysRepaired: this.#keysRepaired,
@@ -250,7 +255,10 @@ class Run {
       }
       const last = rounds.filter((read) => read !== undefined);
       this.#agree(key, last);
-      for (const read of last) this.#judgeDurability(key, read);
+      for (const read of last) {
+        read.isLast = true;
+        this.#judgeDurability(key, read);
+      }
     }
   }
 
@@ -302,19 +310,20 @@ class Run {
 
   #judgeDurability(key: KeyJournal, last: ReadEntry): void {
     const { damage } = this.#nemesis;
-    this.#durableWrites += checkDurability(this.#simulation, key, last, damage, mayPrune(this.#plan));
+    this.#durableWrites += checkDurability(this.#simulation, key, last, damage, leniencyOf(this.#plan));
   }
 
   #judge(): void {
     const simulation = this.#simulation;
-    const prunes = mayPrune(this.#plan);
+    const leniency = leniencyOf(this.#plan);
     for (const member of this.#cluster.members) this.#recordsRead += checkDisk(simulation, this.#journal, member);
     for (const key of this.#journal.keys.values()) {
-      checkCausality(simulation, key, prunes);
+      checkCausality(simulation, key, leniency);
       checkNewestWins(simulation, key);
       checkHonestAnswers(simulation, key);
       checkOnlyIfAbsent(simulation, key, this.#nemesis.damage);
-      this.#regularPairs += checkRegularReads(simulation, key, this.#nemesis.damage, prunes);
+      this.#regularPairs += checkRegularReads(simulation, key, this.#nemesis.damage, leniency);
+      this.#versionsShown += checkResurrection(simulation, key, this.#nemesis.damage, leniency);
     }
   }
 

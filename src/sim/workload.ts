@@ -83,8 +83,10 @@ export class Client {
     const ended = await callNode<GetOutcome>(this.#cluster, member, (node) => node.get(request));
     this.#counts.reads++;
     if (ended.kind === "answered" && ended.outcome.kind === "found") {
-      const answers = answersOfRead(key.settings, r);
-      return this.#saw(key, ended.outcome, { began, answers, node: member.machine.name });
+      const { answers, owners } = answersOfRead(key.settings, r);
+      const { voices } = ended.outcome;
+      this.#promised(key, `a read at ${member.machine.name}`, voices, owners);
+      return this.#saw(key, ended.outcome, { began, answers, voices, node: member.machine.name });
     }
     this.#counts.failedReads++;
     return ended.kind === "answered" ? (ended.outcome as Failure) : undefined;
@@ -154,6 +156,7 @@ export class Client {
       dot: undefined,
       dots: [],
       time: undefined,
+      voices: 0,
     };
     this.#journal.began(key, write);
     const base = {
@@ -209,12 +212,21 @@ export class Client {
     }
     const dot = fresh[0] as Dot;
     this.#journal.named(key, dot, write, `by the answer of ${write.node}`);
+    this.#promised(key, `write ${write.number}`, written.voices, write.owners);
     if (write.fate !== "acknowledged") {
+      write.voices = written.voices;
       write.fate = "acknowledged";
       write.dot = dot;
       write.time = dots.find(({ actor, to }) => actor === dot.actor && to === dot.counter)?.time;
     }
     this.#remember(key, { token: written.context, dots });
+  }
+
+  /** Law: what was asked of owners was not done by stand-ins. */
+  #promised(key: KeyJournal, what: string, voices: number, owners: number): void {
+    if (voices >= owners) return;
+    const told = `${what} of ${key.bucket}/${key.key} needed ${owners} owners and was answered with ${voices} voices`;
+    this.#cluster.simulation.violate("owners answer", `${told}\n${key.story()}`);
   }
 
   async #writeWithForeignContext(member: SimMember, key: KeyJournal): Promise<void> {
@@ -231,11 +243,7 @@ export class Client {
     }
   }
 
-  #saw(
-    key: KeyJournal,
-    found: GetFound,
-    call: { readonly began: number; readonly answers: number; readonly node: string },
-  ): ReadEntry {
+  #saw(key: KeyJournal, found: GetFound, call: Pick<ReadEntry, "began" | "answers" | "voices" | "node">): ReadEntry {
     const { simulation } = this.#cluster;
     const context = found.context === undefined ? emptyDotSet : dotsOfToken(found.context);
     const read: ReadEntry = {
@@ -244,6 +252,7 @@ export class Client {
       ...call,
       ended: simulation.now,
       context,
+      isLast: false,
       shown: found.versions.flatMap(({ value, dot: name }) => {
         const write = this.#writeIn(key, value);
         const dot = parseDot(name);

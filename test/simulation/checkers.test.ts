@@ -8,9 +8,11 @@ import { defaultBucketSettings, defaultClusterSettings } from "../../src/core/se
 import { checkCausality } from "../../src/sim/checkers/causality.ts";
 import { checkDurability } from "../../src/sim/checkers/durability.ts";
 import { checkHonestAnswers } from "../../src/sim/checkers/honest-answers.ts";
+import type { Leniency } from "../../src/sim/checkers/leniency.ts";
 import { checkNewestWins } from "../../src/sim/checkers/newest-wins.ts";
 import { checkOnlyIfAbsent } from "../../src/sim/checkers/only-if-absent.ts";
 import { checkRegularReads } from "../../src/sim/checkers/regular-reads.ts";
+import { checkResurrection } from "../../src/sim/checkers/resurrection.ts";
 import { Damage } from "../../src/sim/damage.ts";
 import { Journal, type KeyJournal, type ReadEntry, type WriteEntry } from "../../src/sim/journal.ts";
 import { Simulation } from "../../src/sim/simulation.ts";
@@ -42,6 +44,8 @@ class Story {
       isRetried: false,
       onlyIfAbsent: false,
       copies: 2,
+      owners: 0,
+      voices: 2,
       synced: true,
       began: this.#now++,
       ended: this.#now++,
@@ -65,9 +69,11 @@ class Story {
       client: "c",
       node: "n1",
       answers: 2,
+      voices: 2,
       began: this.#now++,
       ended: this.#now++,
       context,
+      isLast: false,
       shown: shown.map((write) => ({ write, dot: write.dot ?? assert.fail() })),
     };
     this.key.reads.push(read);
@@ -80,8 +86,14 @@ class Story {
   }
 }
 
-const causality = (story: Story): void => checkCausality(story.simulation, story.key, false);
-const regular = (story: Story): void => void checkRegularReads(story.simulation, story.key, new Damage(), false);
+const strict: Leniency = { prunes: false, forgetsAfterMs: Number.POSITIVE_INFINITY };
+const pruning: Leniency = { ...strict, prunes: true };
+const forgetting: Leniency = { ...strict, forgetsAfterMs: 1 };
+
+const causality = (story: Story): void => checkCausality(story.simulation, story.key, strict);
+const regular = (story: Story): void => void checkRegularReads(story.simulation, story.key, new Damage(), strict);
+const resurrection = ({ simulation, key }: Story): void =>
+  void checkResurrection(simulation, key, new Damage(), forgetting);
 
 test("causality: a version that a read knows and does not show must have been replaced by one it knows", () => {
   const well = new Story();
@@ -138,18 +150,18 @@ test("dots: one dot for two writes, and two dots for one write, are told", () =>
   );
 });
 
-test("regular reads: a read must see what was acknowledged before it began, if its voices and the copies overlap", () => {
-  for (const [copies, answers, laws] of [
+test("regular reads: a read must see what was acknowledged before it began, if their voices overlap", () => {
+  for (const [held, answered, laws] of [
     [2, 2, ["regular reads"]],
     [2, 1, []],
     [3, 1, ["regular reads"]],
     [1, 2, []],
   ] as const) {
     const story = new Story();
-    story.write(1, [], { copies });
+    story.write(1, [], { voices: held });
     const read = story.read([]);
-    story.key.reads[0] = { ...read, answers };
-    assert.deepEqual(story.laws(regular), laws, `${copies} copies, ${answers} voices`);
+    story.key.reads[0] = { ...read, voices: answered };
+    assert.deepEqual(story.laws(regular), laws, `held by ${held} voices, answered by ${answered}`);
   }
   const late = new Story();
   late.write(1, [], { ended: 1e9 });
@@ -168,7 +180,7 @@ test("regular reads: memory that was lost excuses a write acknowledged from memo
     damage.losses.push({ member: "n1", from: ended, to: ended, kind: "memory" });
     story.read([]);
     assert.deepEqual(
-      story.laws(({ simulation, key }) => void checkRegularReads(simulation, key, damage, false)),
+      story.laws(({ simulation, key }) => void checkRegularReads(simulation, key, damage, strict)),
       laws,
     );
   }
@@ -186,7 +198,7 @@ test("durability: what was acknowledged is known at the end, unless as many disk
     const damage = new Damage();
     for (const member of losses) damage.losses.push({ member, from: ended, to: ended, kind: "disk" });
     assert.deepEqual(
-      story.laws(({ simulation, key }) => void checkDurability(simulation, key, last, damage, false)),
+      story.laws(({ simulation, key }) => void checkDurability(simulation, key, last, damage, strict)),
       laws,
     );
   }
@@ -201,7 +213,8 @@ test("durability under pruning: a write may be forgotten only if something that 
     story.write(1, []);
     const second = story.write(2, seen);
     const last = story.read(dots(2), second);
-    const check = ({ simulation, key }: Story): void => void checkDurability(simulation, key, last, new Damage(), true);
+    const check = ({ simulation, key }: Story): void =>
+      void checkDurability(simulation, key, last, new Damage(), pruning);
     assert.deepEqual(story.laws(check), laws);
   }
 });
@@ -244,9 +257,57 @@ test("only if absent: not over a version that a quorum read had to find", () => 
   deleted.write(3, [], { onlyIfAbsent: true });
   assert.deepEqual(deleted.laws(absent), []);
   const thin = new Story();
-  thin.write(1, [], { copies: 1 });
+  thin.write(1, [], { voices: 1 });
   thin.write(2, [], { onlyIfAbsent: true });
   assert.deepEqual(thin.laws(absent), [], "one copy of three need not be in a majority");
+});
+
+test("durability where owners forget: a delete may leave no trace once it is old, and what it replaced stays away", () => {
+  for (const [leniency, laws] of [
+    [forgetting, []],
+    [strict, ["durability"]],
+  ] as const) {
+    const story = new Story();
+    story.write(1, []);
+    story.write(2, dots(1), { kind: "delete" });
+    const last = story.read([]);
+    const check = ({ simulation, key }: Story): void =>
+      void checkDurability(simulation, key, last, new Damage(), leniency);
+    assert.deepEqual(story.laws(check), laws);
+  }
+});
+
+test("no resurrection: what a delete had seen is not shown by a read that had to see the delete, forgotten or not", () => {
+  for (const [voices, laws] of [
+    [2, ["no resurrection"]],
+    [1, []],
+  ] as const) {
+    const story = new Story();
+    const write = story.write(1, []);
+    story.write(2, dots(1), { kind: "delete", voices });
+    story.read(dots(1), write);
+    assert.deepEqual(story.laws(resurrection), laws, `the delete was held by ${voices} voices`);
+  }
+  const known = new Story();
+  const write = known.write(1, []);
+  known.write(2, dots(1), { kind: "delete", voices: 0 });
+  known.read(dots(1, 2), write);
+  assert.deepEqual(known.laws(resurrection), ["no resurrection"], "the read's own context holds the delete");
+  const concurrent = new Story();
+  const survivor = concurrent.write(1, []);
+  concurrent.write(2, [], { kind: "delete" });
+  concurrent.read(dots(1, 2), survivor);
+  assert.deepEqual(concurrent.laws(resurrection), [], "the delete had not seen it");
+});
+
+test("no resurrection: once all is healed, not even what only stand-ins had been told was replaced", () => {
+  const story = new Story();
+  const write = story.write(1, []);
+  story.write(2, dots(1), { kind: "delete", voices: 0 });
+  const read = story.read(dots(1), write);
+  assert.deepEqual(story.laws(resurrection), []);
+  read.isLast = true;
+  assert.deepEqual(story.laws(resurrection), ["no resurrection"]);
 });
 
 test("a write with a write id may have a dot for each attempt, and each dot is still its own", () => {

@@ -6,14 +6,17 @@
 import { compareDots } from "../../core/causality/dot.ts";
 import { holds, type Interval } from "../../core/causality/dot-set.ts";
 import { type KeyJournal, knows, type ReadEntry, type WriteEntry } from "../journal.ts";
+import { type Leniency, mayBeForgotten } from "./leniency.ts";
 
-export function accountsFor(key: KeyJournal, read: ReadEntry, write: WriteEntry, mayPrune: boolean): boolean {
+export function accountsFor(key: KeyJournal, read: ReadEntry, write: WriteEntry, leniency: Leniency): boolean {
   if (write.dot === undefined) return true;
   if (holds(read.context, write.dot)) return true;
-  if (key.isLastWriteWins) return knowsNewer(read, write);
-  // A delete that was pruned leaves no trace; that what it saw may show again is pruning's known price.
-  if (mayPrune && write.kind === "delete") return true;
-  return mayPrune && wasReplaced(key, read, write, new Set());
+  if (key.isLastWriteWins)
+    return knowsNewer(read, write) || (write.kind === "delete" && mayBeForgotten(write, read, leniency));
+  // A delete that was forgotten leaves no trace; the checker of resurrection looks for what it had seen.
+  const mayBeGone = (later: WriteEntry): boolean => leniency.prunes || mayBeForgotten(later, read, leniency);
+  if (write.kind === "delete" && mayBeGone(write)) return true;
+  return wasReplaced(key, read, write, mayBeGone, new Set());
 }
 
 /** A bucket that keeps the newest version forgets what is older: by time, then by dot. */
@@ -24,13 +27,19 @@ function knowsNewer(read: ReadEntry, write: WriteEntry): boolean {
   return compareDots({ actor: known.actor, counter: known.to }, write.dot) > 0;
 }
 
-/** Where contexts are pruned: some write that may have happened had seen it, and is accounted for in its turn. */
-function wasReplaced(key: KeyJournal, read: ReadEntry, write: WriteEntry, tried: Set<WriteEntry>): boolean {
+/** Where contexts forget: some write that may have happened had seen it, and is accounted for in its turn. */
+function wasReplaced(
+  key: KeyJournal,
+  read: ReadEntry,
+  write: WriteEntry,
+  mayBeGone: (later: WriteEntry) => boolean,
+  tried: Set<WriteEntry>,
+): boolean {
   if (tried.has(write)) return false;
   tried.add(write);
   return key.replacersOf(write).some((later) => {
-    if (later.began > read.ended) return false;
+    if (later.began > read.ended || !mayBeGone(later)) return false;
     if (later.kind === "delete" || later.dot === undefined || knows(read.context, later)) return true;
-    return wasReplaced(key, read, later, tried);
+    return wasReplaced(key, read, later, mayBeGone, tried);
   });
 }

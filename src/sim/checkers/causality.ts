@@ -7,17 +7,18 @@
  *   times under one id shows once.
  *
  * Where contexts may be pruned, replaced versions may show again; then only the first half is judged, and by what may
- * have replaced the version at all. Buckets that keep the newest version have a checker of their own.
+ * have replaced the version at all. So is what was replaced long ago, and may be forgotten. Buckets that keep the newest version have a checker of their own.
  */
 
 import { holds } from "../../core/causality/dot-set.ts";
 import { type KeyJournal, knows, type ReadEntry, type WriteEntry } from "../journal.ts";
 import type { Simulation } from "../simulation.ts";
+import { type Leniency, mayBeForgotten } from "./leniency.ts";
 
-export function checkCausality(simulation: Simulation, key: KeyJournal, mayPrune: boolean): void {
+export function checkCausality(simulation: Simulation, key: KeyJournal, leniency: Leniency): void {
   if (key.isLastWriteWins) return;
   for (const read of key.reads) {
-    const lost = lostSibling(key, read, mayPrune);
+    const lost = lostSibling(key, read, leniency);
     if (lost !== undefined) {
       const what = `read ${read.number} of ${key.bucket}/${key.key} knows write ${lost.number}, does not show it and knows nothing that replaced it`;
       simulation.violate("causality", `${what}\n${key.story()}`);
@@ -30,7 +31,7 @@ export function checkCausality(simulation: Simulation, key: KeyJournal, mayPrune
       simulation.violate("causality", `${what}\n${key.story()}`);
       return;
     }
-    const doubled = mayPrune ? undefined : falseSibling(read);
+    const doubled = leniency.prunes ? undefined : falseSibling(read);
     if (doubled !== undefined) {
       const [earlier, later] = doubled;
       const what = `read ${read.number} of ${key.bucket}/${key.key} shows write ${earlier.number} beside write ${later.number}, which had seen it`;
@@ -40,13 +41,15 @@ export function checkCausality(simulation: Simulation, key: KeyJournal, mayPrune
   }
 }
 
-function lostSibling(key: KeyJournal, read: ReadEntry, mayPrune: boolean): WriteEntry | undefined {
+function lostSibling(key: KeyJournal, read: ReadEntry, leniency: Leniency): WriteEntry | undefined {
   const shown = new Set(read.shown.map(({ write }) => write));
   const hasStranger = key.hasStranger(read.context);
   return key.writes.find((write) => {
     if (write.kind === "delete" || write.dot === undefined || shown.has(write)) return false;
     if (!holds(read.context, write.dot)) return false;
-    return !key.replacersOf(write).some((later) => mayPrune || mayBeIn(later, read, hasStranger));
+    return !key
+      .replacersOf(write)
+      .some((later) => leniency.prunes || mayBeForgotten(later, read, leniency) || mayBeIn(later, read, hasStranger));
   });
 }
 

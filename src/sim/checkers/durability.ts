@@ -8,6 +8,7 @@ import type { Damage } from "../damage.ts";
 import type { KeyJournal, ReadEntry } from "../journal.ts";
 import type { Simulation } from "../simulation.ts";
 import { accountsFor } from "./accounts-for.ts";
+import type { Leniency } from "./leniency.ts";
 
 /** `last` is a read of all voices after the end. Answers how many writes there were to check. */
 export function checkDurability(
@@ -15,14 +16,14 @@ export function checkDurability(
   key: KeyJournal,
   last: ReadEntry,
   damage: Damage,
-  mayPrune: boolean,
+  leniency: Leniency,
 ): number {
   let checked = 0;
   for (const write of key.writes) {
     if (write.fate !== "acknowledged" || write.ended > last.began) continue;
     if (damage.machinesHit(write.began, last.ended, write.synced) >= write.copies) continue;
     checked++;
-    if (accountsFor(key, last, write, mayPrune)) continue;
+    if (accountsFor(key, last, write, leniency)) continue;
     const what = `write ${write.number} of ${key.bucket}/${key.key} was acknowledged by ${write.copies} copies and is lost`;
     simulation.violate("durability", `${what}\n${key.story()}`);
     return checked;

@@ -30,6 +30,6 @@ function wasSurelyThere(
 ): boolean {
   if (other.kind === "delete" || other.fate !== "acknowledged" || other.ended >= write.began) return false;
   const lost = other.synced ? 0 : damage.machinesHit(other.began, write.ended, false);
-  if (other.copies + majority - lost <= key.settings.n) return false;
+  if (other.voices + majority - lost <= key.settings.n) return false;
   return !key.replacersOf(other).some((later) => later.began <= write.ended);
 }

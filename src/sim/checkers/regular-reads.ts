@@ -1,6 +1,7 @@
 /**
- * Regular reads: where the voices of a read and the copies of a write must overlap (R+W>N, §4.5), a read sees every
- * write that was acknowledged before it began. There are no stand-ins yet that could keep a write from its owners.
+ * Regular reads: where the voices of a read and the voices that held a write must overlap (R+W>N, §4.5), a read sees
+ * every write that was acknowledged before it began. Stand-ins are no voices: nothing is promised of what they hold (§4.6),
+ * so the voices that both answers tell of decide, not what was asked for.
  *
  * A disk that was lost does not weaken it: its owner has no voice until it is filled again, so R voices and the W-1
  * copies left still overlap. Memory that was lost does, for a write that was acknowledged from memory.
@@ -10,16 +11,17 @@ import type { Damage } from "../damage.ts";
 import type { KeyJournal, ReadEntry, WriteEntry } from "../journal.ts";
 import type { Simulation } from "../simulation.ts";
 import { accountsFor } from "./accounts-for.ts";
+import type { Leniency } from "./leniency.ts";
 
 /** Checks every read of the key, and answers how many pairs of a read and a write there were to check. */
-export function checkRegularReads(simulation: Simulation, key: KeyJournal, damage: Damage, mayPrune: boolean): number {
+export function checkRegularReads(simulation: Simulation, key: KeyJournal, damage: Damage, leniency: Leniency): number {
   let pairs = 0;
   for (const read of key.reads) {
     for (const write of key.writes) {
       if (!mustOverlap(key, read, write, damage)) continue;
       pairs++;
-      if (accountsFor(key, read, write, mayPrune)) continue;
-      const what = `read ${read.number} of ${key.bucket}/${key.key} with ${read.answers} voices misses write ${write.number}, acknowledged before by ${write.copies} of ${key.settings.n} copies`;
+      if (accountsFor(key, read, write, leniency)) continue;
+      const what = `read ${read.number} of ${key.bucket}/${key.key} with ${read.voices} voices misses write ${write.number}, acknowledged before by ${write.voices} of ${key.settings.n}`;
       simulation.violate("regular reads", `${what}\n${key.story()}`);
       return pairs;
     }
@@ -27,9 +29,10 @@ export function checkRegularReads(simulation: Simulation, key: KeyJournal, damag
   return pairs;
 }
 
-function mustOverlap(key: KeyJournal, read: ReadEntry, write: WriteEntry, damage: Damage): boolean {
+/** Whether the read had to see the write. */
+export function mustOverlap(key: KeyJournal, read: ReadEntry, write: WriteEntry, damage: Damage): boolean {
   if (write.fate !== "acknowledged" || write.ended >= read.began) return false;
-  if (read.answers + write.copies <= key.settings.n) return false;
+  if (read.voices + write.voices <= key.settings.n) return false;
   if (write.synced) return true;
-  return read.answers + write.copies - damage.machinesHit(write.began, read.ended, false) > key.settings.n;
+  return read.voices + write.voices - damage.machinesHit(write.began, read.ended, false) > key.settings.n;
 }
