@@ -7,6 +7,7 @@ import { Command, CommanderError } from "commander";
 import { softwareVersion } from "../host/software.ts";
 import { membersCommand, ringCommand, statusCommand } from "./cluster-commands.ts";
 import { deleteCommand, getCommand, givenValue, putCommand, type Target } from "./data-commands.ts";
+import { hintsCommand } from "./hints-command.ts";
 import { environmentSource, fileSource } from "./option-sources.ts";
 import { type OptionName, type OptionSource, type OptionValues, options, readOptions } from "./options.ts";
 import { repairCommand } from "./repair-command.ts";
@@ -97,6 +98,13 @@ const commands: readonly CommandLine[] = [
     run: (_, values) => ringCommand(view(values)),
   },
   {
+    name: "hints",
+    help: "what a node keeps for members that it could not reach: for whom, how much, how old",
+    words: "",
+    options: ["url", "json"],
+    run: (_, values) => hintsCommand(view(values)),
+  },
+  {
     name: "repair",
     help: "compare a node's partitions with all their owners, repair what differs, and wait for the end",
     words: "",
@@ -106,7 +114,7 @@ const commands: readonly CommandLine[] = [
 ];
 
 /** Commands of the interface that later versions bring. */
-const later: readonly string[] = ["transfers", "hints", "plan", "leave", "remove", "bench"];
+const later: readonly string[] = ["transfers", "plan", "leave", "remove", "bench"];
 
 const otherPlaces =
   "Every option is also a variable (CARTWHEEL_DATA for --data) and a key of the JSON file that --config or\n" +

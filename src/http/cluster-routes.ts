@@ -39,6 +39,15 @@ export function clusterRoutes(): readonly Route[] {
       },
     },
     {
+      method: "GET",
+      path: "/cluster/hints",
+      operation: hintsOperation,
+      handle(request, node) {
+        refuseQuery(request.query);
+        return jsonAnswer(node.hints());
+      },
+    },
+    {
       method: "POST",
       path: "/cluster/repair",
       operation: startRepairOperation,
@@ -88,6 +97,13 @@ const locateOperation: Operation = {
   tags: ["cluster"],
   parameters: [parameters.bucket, parameters.key],
   responses: { "200": jsonResponse("The place.", "Location") },
+};
+
+const hintsOperation: Operation = {
+  operationId: "hints",
+  summary: "What this node keeps for owners that it could not reach",
+  tags: ["cluster"],
+  responses: { "200": jsonResponse("What waits for whom, the most first.", "Hints") },
 };
 
 const startRepairOperation: Operation = {

@@ -41,6 +41,7 @@ export type SchemaName =
   | "Cluster"
   | "Ring"
   | "Location"
+  | "Hints"
   | "Repair"
   | "Bucket"
   | "Buckets"
@@ -103,6 +104,18 @@ export const schemas: { readonly [Name in SchemaName]: Shape } = {
     partition: whole,
     n: whole,
     preferenceList: listOf(exactly({ name: text, role: oneOf("owner", "fallback"), isUp: flag })),
+  }),
+  Hints: exactly({
+    areCounted: { ...flag, description: "False for a while after the start: the numbers are too small then." },
+    waiting: listOf(
+      exactly({
+        owner: { ...text, description: "The member's name; its id where it is no member any more." },
+        status: oneOf("up", "down", "departed"),
+        hints: { ...whole, description: "Keys." },
+        bytes: whole,
+        oldestMs: { type: "number", minimum: 0, description: "How long the oldest has waited at most." },
+      }),
+    ),
   }),
   Repair: exactly({
     running: flag,

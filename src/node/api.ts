@@ -123,6 +123,22 @@ export interface ClusterView {
   readonly quorum: { readonly n: number; readonly r: number; readonly w: number };
 }
 
+/** What this node keeps for owners that it could not reach (§4.6). */
+export interface HintsView {
+  /** False for a while after the start: the numbers are too small then. */
+  readonly areCounted: boolean;
+  /** The most first. */
+  readonly waiting: readonly {
+    /** The owner's name; its id where it is no member any more. */
+    readonly owner: string;
+    readonly status: "up" | "down" | "departed";
+    readonly hints: number;
+    readonly bytes: number;
+    /** How long the oldest has waited at most, in ms. */
+    readonly oldestMs: number;
+  }[];
+}
+
 export interface RingView {
   readonly partitions: readonly {
     readonly id: number;
@@ -195,6 +211,8 @@ export interface NodeApi {
   cluster(): ClusterView;
   ring(): RingView;
   locate(bucket: string, key: string): LocateView;
+  /** What waits here for whom. */
+  hints(): HintsView;
   history(): readonly HistoryEvent[];
   /** Starts to compare this node's partitions with all their owners (§4.7), unless that is under way. */
   startRepair(): void;

@@ -6,6 +6,7 @@ import type { WriteBuffer } from "../storage/write-buffer.ts";
 import type { AntiEntropyCounts } from "./anti-entropy.ts";
 import type { MetricSample } from "./api.ts";
 import type { NodeCounters } from "./counters.ts";
+import type { HintsForOwner } from "./hint-index.ts";
 
 export interface Measured {
   readonly counters: NodeCounters;
@@ -22,6 +23,7 @@ export interface Measured {
   readonly exchanges: AntiEntropyCounts;
   readonly treeBytes: number;
   readonly areTreesBuilt: boolean;
+  readonly hints: readonly HintsForOwner[];
 }
 
 type Row = readonly [
@@ -90,9 +92,28 @@ function rows(measured: Measured): readonly Row[] {
     ["ring_version", "gauge", "Names the placement this node knows; greater is newer.", measured.ringVersion],
     ["hash_tree_bytes", "gauge", "Memory the hash trees take.", measured.treeBytes],
     ["hash_trees_built", "gauge", "1 once every hash tree can be compared.", measured.areTreesBuilt ? 1 : 0],
+    ...hintRows(measured),
     ...exchangeRows(measured.exchanges),
     ...rpcRows("outgoing", measured.outgoing),
     ...rpcRows("incoming", measured.incoming),
+  ];
+}
+
+function hintRows({ counters: c, hints }: Measured): readonly Row[] {
+  const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
+  const writes = "Writes for an owner that could not be reached, by what became of them here.";
+  return [
+    ["hints", "gauge", "Keys kept for owners that could not be reached.", sum(hints.map((some) => some.hints))],
+    ["hint_bytes", "gauge", "Bytes of those.", sum(hints.map((some) => some.bytes))],
+    [
+      "hint_oldest_seconds",
+      "gauge",
+      "How long the oldest of those has waited at most.",
+      Math.max(0, ...hints.map((some) => some.oldestMs)) / 1000,
+    ],
+    ["hint_writes_total", "counter", writes, c.hintsKept, { outcome: "kept" }],
+    ["hint_writes_total", "counter", writes, c.hintsRefused, { outcome: "refused" }],
+    ["hints_delivered_total", "counter", "Hints that their owner has taken.", c.hintsDelivered],
   ];
 }
 

@@ -28,6 +28,7 @@ import type {
   DeleteRequest,
   GetOutcome,
   GetRequest,
+  HintsView,
   LocateView,
   MetricSample,
   NodeApi,
@@ -51,9 +52,9 @@ import { holdingsOf } from "./holdings.ts";
 import { Joiner, type OwnAddresses, Sponsor } from "./joining.ts";
 import { Membership } from "./membership.ts";
 import { MembershipService } from "./membership-service.ts";
-import { metricSamples } from "./metrics.ts";
 import { NodeError } from "./node-error.ts";
 import type { NodeOptions } from "./node-options.ts";
+import { NodeViews } from "./node-views.ts";
 import { reasonToRefuse, supersededBy } from "./peer-admission.ts";
 import { PeerService } from "./peer-service.ts";
 import { PlacementChange } from "./placement-change.ts";
@@ -62,7 +63,6 @@ import { Replica } from "./replica.ts";
 import { Seats } from "./seats.ts";
 import { SelfDescription } from "./self-description.ts";
 import { Trees } from "./trees.ts";
-import { clusterView, emptyClusterView, locateView, ringView, type Seen } from "./views.ts";
 
 /** How long requests under way may take to finish once the node is told to stop, in ms. */
 const defaultGraceMs = 10_000;
@@ -93,6 +93,7 @@ export class Node implements NodeApi {
   readonly #trees: Trees;
   readonly #hints: Hints;
   readonly #handoff: Handoff;
+  readonly #views: NodeViews;
   readonly #antiEntropy: AntiEntropy;
   #isServing = false;
   #isStopping = false;
@@ -172,6 +173,22 @@ export class Node implements NodeApi {
     this.#peerService = new PeerService(this.#node, this.#coordinator);
     this.#handoff = new Handoff(this.#node);
     this.#antiEntropy = new AntiEntropy(this.#node, this.#trees, this.#buffer);
+    this.#views = new NodeViews({
+      name: this.name,
+      software,
+      engine,
+      buffer: this.#buffer,
+      counters,
+      membership,
+      peers: this.#peers,
+      server: this.#server,
+      detector: this.#detector,
+      seats: this.#seats,
+      coordinator: this.#coordinator,
+      trees: this.#trees,
+      antiEntropy: this.#antiEntropy,
+      hints,
+    });
     const sponsor = new Sponsor(runtime, membership, this.#peers, this.#changes);
     const { changes, gossip, tasks } = { changes: this.#changes, gossip: this.#gossip, tasks: this.#tasks };
     this.#membershipService = new MembershipService({ membership, gossip, changes, sponsor, tasks });
@@ -272,15 +289,19 @@ export class Node implements NodeApi {
   }
 
   cluster(): ClusterView {
-    return this.#membership.isMember ? clusterView(this.#seen()) : emptyClusterView(this.name, this.#options.software);
+    return this.#views.cluster();
   }
 
   ring(): RingView {
-    return this.#membership.isMember ? ringView(this.#seen()) : { partitions: [] };
+    return this.#views.ring();
   }
 
   locate(bucket: string, key: string): LocateView {
-    return locateView(this.#seen(), bucket, key);
+    return this.#views.locate(bucket, key);
+  }
+
+  hints(): HintsView {
+    return this.#views.hints();
   }
 
   history(): readonly HistoryEvent[] {
@@ -296,23 +317,7 @@ export class Node implements NodeApi {
   }
 
   metrics(): readonly MetricSample[] {
-    const members = this.#membership.isMember ? [...this.#membership.ring.members.keys()] : [];
-    return metricSamples({
-      counters: this.#counters,
-      buffer: this.#buffer,
-      engine: this.#options.engine,
-      outgoing: this.#peers.counters,
-      incoming: this.#server.counters,
-      coordinations: this.#coordinator.underWay,
-      pendingCalls: this.#peers.pendingCalls,
-      members: members.length,
-      membersUp: members.filter((node) => this.#detector.isUp(node)).length,
-      voices: this.#seats.count,
-      ringVersion: this.#membership.ringVersion,
-      exchanges: this.#antiEntropy.counts,
-      treeBytes: this.#trees.bytes,
-      areTreesBuilt: members.length > 0 && this.#trees.areBuilt,
-    });
+    return this.#views.metrics();
   }
 
   #serve(request: Request, from: Requester): void {
@@ -342,16 +347,6 @@ export class Node implements NodeApi {
   #hello(): Hello {
     const { isMember, self: node, cluster, incarnation, name } = this.#membership;
     return { kind: "hello", id: 0, role: isMember ? "member" : "joiner", cluster, node, incarnation, name };
-  }
-
-  #seen(): Seen {
-    return {
-      ring: this.#membership.ring,
-      name: this.name,
-      software: this.#options.software,
-      recordOf: (node) => this.#membership.records.get(node),
-      isUp: (node) => this.#detector.isUp(node),
-    };
   }
 
   async #listen(): Promise<Address> {

@@ -9,7 +9,8 @@ import { readRequirement, writeRequirement } from "../core/quorum/requirement.ts
 import { keyHash } from "../core/ring/key-hash.ts";
 import { bucketSettings, ownersOf, preferenceList, preferenceOrder } from "../core/ring/preference-list.ts";
 import type { Member, Ring } from "../core/ring/ring.ts";
-import type { ClusterView, LocateView, MemberView, RingView } from "./api.ts";
+import type { ClusterView, HintsView, LocateView, MemberView, RingView } from "./api.ts";
+import type { Hints } from "./hints.ts";
 import { placeOf } from "./key-place.ts";
 
 export interface Seen {
@@ -19,6 +20,8 @@ export interface Seen {
   readonly software: string;
   recordOf(node: NodeId): NodeRecord | undefined;
   isUp(node: NodeId): boolean;
+  /** Hints held here. */
+  readonly hintsHeld: number;
 }
 
 /** The cluster as this node sees it: who belongs to it, and whom it can reach. */
@@ -37,7 +40,7 @@ export function clusterView(seen: Seen): ClusterView {
     partitions: ring.settings.partitions,
     members: [...ring.members.values()].map((member) => memberView(seen, member, owned.get(member.node) ?? 0)),
     pendingTransfers: 0,
-    hints: 0,
+    hints: seen.hintsHeld,
     quorum: {
       n: Math.min(bucket.n, size),
       r: read.kind === "read" ? read.answers : 0,
@@ -59,6 +62,16 @@ export function emptyClusterView(name: string, software: string): ClusterView {
     hints: 0,
     quorum: { n: 0, r: 0, w: 0 },
   };
+}
+
+/** What waits here for whom (§4.6). An owner that is no member any more goes by its id. */
+export function hintsView({ ring, isUp }: Seen, hints: Pick<Hints, "waiting" | "areCounted">): HintsView {
+  const waiting = hints.waiting().map(({ owner, ...rest }) => {
+    const member = ring.members.get(owner);
+    const status = member === undefined ? "departed" : isUp(owner) ? "up" : "down";
+    return { owner: member?.name ?? owner, status, ...rest } as const;
+  });
+  return { areCounted: hints.areCounted, waiting };
 }
 
 export function ringView({ ring }: Seen): RingView {

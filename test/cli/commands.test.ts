@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { hintsText } from "../../src/cli/hints-command.ts";
 import { type RunningNode, startNode } from "../../src/host/start-node.ts";
 import { type Ran, runCartwheel } from "./run-cartwheel.ts";
 
@@ -63,6 +64,23 @@ test("status, members and ring show the cluster, for people and for programs", a
   const view = JSON.parse((await run(["status", "--json"])).out) as { name: string };
   assert.equal(view.name, "n1");
   assert.equal((JSON.parse((await run(["ring", "--json"])).out) as { partitions: unknown[] }).partitions.length, 256);
+});
+
+test("hints are told by whom they wait for, and none is told, too", async () => {
+  assert.equal((await run(["hints"])).out, "no hints: nothing waits here for another member\n");
+  assert.deepEqual(JSON.parse((await run(["hints", "--json"])).out), { areCounted: true, waiting: [] });
+  const some = { owner: "n2", status: "down", hints: 12, bytes: 3 * 1024 * 1024, oldestMs: 61_000 } as const;
+  const gone = { owner: "0123456789abcdef", status: "departed", hints: 1, bytes: 90, oldestMs: 7_300_000 } as const;
+  assert.equal(
+    hintsText({ areCounted: false, waiting: [some, gone] }),
+    [
+      "WAITS FOR         STATUS    KEYS     SIZE  OLDEST",
+      "n2                down        12  3.0 MiB    61 s",
+      "0123456789abcdef  departed     1     90 B     2 h",
+      "the node is still counting: there may be more",
+      "",
+    ].join("\n"),
+  );
 });
 
 test("a node's refusal is one line, and so is a node that is not there", async () => {
