@@ -12,6 +12,8 @@
  *   LMDB commits or drops as a whole.
  * - A commit that could not write its root leaves the environment dead: reads throw and further writes would wait for
  *   ever. So after every failure the environment is asked, and a dead one fails all later calls at once.
+ * - A commit on a full disk is never tried (`docs/decisions/096-room-before-a-commit.md`): the package writes the
+ *   message of the failure past the end of its buffer, and the process may end by it.
  * - A failed sync is final, too: what the kernel did with pages it could not write is unknown, and a later sync that
  *   succeeds says nothing about them.
  */
@@ -34,6 +36,9 @@ import { keyAfter } from "../storage/store-key.ts";
 const longestKeyBytes = 1978;
 /** Keys that `drop` removes in one commit. */
 const dropBatch = 1000;
+/** The disk counts as full where it has less left than this, in bytes, or than its sixteenth part if that is less. */
+const marginBytes = 16 * 1024 * 1024;
+const marginShare = 1 / 16;
 /** EIO: LMDB's answer to a short write, which a full disk gives; and to a device that fails. */
 const errnoIo = 5;
 const errnoNoSpace = 28;
@@ -101,6 +106,7 @@ class LmdbEngine implements StorageEngine {
     for (const { key } of operations) {
       if (!isStorable(key)) throw new RangeError(`key of ${key.length} bytes, allowed are 1 to ${longestKeyBytes}`);
     }
+    this.#mustHaveRoom(operations);
     const commit = this.#commit(operations);
     this.#underWay.add(commit);
     try {
@@ -164,11 +170,19 @@ class LmdbEngine implements StorageEngine {
         }
       });
     } catch (error) {
-      const bytes = operations.reduce((sum, { key, value }) => sum + key.length + (value?.length ?? 0), 0);
-      const failure = storageError(await causeOf(error), this.#directory, bytes);
+      const failure = storageError(await causeOf(error), this.#directory, bytesOf(operations));
       if (failure.code !== "disk-full" || !this.#isUsable()) this.#dead ??= failure;
       throw failure;
     }
+  }
+
+  /** Removals need next to no room, and are what may make some. */
+  #mustHaveRoom(operations: readonly WriteOperation[]): void {
+    if (operations.every(({ value }) => value === undefined)) return;
+    const { bavail, blocks, bsize } = statfsSync(this.#directory);
+    const leftBytes = bavail * bsize - Math.min(marginBytes, blocks * bsize * marginShare);
+    if (leftBytes >= 2 * bytesOf(operations)) return;
+    throw new StorageError("disk-full", `no room on the disk of ${this.#directory}: ${bavail * bsize} bytes are left`);
   }
 
   /** Whether the environment still takes transactions: an empty one touches no disk. */
@@ -184,6 +198,10 @@ class LmdbEngine implements StorageEngine {
   #mustBeAlive(): void {
     if (this.#dead !== undefined) throw new StorageError(this.#dead.code, this.#dead.message, { cause: this.#dead });
   }
+}
+
+function bytesOf(operations: readonly WriteOperation[]): number {
+  return operations.reduce((sum, { key, value }) => sum + key.length + (value?.length ?? 0), 0);
 }
 
 function isStorable(key: Uint8Array): boolean {

@@ -22,6 +22,8 @@ export interface RealClusterOptions {
   readonly network?: NamespaceNetwork;
   /** Where a node's data is, if not in the cluster's own directory. */
   readonly dataOf?: (name: string) => string | undefined;
+  /** What each node's process is started within, if not what the network says. */
+  readonly withinOf?: (name: string) => readonly string[] | undefined;
   /** The executable of each node, if not that of this checkout. */
   readonly executableOf?: (name: string) => string | undefined;
 }
@@ -97,11 +99,13 @@ async function place(size: number, directory: string, options: RealClusterOption
       http: { host: "127.0.0.1", port: ports[i * 2 + 1] as number },
     };
     const executable = options.executableOf?.(name);
+    const within = options.withinOf?.(name);
     return new RealNode({
       name,
       data: options.dataOf?.(name) ?? join(directory, name),
       args: network === undefined ? args : ["--insecure", ...args],
       ...home,
+      ...(within !== undefined && { within }),
       ...(executable !== undefined && { executable }),
     });
   });

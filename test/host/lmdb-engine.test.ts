@@ -5,7 +5,7 @@
 
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -141,6 +141,14 @@ describe("the LMDB engine", () => {
       await assert.rejects(engine.write([{ key: encoder.encode("large"), value: new Uint8Array(4e6) }]), {
         code: "disk-full",
       });
+      // Each of these ended the process at times: the package's message of a failure is longer than its buffer.
+      writeFileSync(join(disk, "ballast"), new Uint8Array(statfsSync(disk).bavail * statfsSync(disk).bsize));
+      for (let i = 0; i < 100; i++) {
+        const one = { key: encoder.encode(`one ${i}`), value: new Uint8Array(12_000 + i) };
+        await assert.rejects(engine.write([one]), { code: "disk-full" });
+      }
+      await engine.write(stored.slice(9, 12).map((name) => ({ key: encoder.encode(name), value: undefined })));
+      rmSync(join(disk, "ballast"));
       await engine.write(stored.slice(0, 9).map((name) => ({ key: encoder.encode(name), value: undefined })));
       await engine.write([{ key: encoder.encode("more"), value }]);
       await engine.close();
