@@ -161,6 +161,8 @@ export class Trees implements StoredStates {
     if (this.#isBuilding) return;
     this.#isBuilding = true;
     try {
+      // Not in the same step: a write that set this off is stored already and not yet told of, and would be added twice.
+      await Promise.resolve();
       while (!this.#isStopped) {
         const wait = this.#tryPage();
         if (wait === undefined) return;

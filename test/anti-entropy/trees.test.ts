@@ -38,7 +38,7 @@ class Store {
   readonly trees: Trees;
   readonly replica: Replica;
   readonly counters = newCounters();
-  readonly ring = foldHistory(foundEvent({ partitions, n: 3 }, { wide: { n: 5 } }));
+  ring = foldHistory(foundEvent({ partitions, n: 3 }, { wide: { n: 5 } }));
   #turn: (() => void)[] = [];
   readonly #timers: Set<() => void> = new Set();
   /** How the next commits end; none means well. */
@@ -255,6 +255,17 @@ test("a scan of many pages takes what is written behind it and not twice what is
     }
   }
   assert.ok(pages > 5, `${pages}`);
+  store.check();
+});
+
+test("a write that is the first to notice another number of copies is in its tree once", async () => {
+  const store = new Store();
+  store.trees.start();
+  await store.idle();
+  store.ring = foldHistory(foundEvent({ partitions, n: 3 }, { wide: { n: 5 }, narrow: { n: 3 }, other: { n: 2 } }));
+  await take(store, { kind: "merge", bucket: "narrow", key: "k", state: stateOf(1) });
+  await store.idle();
+  while (store.trees.advance());
   store.check();
 });
 
