@@ -18,7 +18,7 @@ import { Pause } from "../runtime/pause.ts";
 import type { StorageError } from "../storage/engine.ts";
 import type { DurableListener } from "../storage/write-buffer.ts";
 import type { Answer, RefusalCode, ReplicaPut } from "../wire/message.ts";
-import type { Coordination } from "./coordination.ts";
+import { type Coordination, isPassing } from "./coordination.ts";
 import type { Hint } from "./hints.ts";
 
 /** What one run did. */
@@ -39,19 +39,22 @@ const pageBytes = 1024 * 1024;
 const callTimeoutMs = 5000;
 /** Between two pages, in ms: requests come first. */
 const pauseMs = 1;
-/** An owner that refuses for the moment is asked again after such a while. */
+/** An owner that is full or busy is asked again after such a while. */
 const backoffLimits = { firstMs: 50, longestMs: 5000 };
+/** One that is not ready yet, in ms: when it is, its readers wait for what it missed. */
+const soonMs = 100;
 
 /**
  * What became of one hint with one node.
  * - `held`: on its disk, with a voice.
  * - `voiceless`: it took it, but has to be filled before anybody may count on it.
- * - `later`: it refuses whatever comes for the moment.
+ * - `soon`: it is not ready, or knows another ring: a matter of moments.
+ * - `later`: it refuses whatever comes, being full or busy.
  * - `slow`: it is up, and has not answered in time.
  * - `refused`: it does not take this one.
  * - `gone`: no answer.
  */
-type Handed = "held" | "voiceless" | "later" | "slow" | "refused" | "gone";
+type Handed = "held" | "voiceless" | "soon" | "later" | "slow" | "refused" | "gone";
 
 export class Delivery {
   readonly totals: DeliveryTotals = { delivered: 0, bytes: 0, left: 0 };
@@ -94,14 +97,19 @@ export class Delivery {
       const outcomes = await Promise.all(page.hints.map((hint) => this.#deliver(hint)));
       const bytes = page.hints.reduce((sum, hint) => sum + hint.bytes.length, 0);
       this.#pageHints = bytes > pageBytes ? Math.max(1, this.#pageHints >> 1) : hintsAtOnce;
-      const mustWait = outcomes.includes("later");
-      const isEasy = !mustWait && !outcomes.includes("slow");
-      if (isEasy) this.#backoff.reset();
+      const mustWait = outcomes.includes("later") || outcomes.includes("soon");
       // A hint too large for the link to its owner must not keep the others from going.
       if (!mustWait && page.until === undefined) return;
       if (!mustWait) after = page.until;
-      await this.#pause.wait(isEasy ? pauseMs : this.#backoff.next());
+      await this.#pause.wait(this.#pauseAfter(outcomes));
     }
+  }
+
+  /** How long to wait after a page with these outcomes, in ms. */
+  #pauseAfter(outcomes: readonly Handed[]): number {
+    if (outcomes.includes("later") || outcomes.includes("slow")) return this.#backoff.next();
+    this.#backoff.reset();
+    return outcomes.includes("soon") ? soonMs : pauseMs;
   }
 
   /** Whether the owner can be reached, or is a member no more, so that others are to have its hints. */
@@ -159,7 +167,7 @@ export class Delivery {
         return answer.voice === undefined ? "voiceless" : "held";
       case "refusal":
         if (answer.code === "stale-ring") this.#node.ringDiffers(target);
-        return mayPass(answer.code) ? "later" : "refused";
+        return refusedWith(answer.code);
       case "call-failure":
         if (answer.failure === "overloaded") return "later";
         return answer.failure === "not-sent" || !this.#node.isUp(target) ? "gone" : "slow";
@@ -177,12 +185,12 @@ export class Delivery {
         onFailed: (_: StorageError) => resolve("later"),
       };
       const merged = node.replica.merge(place, state, lastWriteWins, listener);
-      if (merged.kind === "refused") resolve(mayPass(merged.code) ? "later" : "refused");
+      if (merged.kind === "refused") resolve(refusedWith(merged.code));
     });
   }
 }
 
-/** Whether a node that refuses so may well take the same a while later. */
-function mayPass(code: RefusalCode): boolean {
-  return code === "overloaded" || code === "disk-full" || code === "stale-ring" || code === "not-ready";
+function refusedWith(code: RefusalCode): Handed {
+  if (isPassing(code)) return "soon";
+  return code === "overloaded" || code === "disk-full" ? "later" : "refused";
 }

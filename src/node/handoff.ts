@@ -32,6 +32,8 @@ export class Handoff {
   readonly #ticker: Ticker;
   readonly #runs: Map<NodeId, Delivery> = new Map();
   readonly #delayed: Map<NodeId, Delayed> = new Map();
+  /** Owners that came up while a run of before was still to end. */
+  readonly #again: Set<NodeId> = new Set();
   #isStarted = false;
   #isStopped = false;
 
@@ -42,6 +44,7 @@ export class Handoff {
     this.#ticker = new Ticker({ name: "handoff", clock, random, log, everyMs, round: async () => this.#look() });
     node.onUp((owner) => {
       this.#delayed.delete(owner);
+      if (this.#runs.has(owner)) this.#again.add(owner);
       if (this.#isStarted) this.#consider(owner);
     });
   }
@@ -102,7 +105,8 @@ export class Handoff {
       const ms = Math.round(clock.monotonicMs() - startedMs);
       log[delivered >= longHandoff ? "info" : "debug"]("handed hints over", { ...to, delivered, bytes, left, ms });
     }
-    this.#delay(owner, delivered > 0);
+    if (this.#again.delete(owner)) this.#consider(owner);
+    else this.#delay(owner, delivered > 0);
   }
 
   /** A run that moved something is followed by another soon. */

@@ -18,7 +18,7 @@ import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import { Pause } from "../runtime/pause.ts";
 import { TaskGroup } from "../runtime/task-group.ts";
-import { hintRange, keyAfter, parseHintKey } from "../storage/store-key.ts";
+import { hintRange, keyAfter, ownerOfHint } from "../storage/store-key.ts";
 import type { WriteBuffer } from "../storage/write-buffer.ts";
 import { decodeRecord } from "../wire/record.ts";
 import type { KeyPlace } from "./key-place.ts";
@@ -130,7 +130,7 @@ export class HintIndex implements StoredStates {
   }
 
   stored({ storeKey }: KeyPlace, before: SiblingSet | undefined, after: SiblingSet): void {
-    const waiting = this.#of(parseHintKey(storeKey.bytes).owner);
+    const waiting = this.#of(ownerOfHint(storeKey.bytes));
     if (!this.#isCounted(storeKey.bytes)) return;
     const nowMs = this.#options.clock.monotonicMs();
     if (waiting.hints === 0) waiting.sinceMs = nowMs;
@@ -142,7 +142,7 @@ export class HintIndex implements StoredStates {
   /** The hint with this state was taken out. */
   removed({ storeKey }: KeyPlace, state: SiblingSet): void {
     if (!this.#isCounted(storeKey.bytes)) return;
-    const { owner } = parseHintKey(storeKey.bytes);
+    const owner = ownerOfHint(storeKey.bytes);
     const waiting = this.#of(owner);
     waiting.hints -= 1;
     waiting.bytes -= sizeOf(storeKey.bytes, state);
@@ -205,7 +205,7 @@ export class HintIndex implements StoredStates {
     const { clock, checksum, onDamaged } = this.#options;
     try {
       const { state } = decodeRecord(record, key, checksum);
-      const waiting = this.#of(parseHintKey(key).owner);
+      const waiting = this.#of(ownerOfHint(key));
       const sinceMs = clock.monotonicMs() - Math.max(0, clock.wallMs() - newestTime(state.context));
       waiting.sinceMs = waiting.hints === 0 ? sinceMs : Math.min(waiting.sinceMs, sinceMs);
       waiting.hints += 1;
@@ -222,7 +222,7 @@ export class HintIndex implements StoredStates {
     for (let start = from; ; ) {
       const [first] = this.#options.buffer.scan({ from: start, to }, 1);
       if (first === undefined) break;
-      const { owner } = parseHintKey(first.key);
+      const owner = ownerOfHint(first.key);
       this.#of(owner);
       start = hintRange(owner).to;
     }

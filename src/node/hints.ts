@@ -137,14 +137,15 @@ export class Hints {
     lastWriteWins: boolean,
     listener: DurableListener | undefined,
   ): LocalState | ReplicaRefusal {
-    const { runtime, counters } = this.#options;
-    if (!verifyValues(state, runtime.checksum)) {
-      counters.hintsRefused += 1;
-      return { kind: "refused", code: "corrupt", detail: `a value of "${place.key}" does not match its checksum` };
-    }
-    return this.#counted(() =>
-      this.#mended(hintPlace(owner, place), (at) => this.#replica.merge(at, state, lastWriteWins, listener)),
-    );
+    return this.#counted(() => {
+      const at = hintPlace(owner, place);
+      const kept = this.#replica.merge(at, state, lastWriteWins, listener);
+      // Either the state is damaged or what was kept is.
+      if (kept.kind !== "refused" || kept.code !== "corrupt" || !verifyValues(state, this.#options.runtime.checksum))
+        return kept;
+      this.#mend(at, kept.detail);
+      return this.#replica.merge(at, state, lastWriteWins, listener);
+    });
   }
 
   /** Mints a client's write into the hint for `owner`, on top of all that is held for the key. */
@@ -171,8 +172,13 @@ export class Hints {
     let merged: SiblingSet | undefined;
     for (const owner of this.#ownersOrRefusal()) {
       if (typeof owner === "object") return owner;
-      const found = this.#mended(hintPlace(owner, place), (at) => this.#replica.read(at));
-      if (found.kind === "refused") return found;
+      const at = hintPlace(owner, place);
+      const found = this.#replica.read(at);
+      if (found.kind === "refused") {
+        if (found.code !== "corrupt") return found;
+        this.#mend(at, found.detail);
+        continue;
+      }
       if (found.state === undefined) continue;
       merged = merged === undefined ? found.state : this.#merge(place.bucket, merged, found.state);
     }
@@ -261,17 +267,11 @@ export class Hints {
     return done;
   }
 
-  /** Acts on a hint, and once more where what was stored is damaged, without it. */
-  #mended<R extends LocalState | LocalWrite>(
-    at: KeyPlace,
-    act: (at: KeyPlace) => R | ReplicaRefusal,
-  ): R | ReplicaRefusal {
-    const done = act(at);
-    if (done.kind !== "refused" || done.code !== "corrupt") return done;
-    this.#setAside(at.storeKey.bytes, this.#bytesOf(at), done.detail);
+  /** What is stored there is damaged: goes on without it. */
+  #mend(at: KeyPlace, why: string): void {
+    this.#setAside(at.storeKey.bytes, this.#bytesOf(at), why);
     // Nobody knows how large it was taken to be.
     this.#index.countAnew();
-    return act(at);
   }
 
   #bytesOf(at: KeyPlace): Uint8Array | undefined {

@@ -107,7 +107,12 @@ export function parseHintKey(bytes: Uint8Array): HintKeyParts {
   }
   const data = bytes.slice(nodeIdBytes);
   data[0] = dataTag;
-  return { owner: nodeIdOf(bytes.subarray(1, 1 + nodeIdBytes)), ...parseDataKey(data) };
+  return { owner: ownerOfHint(bytes), ...parseDataKey(data) };
+}
+
+/** The owner for whom the hint under this key waits. */
+export function ownerOfHint(bytes: Uint8Array): NodeId {
+  return nodeIdOf(bytes.subarray(1, 1 + nodeIdBytes));
 }
 
 export function isHintKey(bytes: Uint8Array): boolean {
