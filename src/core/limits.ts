@@ -55,6 +55,11 @@ export interface Limits {
    * of the node that passes it on. What is older is dropped, so that what all have forgotten stays forgotten.
    */
   readonly messageLifeMs: number;
+  /**
+   * How long the owners of a key must have held the same state before they may forget what it has seen, in ms. At
+   * least `longestTimeoutMs` and `forgettingQuietMs` together: a request may send what it wrote until its time is up.
+   */
+  readonly reapGraceMs: number;
 }
 
 export const defaultLimits: Limits = {
@@ -72,4 +77,14 @@ export const defaultLimits: Limits = {
   requestTimeoutMs: 2000,
   longestTimeoutMs: 60_000,
   messageLifeMs: 60_000,
+  reapGraceMs: 600_000,
 };
+
+/**
+ * For how long a member must have held no hint for a key, and no copy it does not own, before owners may forget, in
+ * ms. A read that saw it may repair for one message life; the age of that repair's frame may be off by what a hello
+ * took, one more (`rpc/frame-age.ts`), and it may be one on its way; and the members are asked within another.
+ */
+export function forgettingQuietMs({ messageLifeMs }: Limits): number {
+  return 4 * messageLifeMs;
+}

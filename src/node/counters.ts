@@ -22,6 +22,9 @@ export interface NodeCounters {
   hintsRefused: number;
   /** Context entries dropped by the bound of last resort; each may show a replaced value again (§4.4). */
   prunedContextEntries: number;
+  /** Tombstones this node forgot, and contexts of live keys it made shorter, once all had agreed. */
+  reapedKeys: number;
+  compactedContexts: number;
   /** Stored records that did not match their checksum. */
   corruptRecords: number;
   /** Values that did not match their checksum when they were to be served. */
@@ -47,6 +50,8 @@ export function newCounters(): NodeCounters {
     hintsDelivered: 0,
     hintsRefused: 0,
     prunedContextEntries: 0,
+    reapedKeys: 0,
+    compactedContexts: 0,
     corruptRecords: 0,
     corruptValues: 0,
     staleRings: 0,

@@ -4,6 +4,7 @@ import type { Requester } from "../rpc/server.ts";
 import type { TaskGroup } from "../runtime/task-group.ts";
 import type { Answer, Request } from "../wire/message.ts";
 import type { ExchangeRequest } from "./exchange-service.ts";
+import type { ForgettingRequest } from "./forgetting.ts";
 import type { Gossip } from "./gossip.ts";
 import type { Sponsor } from "./joining.ts";
 import { refuse } from "./member-calls.ts";
@@ -11,7 +12,7 @@ import type { Membership } from "./membership.ts";
 import type { DataRequest } from "./peer-service.ts";
 import type { PlacementChange } from "./placement-change.ts";
 
-export type ClusterRequest = Exclude<Request, DataRequest | ExchangeRequest>;
+export type ClusterRequest = Exclude<Request, DataRequest | ExchangeRequest | ForgettingRequest>;
 
 export interface MembershipServiceOptions {
   readonly membership: Membership;

@@ -7,6 +7,7 @@ import type { AntiEntropyCounts } from "./anti-entropy.ts";
 import type { MetricSample } from "./api.ts";
 import type { NodeCounters } from "./counters.ts";
 import type { HintsForOwner } from "./hint-index.ts";
+import type { ReaperView } from "./reaper.ts";
 
 export interface Measured {
   readonly counters: NodeCounters;
@@ -21,6 +22,7 @@ export interface Measured {
   readonly voices: number;
   readonly ringVersion: number;
   readonly exchanges: AntiEntropyCounts;
+  readonly reaper: ReaperView;
   readonly treeBytes: number;
   readonly areTreesBuilt: boolean;
   readonly hints: readonly HintsForOwner[];
@@ -94,6 +96,7 @@ function rows(measured: Measured): readonly Row[] {
     ["hash_trees_built", "gauge", "1 once every hash tree can be compared.", measured.areTreesBuilt ? 1 : 0],
     ...hintRows(measured),
     ...exchangeRows(measured.exchanges),
+    ...reaperRows(measured.reaper, c),
     ...rpcRows("outgoing", measured.outgoing),
     ...rpcRows("incoming", measured.incoming),
   ];
@@ -128,6 +131,17 @@ function exchangeRows({ outcomes, totals }: AntiEntropyCounts): readonly Row[] {
     ["exchange_repairs_total", "counter", "Keys that an exchange brought up to date.", totals.keysRepaired],
     ["exchange_bytes_total", "counter", bytes, totals.bytesSent, { to: "peer" }],
     ["exchange_bytes_total", "counter", bytes, totals.bytesReceived, { to: "here" }],
+  ];
+}
+
+function reaperRows({ candidates, watched, waitingFor }: ReaperView, counters: NodeCounters): readonly Row[] {
+  const waiting = "Keys that could be forgotten if this member answered: it is down.";
+  return [
+    ["reaper_candidates", "gauge", "Keys this node leads whose owners may come to forget something.", candidates],
+    ["reaper_watched", "gauge", "Keys of which this node tells how long they are unchanged.", watched],
+    ["reaper_reaped_total", "counter", "Tombstones this node forgot.", counters.reapedKeys],
+    ["reaper_compacted_total", "counter", "Contexts of live keys this node made shorter.", counters.compactedContexts],
+    ...[...waitingFor].map(([member, keys]): Row => ["reaper_waiting", "gauge", waiting, keys, { member }]),
   ];
 }
 

@@ -15,6 +15,7 @@ import type { FailureDetector } from "./failure-detector.ts";
 import type { Hints } from "./hints.ts";
 import type { Membership } from "./membership.ts";
 import { metricSamples } from "./metrics.ts";
+import type { Reaper } from "./reaper.ts";
 import type { Seats } from "./seats.ts";
 import type { Trees } from "./trees.ts";
 import { clusterView, emptyClusterView, hintsView, locateView, ringView, type Seen } from "./views.ts";
@@ -34,6 +35,7 @@ export interface NodeParts {
   readonly coordinator: Coordinator;
   readonly trees: Trees;
   readonly antiEntropy: AntiEntropy;
+  readonly reaper: Reaper;
   readonly hints: Hints;
 }
 
@@ -63,7 +65,8 @@ export class NodeViews {
   }
 
   metrics(): readonly MetricSample[] {
-    const { membership, detector, seats, peers, server, coordinator, trees, antiEntropy, hints, ...rest } = this.#parts;
+    const { membership, detector, seats, peers, server, coordinator, trees, antiEntropy, reaper, hints, ...rest } =
+      this.#parts;
     const members = membership.isMember ? [...membership.ring.members.keys()] : [];
     return metricSamples({
       ...rest,
@@ -76,6 +79,7 @@ export class NodeViews {
       voices: seats.count,
       ringVersion: membership.ringVersion,
       exchanges: antiEntropy.counts,
+      reaper: reaper.view,
       treeBytes: trees.bytes,
       areTreesBuilt: members.length > 0 && trees.areBuilt,
       hints: hints.waiting(),

@@ -11,7 +11,7 @@ import type { HistoryEvent } from "../core/membership/event.ts";
 import type { Ring } from "../core/ring/ring.ts";
 import type { BucketChange } from "../core/settings.ts";
 import { Peers } from "../rpc/peers.ts";
-import { type Requester, Server } from "../rpc/server.ts";
+import { Server } from "../rpc/server.ts";
 import type { Address } from "../runtime/network.ts";
 import { Pause } from "../runtime/pause.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -19,7 +19,7 @@ import { TaskGroup } from "../runtime/task-group.ts";
 import type { StorageError } from "../storage/engine.ts";
 import { openMetaStore } from "../storage/meta-store.ts";
 import { WriteBuffer } from "../storage/write-buffer.ts";
-import type { Hello, Request } from "../wire/message.ts";
+import type { Hello } from "../wire/message.ts";
 import { AntiEntropy } from "./anti-entropy.ts";
 import type {
   BucketOutcome,
@@ -40,7 +40,6 @@ import type {
 import { Buckets } from "./buckets.ts";
 import { ClientRequests } from "./client-requests.ts";
 import type { Coordination } from "./coordination.ts";
-import { refusal } from "./coordination.ts";
 import { Coordinator } from "./coordinator.ts";
 import { type NodeCounters, newCounters } from "./counters.ts";
 import { FailureDetector } from "./failure-detector.ts";
@@ -55,14 +54,16 @@ import { MembershipService } from "./membership-service.ts";
 import { NodeError } from "./node-error.ts";
 import type { NodeOptions } from "./node-options.ts";
 import { NodeViews } from "./node-views.ts";
-import { reasonToRefuse, supersededBy } from "./peer-admission.ts";
+import { supersededBy } from "./peer-admission.ts";
+import { PeerRequests } from "./peer-requests.ts";
 import { PeerService } from "./peer-service.ts";
 import { PlacementChange } from "./placement-change.ts";
 import { Pledge } from "./pledge.ts";
+import { Reaper } from "./reaper.ts";
 import { Replica } from "./replica.ts";
 import { Seats } from "./seats.ts";
 import { SelfDescription } from "./self-description.ts";
-import { Trees } from "./trees.ts";
+import { Trees, tellAll } from "./trees.ts";
 
 /** How long requests under way may take to finish once the node is told to stop, in ms. */
 const defaultGraceMs = 10_000;
@@ -88,13 +89,13 @@ export class Node implements NodeApi {
   readonly #coordinator: Coordinator;
   readonly #clients: ClientRequests;
   readonly #buckets: Buckets;
-  readonly #peerService: PeerService;
-  readonly #membershipService: MembershipService;
+  readonly #peerRequests: PeerRequests;
   readonly #trees: Trees;
   readonly #hints: Hints;
   readonly #handoff: Handoff;
   readonly #views: NodeViews;
   readonly #antiEntropy: AntiEntropy;
+  readonly #reaper: Reaper;
   #isServing = false;
   #isStopping = false;
   #hasEnded = false;
@@ -111,13 +112,15 @@ export class Node implements NodeApi {
       replica.endRun();
       hints.mayHaveReverted(keys);
       this.#trees.mayHaveReverted(keys);
+      this.#reaper.mayHaveReverted();
       if (error.code !== "disk-full") this.#end(new NodeError("storage-failed", `the store failed: ${error.message}`));
     };
     this.#buffer = new WriteBuffer({ engine, clock, limitBytes: limits.writeBufferBytes, onCommitFailed });
     const counters = this.#counters;
     const ring = (): Ring => membership.ring;
     this.#trees = new Trees({ clock, log, checksum: runtime.checksum, buffer: this.#buffer, counters, ring });
-    const replica = new Replica({ runtime, buffer: this.#buffer, limits, counters, states: this.#trees });
+    const states = tellAll(() => [this.#trees, this.#reaper]);
+    const replica = new Replica({ runtime, buffer: this.#buffer, limits, counters, states });
 
     const hints = new Hints({ runtime, buffer: this.#buffer, limits, counters, ring });
     this.#hints = hints;
@@ -133,7 +136,7 @@ export class Node implements NodeApi {
       runtime,
       limits,
       hello,
-      serve: (request, from) => this.#serve(request, from),
+      serve: (request, from) => this.#peerRequests.serve(request, from),
       onHello: ({ node }) => this.#detector.heard(node),
     });
     this.#seats = new Seats(membership, meta, log);
@@ -170,9 +173,9 @@ export class Node implements NodeApi {
     this.#coordinator = new Coordinator(this.#node);
     this.#clients = new ClientRequests(this.#node, this.#coordinator, membership);
     this.#buckets = new Buckets(runtime, membership, this.#gossip, this.#changes);
-    this.#peerService = new PeerService(this.#node, this.#coordinator);
     this.#handoff = new Handoff(this.#node);
     this.#antiEntropy = new AntiEntropy(this.#node, this.#trees, this.#buffer);
+    this.#reaper = new Reaper(this.#node, this.#buffer);
     this.#views = new NodeViews({
       name: this.name,
       software,
@@ -187,11 +190,19 @@ export class Node implements NodeApi {
       coordinator: this.#coordinator,
       trees: this.#trees,
       antiEntropy: this.#antiEntropy,
+      reaper: this.#reaper,
       hints,
     });
     const sponsor = new Sponsor(runtime, membership, this.#peers, this.#changes);
     const { changes, gossip, tasks } = { changes: this.#changes, gossip: this.#gossip, tasks: this.#tasks };
-    this.#membershipService = new MembershipService({ membership, gossip, changes, sponsor, tasks });
+    this.#peerRequests = new PeerRequests({
+      membership,
+      isServing: () => this.#isServing,
+      data: new PeerService(this.#node, this.#coordinator),
+      exchanges: this.#antiEntropy,
+      reaper: this.#reaper,
+      cluster: new MembershipService({ membership, gossip, changes, sponsor, tasks }),
+    });
   }
 
   /** Resolves when the node is a member and serves. Rejects with `NodeError` or `StorageError`, and is stopped then. */
@@ -225,6 +236,7 @@ export class Node implements NodeApi {
     this.#detector.start();
     this.#antiEntropy.start();
     this.#handoff.start();
+    this.#reaper.start();
     await this.#gossip.spread();
     const { self, cluster, incarnation, ring } = this.#membership;
     const fields = { node: self, cluster, incarnation, members: ring.members.size, voices: this.#seats.count };
@@ -240,12 +252,12 @@ export class Node implements NodeApi {
     this.#isStopping = true;
     this.#joiner.stop();
     this.#buckets.stop();
-    const inBackground = Promise.all([this.#antiEntropy.stop(), this.#handoff.stop(), this.#hints.stop()]);
+    const stopping = [this.#antiEntropy, this.#handoff, this.#hints, this.#reaper].map((part) => part.stop());
     await this.#finishRequests(graceMs);
     await Promise.all([this.#gossip.stop(), this.#changes.stop(), this.#detector.stop(), this.#description.stop()]);
     await this.#server.stop();
     this.#peers.stop();
-    await inBackground;
+    await Promise.all(stopping);
     await this.#tasks.close();
     await this.#seats.stop();
     await this.#buffer.close();
@@ -318,30 +330,6 @@ export class Node implements NodeApi {
 
   metrics(): readonly MetricSample[] {
     return this.#views.metrics();
-  }
-
-  #serve(request: Request, from: Requester): void {
-    switch (request.kind) {
-      case "replica-get":
-      case "replica-put":
-      case "coordinate-get":
-      case "coordinate-write":
-        if (this.#admits(request, from)) this.#peerService.serve(request, from);
-        return;
-      case "compare-trees":
-      case "compare-nodes":
-      case "list-keys":
-        if (this.#admits(request, from)) this.#antiEntropy.serve(request, from);
-        return;
-      default:
-        this.#membershipService.serve(request, from);
-    }
-  }
-
-  #admits(request: Request, from: Requester): boolean {
-    const why = reasonToRefuse(this.#membership, this.#isServing, from.hello);
-    if (why !== undefined) from.reply(refusal(this.#membership.ringVersion, why.code, why.detail), request.id);
-    return why === undefined;
   }
 
   #hello(): Hello {

@@ -14,6 +14,7 @@
  */
 
 import { MalformedBytes } from "../core/bytes/byte-reader.ts";
+import { compactState } from "../core/causality/compaction.ts";
 import type { Dot } from "../core/causality/dot.ts";
 import type { DotSet } from "../core/causality/dot-set.ts";
 import { mergeNewest, nextModified, soleTombstone, soleVersion } from "../core/causality/last-write-wins.ts";
@@ -29,7 +30,10 @@ import {
   stateBytes,
   versionOfWrite,
 } from "../core/causality/sibling-set.ts";
+import type { Hash64 } from "../core/hash/murmur3.ts";
 import type { Limits } from "../core/limits.ts";
+import { sameHash } from "../core/merkle/hash-tree.ts";
+import { keyDigest } from "../core/merkle/key-digest.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { StorageError } from "../storage/engine.ts";
 import type { DurableListener, WriteBuffer } from "../storage/write-buffer.ts";
@@ -71,6 +75,9 @@ export interface LocalWrite {
   /** The whole state after the write: what the other replicas are to merge. */
   readonly state: SiblingSet;
 }
+
+/** A disk that does not take what was forgotten keeps it a little longer: no harm. */
+const nobodyWaits: DurableListener = { onDurable: () => {}, onFailed: () => {} };
 
 export class Replica {
   readonly #runtime: Runtime;
@@ -162,6 +169,24 @@ export class Replica {
     }
     this.#store(place, held, { mint: record, state }, listener);
     return { kind: "written", dot, modified, state };
+  }
+
+  /**
+   * Forgets what the key's state has seen (`core/causality/compaction.ts`), if it is still the state of this digest; of
+   * a tombstone nothing stays, its mint record neither. Undefined, and nothing done, if it is another.
+   */
+  forget(place: KeyPlace, agreed: Hash64): "reaped" | "compacted" | undefined {
+    const held = this.#load(place);
+    if (held === undefined || "kind" in held) return undefined;
+    if (!sameHash(keyDigest(place.bucket, place.key, held.state), agreed)) return undefined;
+    const state = compactState(held.state);
+    if (state.siblings.length > 0) {
+      this.#store(place, held, { mint: held.mint, state }, nobodyWaits);
+      return "compacted";
+    }
+    this.#buffer.put(place.storeKey, undefined, nobodyWaits);
+    this.#states.stored(place, held.state, state);
+    return "reaped";
   }
 
   #load(place: KeyPlace): KeyRecord | ReplicaRefusal | undefined {

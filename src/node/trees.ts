@@ -38,6 +38,15 @@ export interface StoredStates {
   stored(place: KeyPlace, before: SiblingSet | undefined, after: SiblingSet): void;
 }
 
+/** Tells all of them, in order. */
+export function tellAll(listeners: () => readonly StoredStates[]): StoredStates {
+  return {
+    stored(place, before, after) {
+      for (const listener of listeners()) listener.stored(place, before, after);
+    },
+  };
+}
+
 export interface TreesOptions {
   readonly clock: Clock;
   readonly log: Log;

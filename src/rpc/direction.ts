@@ -16,6 +16,8 @@ const asks: Readonly<Record<Request["kind"], true>> = {
   "compare-trees": true,
   "compare-nodes": true,
   "list-keys": true,
+  "ask-forgetting": true,
+  forget: true,
   ping: true,
 };
 const answers: Readonly<Record<Answer["kind"], true>> = {
@@ -29,6 +31,7 @@ const answers: Readonly<Record<Answer["kind"], true>> = {
   "change-outcome": true,
   "hashes-compared": true,
   "keys-listed": true,
+  "forgetting-views": true,
   done: true,
 };
 const requestKinds: ReadonlySet<string> = new Set(Object.keys(asks));

@@ -35,6 +35,14 @@ import {
   writeListKeys,
 } from "./exchange-codec.ts";
 import {
+  readAskForgetting,
+  readForget,
+  readForgettingViews,
+  writeAskForgetting,
+  writeForget,
+  writeForgettingViews,
+} from "./forgetting-codec.ts";
+import {
   readChangeInquiry,
   readChangeOutcome,
   readGossip,
@@ -93,6 +101,9 @@ export const kindBytes: Readonly<Record<Message["kind"], number>> = {
   "hashes-compared": 82,
   "list-keys": 83,
   "keys-listed": 84,
+  "ask-forgetting": 96,
+  "forgetting-views": 97,
+  forget: 98,
 };
 
 /**
@@ -172,6 +183,15 @@ export function encodeMessage(head: ByteWriter, bodies: Uint8Array[], message: M
     case "keys-listed":
       writeKeysListed(head, message);
       return;
+    case "ask-forgetting":
+      writeAskForgetting(head, message);
+      return;
+    case "forgetting-views":
+      writeForgettingViews(head, message);
+      return;
+    case "forget":
+      writeForget(head, message);
+      return;
     case "ping":
     case "done":
       return;
@@ -235,6 +255,12 @@ export function decodeMessage(head: ByteReader, bodies: ByteReader): Message {
       return readListKeys(head, id);
     case kindBytes["keys-listed"]:
       return readKeysListed(head, id);
+    case kindBytes["ask-forgetting"]:
+      return readAskForgetting(head, id);
+    case kindBytes["forgetting-views"]:
+      return readForgettingViews(head, id);
+    case kindBytes.forget:
+      return readForget(head, id);
     case kindBytes.ping:
       return { kind: "ping", id };
     case kindBytes.done:

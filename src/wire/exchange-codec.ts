@@ -13,7 +13,15 @@ import { mostCopies } from "../core/limits.ts";
 import type { NodeChildren } from "../core/merkle/exchange.ts";
 import { emptyHash, fanOut, leafCount, leafLevel, sameHash } from "../core/merkle/hash-tree.ts";
 import { readBucket, readFlag, readKey, readList, writeFlag, writeKey, writeList } from "./fields.ts";
-import type { CompareNodes, CompareTrees, HashesCompared, KeysListed, ListKeys, TreeName } from "./message.ts";
+import type {
+  CompareNodes,
+  CompareTrees,
+  HashesCompared,
+  KeysListed,
+  ListedKey,
+  ListKeys,
+  TreeName,
+} from "./message.ts";
 
 /** A stored key is at most its head, a bucket and a key long. */
 const mostStoredKeyBytes = 2048;
@@ -120,18 +128,25 @@ function readStoredKey(head: ByteReader): Uint8Array {
   return bytes.slice();
 }
 
-export function writeKeysListed(head: ByteWriter, message: KeysListed): void {
-  writeList(head, message.keys, (to, { bucket, key, digest }) => {
+/** Keys with the digests of their states. */
+export function writeListedKeys(head: ByteWriter, keys: readonly ListedKey[]): void {
+  writeList(head, keys, (to, { bucket, key, digest }) => {
     writeKey(to, bucket, key);
     writeHash(to, digest);
   });
+}
+
+export function readListedKeys(head: ByteReader): ListedKey[] {
+  return readList(head, 12, (from) => ({ bucket: readBucket(from), key: readKey(from), digest: readHash(from) }));
+}
+
+export function writeKeysListed(head: ByteWriter, message: KeysListed): void {
+  writeListedKeys(head, message.keys);
   writeFlag(head, message.until !== undefined);
   if (message.until !== undefined) head.bytes(message.until);
 }
 
 export function readKeysListed(head: ByteReader, id: number): KeysListed {
-  const keys = readList(head, 12, (from) => {
-    return { bucket: readBucket(from), key: readKey(from), digest: readHash(from) };
-  });
+  const keys = readListedKeys(head);
   return { kind: "keys-listed", id, keys, ...(readFlag(head) && { until: readStoredKey(head) }) };
 }

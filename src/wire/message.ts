@@ -318,6 +318,41 @@ export interface KeysListed {
   readonly until?: Uint8Array;
 }
 
+/** What speaks against forgetting what a key's state has seen, as one member knows it. */
+export type ForgettingView =
+  | "ready" // nothing does
+  | "watched" // an owner holds that state, but has not yet held it unchanged and on disk for the grace time
+  | "kept" // it holds, or held a while ago, a hint for the key, or a copy of a key it does not own
+  | "other-state"
+  | "no-voice"
+  | "busy"; // an owner watches as many keys as it can
+
+/**
+ * Asks what speaks against forgetting what these keys' states have seen, and has owners watch the keys from now on.
+ * Answered with `forgetting-views`.
+ */
+export interface AskForgetting {
+  readonly kind: "ask-forgetting";
+  readonly id: number;
+  readonly ringVersion: number;
+  readonly keys: readonly ListedKey[];
+}
+
+/** In the order of the keys asked for. */
+export interface ForgettingViews {
+  readonly kind: "forgetting-views";
+  readonly id: number;
+  readonly views: readonly ForgettingView[];
+}
+
+/** Has an owner forget what these states have seen, where it holds them still. Answered with `done`. */
+export interface Forget {
+  readonly kind: "forget";
+  readonly id: number;
+  readonly ringVersion: number;
+  readonly keys: readonly ListedKey[];
+}
+
 export interface Ping {
   readonly kind: "ping";
   readonly id: number;
@@ -343,6 +378,8 @@ export type Request =
   | CompareTrees
   | CompareNodes
   | ListKeys
+  | AskForgetting
+  | Forget
   | Ping;
 
 export type Answer =
@@ -356,6 +393,7 @@ export type Answer =
   | ChangeOutcome
   | HashesCompared
   | KeysListed
+  | ForgettingViews
   | Done;
 
 export type Message = Hello | Request | Answer;

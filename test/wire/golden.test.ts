@@ -264,6 +264,23 @@ const messages: Readonly<Record<string, Message>> = {
     keys: [{ bucket: "carts", key: "Grüße/42", digest: { hi: 0xfedcba98, lo: 0x76543210 } }],
   },
   "keys-listed in part": { kind: "keys-listed", id: 34, keys: [], until: Uint8Array.of(2, 1, 255) },
+  "ask-forgetting": {
+    kind: "ask-forgetting",
+    id: 35,
+    ringVersion: 2,
+    keys: [{ bucket: "carts", key: "Grüße/42", digest: { hi: 0xfedcba98, lo: 0x76543210 } }],
+  },
+  "forgetting-views": {
+    kind: "forgetting-views",
+    id: 36,
+    views: ["ready", "watched", "kept", "other-state", "no-voice", "busy"],
+  },
+  forget: {
+    kind: "forget",
+    id: 37,
+    ringVersion: 2,
+    keys: [{ bucket: "carts", key: "Grüße/42", digest: { hi: 0xfedcba98, lo: 0x76543210 } }],
+  },
 };
 
 function frameOf(message: Message): string {

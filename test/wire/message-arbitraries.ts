@@ -347,6 +347,25 @@ export const anyMessage: { readonly [K in Message["kind"]]: fc.Arbitrary<Of<K>> 
     },
     ["until"],
   ),
+  "ask-forgetting": plainRecord({
+    kind: kind("ask-forgetting"),
+    id: anyId,
+    ringVersion: anyNumber,
+    keys: fc.array(plainRecord({ bucket: anyBucket, key: anyKey, digest: anyHash }), { maxLength: 10 }),
+  }),
+  "forgetting-views": plainRecord({
+    kind: kind("forgetting-views"),
+    id: anyId,
+    views: fc.array(fc.constantFrom("ready" as const, "watched" as const, "kept" as const, "busy" as const), {
+      maxLength: 10,
+    }),
+  }),
+  forget: plainRecord({
+    kind: kind("forget"),
+    id: anyId,
+    ringVersion: anyNumber,
+    keys: fc.array(plainRecord({ bucket: anyBucket, key: anyKey, digest: anyHash }), { maxLength: 10 }),
+  }),
 };
 
 export const messageKinds = Object.keys(anyMessage) as Message["kind"][];

@@ -1,0 +1,58 @@
+/** Which part of a node answers which request of a peer; data is for members that are who they were when they joined. */
+
+import type { Requester } from "../rpc/server.ts";
+import type { Request } from "../wire/message.ts";
+import type { AntiEntropy } from "./anti-entropy.ts";
+import { refusal } from "./coordination.ts";
+import type { Membership } from "./membership.ts";
+import type { MembershipService } from "./membership-service.ts";
+import { reasonToRefuse } from "./peer-admission.ts";
+import type { PeerService } from "./peer-service.ts";
+import type { Reaper } from "./reaper.ts";
+
+export interface PeerRequestParts {
+  readonly membership: Membership;
+  readonly isServing: () => boolean;
+  readonly data: PeerService;
+  readonly exchanges: AntiEntropy;
+  readonly reaper: Reaper;
+  readonly cluster: MembershipService;
+}
+
+export class PeerRequests {
+  readonly #parts: PeerRequestParts;
+
+  constructor(parts: PeerRequestParts) {
+    this.#parts = parts;
+  }
+
+  serve(request: Request, from: Requester): void {
+    const { data, exchanges, reaper, cluster } = this.#parts;
+    switch (request.kind) {
+      case "replica-get":
+      case "replica-put":
+      case "coordinate-get":
+      case "coordinate-write":
+        if (this.#admits(request, from)) data.serve(request, from);
+        return;
+      case "compare-trees":
+      case "compare-nodes":
+      case "list-keys":
+        if (this.#admits(request, from)) exchanges.serve(request, from);
+        return;
+      case "ask-forgetting":
+      case "forget":
+        if (this.#admits(request, from)) reaper.serve(request, from);
+        return;
+      default:
+        cluster.serve(request, from);
+    }
+  }
+
+  #admits(request: Request, from: Requester): boolean {
+    const { membership, isServing } = this.#parts;
+    const why = reasonToRefuse(membership, isServing(), from.hello);
+    if (why !== undefined) from.reply(refusal(membership.ringVersion, why.code, why.detail), request.id);
+    return why === undefined;
+  }
+}
