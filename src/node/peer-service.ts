@@ -26,6 +26,9 @@ import { type Coordination, refusal } from "./coordination.ts";
 import type { Coordinator } from "./coordinator.ts";
 import { type KeyPlace, placeOf } from "./key-place.ts";
 
+/** A lag of less is not worth a copy of the request, in ms. */
+const unnoticedLagMs = 10;
+
 export type DataRequest = ReplicaGet | ReplicaPut | CoordinateGet | CoordinateWrite;
 
 /** Where a request's key lives, in the ring of both sides. */
@@ -53,7 +56,7 @@ export class PeerService {
       case "replica-put":
         return this.#put(request, from);
       case "coordinate-get":
-        return this.#coordinator.get(request, (answer) => from.reply(answer, request.id));
+        return this.#coordinator.get(inTime(request, from), (answer) => from.reply(answer, request.id));
       case "coordinate-write":
         return this.#write(request, from);
     }
@@ -66,7 +69,7 @@ export class PeerService {
       this.#node.counters.corruptValues += 1;
       return this.#refuse(request.id, from, "corrupt", `the value of "${request.key}" does not match its checksum`);
     }
-    this.#coordinator.write(request, (answer) => from.reply(answer, request.id));
+    this.#coordinator.write(inTime(request, from), (answer) => from.reply(answer, request.id));
   }
 
   #get(request: ReplicaGet, from: Requester): void {
@@ -144,6 +147,14 @@ export class PeerService {
   #refuse(id: number, from: Requester, code: RefusalCode, detail: string): void {
     from.reply(refusal(this.#node.ring().version, code, detail), id);
   }
+}
+
+/**
+ * The request with what is left of its time: what passed while either process was stopped, or a socket held it, is
+ * gone. A write must not begin after its client was told that nobody knows what became of it.
+ */
+function inTime<R extends CoordinateGet | CoordinateWrite>(request: R, { lagMs }: Requester): R {
+  return lagMs < unnoticedLagMs ? request : { ...request, budgetMs: request.budgetMs - lagMs };
 }
 
 /** Answers a put when the copy or the hint is where it must be. */

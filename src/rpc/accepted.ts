@@ -56,6 +56,10 @@ export class Accepted implements ConnectionHandler, StreamOwner, Requester {
     return this.#theirs;
   }
 
+  get lagMs(): number {
+    return this.#stream.lagMs;
+  }
+
   reply(answer: Answer, id: number): void {
     if (this.#stream.isClosed) {
       this.#options.counters.late++;

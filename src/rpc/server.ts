@@ -20,6 +20,8 @@ const pulseMs = 1000;
 /** Who asks: one object for each connection. */
 export interface Requester {
   readonly hello: Hello;
+  /** How long the request was held up on its way, in ms, as far as can be told; only while it is being handed over. */
+  readonly lagMs: number;
   /**
    * Sends the answer to the request of that id, with the rest of this turn; dropped if the connection is gone. Values
    * in it must stay unchanged for good: large ones are sent as they are.

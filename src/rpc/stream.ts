@@ -73,6 +73,11 @@ export class Stream {
     return this.#heardMs;
   }
 
+  /** How long the message that is being handled was under way beyond what others were lately, in ms. */
+  get lagMs(): number {
+    return this.#age.lagMs;
+  }
+
   /** Bytes that wait to leave. */
   get queuedBytes(): number {
     return this.#encoder.pendingBytes + (this.#connection?.queuedBytes ?? 0);

@@ -140,4 +140,16 @@ describe("the age of a frame", () => {
     for (let ms = 0; ms < 1e10; ms += 1e6) assert.ok(reader.ageMs(ms, sender.stamp(ms * 1.0001)) <= 1);
     assert.ok(reader.ageMs(1e10 + 60_000, sender.stamp(1e10 * 1.0001)) > 59_000);
   });
+
+  test("beyond the fastest of lately tells what it lost on its way, and not what hours of clocks that run apart add up to", () => {
+    for (const rate of [1, 1.0002, 0.9998]) {
+      const sender = new FrameAge(0);
+      const reader = new FrameAge(0);
+      for (let ms = 0; ms < 4 * 3_600_000; ms += 700) {
+        const lostMs = ms % 7000 === 0 ? 500 : 0;
+        reader.ageMs(ms * rate + lostMs, sender.stamp(ms));
+        assert.ok(Math.abs(reader.lagMs - lostMs) <= 30 || ms < 1000, `${reader.lagMs} for ${lostMs} at ${ms}`);
+      }
+    }
+  });
 });
