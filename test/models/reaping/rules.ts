@@ -19,6 +19,8 @@ export interface ReapingRule {
   readonly copies: boolean;
   /** ... and held neither for so long. */
   readonly quietMs: number;
+  /** Nor did any member come or go: what one that was removed has sent is on its way for a while. */
+  readonly settledMs: number;
   /** (3) An owner compares before it forgets. */
   readonly compares: boolean;
   /** Frames of more than this age are dropped. */
@@ -41,6 +43,7 @@ export const reapingRule: ReapingRule = {
   hints: true,
   copies: true,
   quietMs: 4 * lifeMs,
+  settledMs: 8 * lifeMs,
   compares: true,
   frameLifeMs: lifeMs,
   repairLifeMs: lifeMs,
@@ -57,6 +60,7 @@ export const weakerReapingRules: readonly ReapingRule[] = [
   { ...reapingRule, name: "hints are not asked for", hints: false },
   { ...reapingRule, name: "hints and copies may have been there just now", quietMs: 0 },
   { ...reapingRule, name: "copies of former owners are not asked for", copies: false },
+  { ...reapingRule, name: "a member may have been removed just now", settledMs: 0 },
   { ...reapingRule, name: "an owner forgets whatever it holds by then", compares: false },
   { ...reapingRule, name: "frames of any age are taken", frameLifeMs: never },
   { ...reapingRule, name: "reads of any age repair", repairLifeMs: never },

@@ -100,6 +100,8 @@ export class ReapingWorld {
   readonly #tokens: { readonly seen: DotSet; readonly past: Writes }[] = [];
   #round: Round | undefined;
   #nowMs = 10_000;
+  /** When members last came or went. */
+  #membersMs = 0;
   /** When the former owner handed its copy over: until then it is sent what owners are sent. */
   readonly #movedMs: number;
 
@@ -278,7 +280,13 @@ export class ReapingWorld {
     const gone = this.#nodes.findIndex(({ isMember }) => !isMember);
     const node = gone >= 0 && dice.percent(70) ? gone : dice.percent(50) ? former : fallback;
     const it = this.#nodes[node] as Node;
+    // What it was about to hand over may be on its way still.
+    for (const place of this.#places) {
+      const isSent = it.isMember && it.isUp && place.node === node && !isEmpty(place.memory);
+      if (isSent && dice.percent(70)) this.#send(this.#places[place.owner] as Place, place.memory);
+    }
     it.isMember = !it.isMember;
+    this.#membersMs = this.#nowMs;
     this.trace?.push(`node ${node} ${it.isMember ? "comes back" : "is removed"}`);
     if (!it.isMember) return;
     if (this.#rule.returnsEmpty) for (const place of this.#places) if (place.node === node) place.disk = nothing;
@@ -297,6 +305,7 @@ export class ReapingWorld {
         this.#receive(to, from.memory, dice.percent(90));
       }
     }
+    if (dice.percent(8)) this.#leaveOrReturn(dice);
     if (dice.percent(50)) this.#ask(dice);
   }
 
@@ -308,7 +317,8 @@ export class ReapingWorld {
       this.#round = { agreed: first.memory.state, startedMs: this.#nowMs, asked: new Set() };
     }
     const { agreed, asked } = this.#round;
-    if (agreed.context.length === 0 || sameState(agreed, compactState(agreed))) {
+    const isSettled = this.#nowMs - this.#membersMs >= this.#rule.settledMs;
+    if (!isSettled || agreed.context.length === 0 || sameState(agreed, compactState(agreed))) {
       this.#round = undefined;
       return;
     }
