@@ -78,6 +78,14 @@ export class CartWorkload {
     this.stop();
   }
 
+  /** Writes every cart once: one that nobody has written cannot be told from one whose writes are out of reach. */
+  async fill(nodes: readonly RealNode[]): Promise<void> {
+    await eachOf(this.#carts, async (cart) => {
+      const status = await this.writeBlindly(cart, pickFrom(nodes, this.#turn++) as RealNode);
+      if (status !== 204) throw new Error(`${cart} was not filled: ${status}`);
+    });
+  }
+
   /** Writes without having read, so that it is concurrent with everything; answers the status. */
   async writeBlindly(cart: string, node: RealNode, bytes = 0): Promise<number> {
     const write = `w${this.#writes++}`;
@@ -131,8 +139,9 @@ export class CartWorkload {
   async #visit(cart: string, pick: () => RealNode | undefined, counts: RequestCounts): Promise<boolean> {
     const read = await ask("GET", pathOf(cart), pick(), counts);
     if (read === undefined) return false;
-    const shown = read.answer === undefined ? "no answer" : versionsOf(read.answer);
-    if (typeof shown === "string") return true;
+    // A cart that cannot be read now is written all the same: that is what always writable is for.
+    const found = read.answer === undefined ? "no answer" : versionsOf(read.answer);
+    const shown = typeof found === "string" ? new Map<string, string>() : found;
     if (shown.size > 1) counts.mergedCarts += 1;
     const write = `w${this.#writes++}`;
     const seen = [...shown.keys()];
@@ -143,7 +152,7 @@ export class CartWorkload {
     if (node === undefined) return false;
     this.history.began(cart, write, seen, body);
     const method = isCheckout ? "DELETE" : "PUT";
-    const context = read.answer?.context;
+    const context = typeof found === "string" ? undefined : read.answer?.context;
     const stored = await ask(method, pathOf(cart), node, counts, { ...(body && { body }), context });
     if (stored?.answer?.status === 204) this.#succeeded(cart, write);
     return true;
@@ -155,7 +164,7 @@ export class CartWorkload {
   }
 }
 
-/** The sum of what several groups asked. */
+/** How much of what was asked succeeded. */
 export function successShare(counts: RequestCounts): number {
   return 1 - (counts.failedReads + counts.failedWrites) / Math.max(1, counts.reads + counts.writes);
 }

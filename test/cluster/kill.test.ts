@@ -12,7 +12,7 @@ test("kill -9 of any node at any moment under load loses nothing that was acknow
   for (let round = 0; round < 10; round++) {
     const victim = cluster.nodes[round % cluster.nodes.length] as RealNode;
     const target = workload.acknowledged + 150 + round * 7;
-    await until(30_000, "the workload to go on", async () => workload.acknowledged >= target || undefined);
+    await until(120_000, "the workload to go on", async () => workload.acknowledged >= target || undefined);
     await victim.end("SIGKILL");
     if (round % 3 === 0) {
       const second = cluster.nodes[(round + 2) % cluster.nodes.length] as RealNode;

@@ -13,7 +13,7 @@ async function flawsOf(bug: PlantedLine, fault: (cluster: RealCluster) => Promis
   await using cluster = await RealCluster.start(3, { executableOf: () => executable });
   using workload = new CartWorkload(12);
   const { done } = workload.shop(12, () => cluster.live);
-  await until(30_000, "a few hundred writes", async () => workload.acknowledged >= 400 || undefined);
+  await until(120_000, "a few hundred writes", async () => workload.acknowledged >= 400 || undefined);
   await fault(cluster);
   workload.stop();
   await done;
