@@ -108,8 +108,8 @@ const commands: readonly CommandLine[] = [
     name: "repair",
     help: "compare a node's partitions with all their owners, repair what differs, and wait for the end",
     words: "",
-    options: ["url", "json"],
-    run: (_, values) => repairCommand(view(values)),
+    options: ["force", "url", "json"],
+    run: (_, values) => repairCommand({ ...view(values), force: values.force ?? false }),
   },
 ];
 

@@ -47,6 +47,7 @@ export interface OptionValues {
   readonly file: string;
   readonly url: string;
   readonly json: boolean;
+  readonly force: boolean;
 }
 
 export type OptionName = keyof OptionValues;
@@ -199,6 +200,11 @@ export const options: { readonly [Name in OptionName]: OptionOf<OptionValues[Nam
     otherwise: "http://127.0.0.1:7480",
     allowed: "http://HOST:PORT",
     parse: parseUrl,
+  },
+  force: {
+    help: "go on without what cannot be had; says what may be lost",
+    allowed: "true or false",
+    parse: (text) => switchWords[text],
   },
   json: { help: "JSON instead of text for people", allowed: "true or false", parse: (text) => switchWords[text] },
 };

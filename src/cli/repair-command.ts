@@ -1,7 +1,7 @@
 /** `cartwheel repair`: has a node compare its partitions with all their owners, and shows how far it is. */
 
 import { setTimeout as sleep } from "node:timers/promises";
-import type { RepairView } from "../node/api.ts";
+import type { RebuildView, RepairView } from "../node/api.ts";
 import type { ViewOptions } from "./cluster-commands.ts";
 import { ask, askJson, refused } from "./http-client.ts";
 import { exitStatus } from "./usage-error.ts";
@@ -12,12 +12,13 @@ const path = "/cluster/repair";
 
 /** As `/cluster/repair` has it. */
 type Progress = Pick<RepairView, "running"> & {
+  readonly rebuild: Omit<RebuildView, "forced"> & { readonly forced: RebuildView["forced"] | null };
   readonly lastRun: (Omit<NonNullable<RepairView["lastRun"]>, "finishedMs"> & { readonly finished: unknown }) | null;
 };
 
-/** Starts a repair, or joins the one that runs, and waits until it is over. */
-export async function repairCommand({ url, json }: ViewOptions): Promise<number> {
-  const started = await ask({ url, method: "POST", path });
+/** Starts a repair, or joins the one that runs, and waits until it is over. Fails where voices are still missing. */
+export async function repairCommand({ url, json, force }: ViewOptions & { readonly force: boolean }): Promise<number> {
+  const started = await ask({ url, method: "POST", path: force ? `${path}?force=true` : path });
   if (started.status !== 202) throw refused(started);
   let progress = JSON.parse(started.body.toString()) as Progress;
   let shown = "";
@@ -28,8 +29,20 @@ export async function repairCommand({ url, json }: ViewOptions): Promise<number>
     if (progress.running && line !== shown && process.stderr.isTTY) process.stderr.write(`${line}\n`);
     shown = line;
   }
-  process.stdout.write(`${json ? JSON.stringify(progress, undefined, 2) : lineOf(progress)}\n`);
-  return exitStatus.done;
+  const said = [lineOf(progress), ...rebuildLines(progress)].join("\n");
+  process.stdout.write(`${json ? JSON.stringify(progress, undefined, 2) : said}\n`);
+  return progress.rebuild.running ? exitStatus.failed : exitStatus.done;
+}
+
+/** What there is to say of a node whose disk was lost. */
+function rebuildLines({ rebuild }: Progress): readonly string[] {
+  const { seats, voices, running, waitingFor, forced } = rebuild;
+  const lines = waitingFor.map(({ name, partitions, why }) => `  ${name}, for ${partitions} partitions: ${why}`);
+  if (running) lines.unshift(`it speaks for ${voices} of its ${seats} seats, and waits for copies of:`);
+  if (forced !== null && forced !== undefined) {
+    lines.push(`voices in ${forced.partitions} partitions were taken by force; ${forced.mayBeLost} may be lost`);
+  }
+  return lines;
 }
 
 function lineOf({ running, lastRun }: Progress): string {

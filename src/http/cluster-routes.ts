@@ -2,7 +2,7 @@
 
 import type { RepairView } from "../node/api.ts";
 import { jsonResponse, type Operation, parameters } from "./openapi.ts";
-import { refuseQuery } from "./quorum-query.ts";
+import { readSwitch, refuseQuery } from "./quorum-query.ts";
 import { jsonAnswer, type Route } from "./route.ts";
 
 /** The routes of `/cluster`. */
@@ -52,8 +52,7 @@ export function clusterRoutes(): readonly Route[] {
       path: "/cluster/repair",
       operation: startRepairOperation,
       handle(request, node) {
-        refuseQuery(request.query);
-        node.startRepair();
+        node.startRepair(readSwitch(request.query, "force"));
         return jsonAnswer(repairBody(node.repair()), 202);
       },
     },
@@ -70,11 +69,12 @@ export function clusterRoutes(): readonly Route[] {
 }
 
 /** A repair as the interface shows it: the run under way is `lastRun`, too, not finished yet. */
-function repairBody({ running, lastRun }: RepairView): unknown {
-  if (lastRun === undefined) return { running, lastRun: null };
+function repairBody({ running, lastRun, rebuild }: RepairView): unknown {
+  const body = { running, rebuild: { ...rebuild, forced: rebuild.forced ?? null } };
+  if (lastRun === undefined) return { ...body, lastRun: null };
   const { finishedMs, ...totals } = lastRun;
   const finished = finishedMs === undefined ? null : new Date(finishedMs).toISOString();
-  return { running, lastRun: { ...totals, finished } };
+  return { ...body, lastRun: { ...totals, finished } };
 }
 
 const clusterOperation: Operation = {
@@ -109,8 +109,10 @@ const hintsOperation: Operation = {
 const startRepairOperation: Operation = {
   operationId: "startRepair",
   summary: "Compares this node's partitions with all their owners, and repairs what differs",
-  description: "Where a repair is under way already, it goes on.",
+  description:
+    "Where a repair is under way already, it goes on. A node whose disk was lost speaks for its seats again once it has a copy of every other owner; with `force` it does at the end of this repair, without the copies that cannot be had.",
   tags: ["cluster"],
+  parameters: [parameters.force],
   responses: { "202": jsonResponse("It runs.", "Repair") },
 };
 

@@ -132,6 +132,18 @@ export const schemas: { readonly [Name in SchemaName]: Shape } = {
         }),
       ],
     },
+    rebuild: exactly({
+      seats: { ...whole, description: "Seats this node holds." },
+      voices: { ...whole, description: "Those for which its answers count: all, unless its disk was lost." },
+      running: { ...flag, description: "Whether voices are to come back still." },
+      waitingFor: listOf(exactly({ name: text, partitions: whole, why: text })),
+      forced: {
+        oneOf: [
+          { type: "null", description: "No voice was taken by force since the node started." },
+          exactly({ partitions: whole, without: listOf(text), mayBeLost: text }),
+        ],
+      },
+    }),
   }),
   Bucket: exactly({ bucket: text, ...bucketProperties }),
   Buckets: exactly({ buckets: listOf({ $ref: "#/components/schemas/Bucket" }) }),

@@ -47,7 +47,18 @@ const quorumParameter = (name: string, least: number, description: string): Sche
   schema: quorumSchema(least),
 });
 
-type ParameterName = "bucket" | "key" | "r" | "pr" | "w" | "pw" | "dw" | "timeout" | "context" | "ifNoneMatch";
+type ParameterName =
+  | "bucket"
+  | "key"
+  | "r"
+  | "pr"
+  | "w"
+  | "pw"
+  | "dw"
+  | "timeout"
+  | "context"
+  | "ifNoneMatch"
+  | "force";
 
 /** The parameters that calls share. */
 export const parameters: { readonly [Name in ParameterName]: Schema } = {
@@ -63,6 +74,12 @@ export const parameters: { readonly [Name in ParameterName]: Schema } = {
     in: "query",
     description: "How long the request may take, in ms.",
     schema: { type: "integer", minimum: 1, default: 2000 },
+  },
+  force: {
+    name: "force",
+    in: "query",
+    description: "Go on without what cannot be had. The answer says what may be lost.",
+    schema: { type: "boolean", default: false },
   },
   context: {
     name: "Cartwheel-Context",

@@ -28,6 +28,13 @@ export function readQuorumQuery(query: string, names: readonly QuorumName[], lon
   return read;
 }
 
+/** Reads a query that may have this switch, `true` or `false`, and nothing else. Throws a `Rejection`. */
+export function readSwitch(query: string, name: string): boolean {
+  const value = queryParameters(query, [name]).get(name);
+  if (value === undefined || value === "true" || value === "false") return value === "true";
+  throw new Rejection("bad-request", `${name} is "${printable(value)}", and must be true or false`);
+}
+
 /** Refuses any query at all. */
 export function refuseQuery(query: string): void {
   queryParameters(query, []);

@@ -3,7 +3,8 @@
  * shares partitions with, and on demand with all of them, one after the other.
  *
  * It is how copies come to agree that nobody reads: what a write missed while a node was away, and what a lost disk
- * held. A node without a voice takes part like any other, and is filled; it gains no voice by that.
+ * held. A node without a voice takes part like any other, and is filled; every exchange that it began and that ran to
+ * its end counts as a copy towards its voices (`rebuild.ts`).
  *
  * One exchange at a time begins here, so that what it costs is bounded whatever the number of owners; the other side
  * answers as many as come.
@@ -21,6 +22,7 @@ import type { Coordination } from "./coordination.ts";
 import { Exchange, type ExchangeOutcome, type ExchangeTotals, sharedTrees } from "./exchange.ts";
 import { type ExchangeRequest, ExchangeService } from "./exchange-service.ts";
 import { LeafScan } from "./leaf-scan.ts";
+import type { Rebuild } from "./rebuild.ts";
 import type { Trees } from "./trees.ts";
 
 /** Mean time between two exchanges that nobody asked for, in ms. */
@@ -32,6 +34,13 @@ const retryMs = 250;
 /** An owner that can be reached, and with which an exchange breaks off, is tried so many times. */
 const mostAttempts = 3;
 
+/** What a node that is no member yet has to show. */
+export const noRepairView: RepairView = {
+  running: false,
+  lastRun: undefined,
+  rebuild: { seats: 0, voices: 0, running: false, waitingFor: [], forced: undefined },
+};
+
 export interface AntiEntropyCounts {
   readonly outcomes: { readonly [Kind in ExchangeOutcome["kind"]]: number };
   readonly totals: Readonly<ExchangeTotals>;
@@ -40,6 +49,7 @@ export interface AntiEntropyCounts {
 export class AntiEntropy {
   readonly #node: Coordination;
   readonly #trees: Trees;
+  readonly #rebuild: Rebuild;
   readonly #scan: LeafScan;
   readonly #service: ExchangeService;
   readonly #ticker: Ticker;
@@ -51,12 +61,15 @@ export class AntiEntropy {
   readonly #totals: ExchangeTotals = newTotals();
   /** The last repair that was asked for, or the one that runs. */
   #run: { readonly totals: ExchangeTotals; finishedMs: number | undefined } | undefined;
+  /** The run that was asked for is to take what voices it can. */
+  #isForced = false;
   #isStopped = false;
 
-  constructor(node: Coordination, trees: Trees, buffer: WriteBuffer) {
+  constructor(node: Coordination, trees: Trees, buffer: WriteBuffer, rebuild: Rebuild) {
     const { clock, random, log } = node.runtime;
     this.#node = node;
     this.#trees = trees;
+    this.#rebuild = rebuild;
     this.#scan = new LeafScan(buffer, node.runtime.checksum);
     this.#service = new ExchangeService(node, trees, this.#scan);
     this.#pause = new Pause(clock);
@@ -66,13 +79,16 @@ export class AntiEntropy {
 
   start(): void {
     this.#ticker.start();
+    this.#rebuild.start((peer) => this.#exchange(peer, newTotals()));
   }
 
   /** Begins nothing any more, the trees included; resolves when the exchange under way has ended, at its next answer. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#pause.end();
+    const rebuilding = this.#rebuild.stop();
     await Promise.all([this.#ticker.stop(), this.#tasks.close(), this.#service.stop(), this.#trees.stop()]);
+    await rebuilding;
   }
 
   /** Answers an exchange that another node began. */
@@ -84,8 +100,12 @@ export class AntiEntropy {
     return { outcomes: this.#outcomes, totals: this.#totals };
   }
 
-  /** Compares all of this node's partitions with all their owners, unless that is under way. */
-  repair(): void {
+  /**
+   * Compares all of this node's partitions with all their owners, unless that is under way. Voices that a lost disk
+   * took are back at its end, or the view says what they wait for; with `force` they are taken all the same.
+   */
+  repair(force: boolean): void {
+    this.#isForced ||= force;
     if (this.#isStopped || (this.#run !== undefined && this.#run.finishedMs === undefined)) return;
     const run = { totals: newTotals(), finishedMs: undefined as number | undefined };
     this.#run = run;
@@ -93,7 +113,10 @@ export class AntiEntropy {
       try {
         const endsMs = this.#node.runtime.clock.monotonicMs() + patienceMs;
         for (const peer of this.#partners()) await this.#repairWith(peer, run.totals, endsMs);
+        await this.#rebuild.tryAll();
+        if (this.#isForced && !this.#isStopped) await this.#rebuild.force();
       } finally {
+        this.#isForced = false;
         run.finishedMs = this.#node.runtime.clock.wallMs();
         this.#node.runtime.log.info("repair finished", { ...run.totals });
       }
@@ -102,8 +125,9 @@ export class AntiEntropy {
 
   view(): RepairView {
     const run = this.#run;
-    if (run === undefined) return { running: false, lastRun: undefined };
-    return { running: run.finishedMs === undefined, lastRun: { ...run.totals, finishedMs: run.finishedMs } };
+    const rebuild = this.#rebuild.view();
+    if (run === undefined) return { running: false, lastRun: undefined, rebuild };
+    return { running: run.finishedMs === undefined, lastRun: { ...run.totals, finishedMs: run.finishedMs }, rebuild };
   }
 
   /** Waits, within limits, for an owner that has to build its trees first, and tries one again that failed. */
@@ -136,9 +160,12 @@ export class AntiEntropy {
     return this.#turns.run(async () => {
       const parts = { node: this.#node, trees: this.#trees, scan: this.#scan, peer, totals };
       const before = { ...totals };
-      const outcome = await new Exchange({ ...parts, isStopped: () => this.#isStopped }).run();
+      const isForVoices = this.#rebuild.isUnderWay;
+      const begun = this.#rebuild.begin();
+      const outcome = await new Exchange({ ...parts, isForVoices, isStopped: () => this.#isStopped }).run();
       this.#outcomes[outcome.kind] += 1;
       for (const name of totalNames) this.#totals[name] += totals[name] - before[name];
+      if (isForVoices && outcome.kind === "compared") await this.#rebuild.copied(peer, begun, outcome.incomplete);
       return outcome;
     });
   }

@@ -173,6 +173,28 @@ export interface RepairView {
   readonly running: boolean;
   /** The run under way, else the last one; undefined where nobody has asked for one since the start. */
   readonly lastRun: RepairRun | undefined;
+  /** How far this node is in getting back the voices that went with a lost disk. */
+  readonly rebuild: RebuildView;
+}
+
+/** The seats of a node whose disk was lost, and what keeps it from speaking for them (`rebuild.ts`). */
+export interface RebuildView {
+  readonly seats: number;
+  /** Those of the seats for which this node's answers count. */
+  readonly voices: number;
+  /** Whether voices are to come back still. */
+  readonly running: boolean;
+  /** The owners whose copies are still to be taken. */
+  readonly waitingFor: readonly { readonly name: string; readonly partitions: number; readonly why: string }[];
+  /** Voices that were taken by force since the start, and what may be lost by it; undefined where there are none. */
+  readonly forced: ForcedVoices | undefined;
+}
+
+export interface ForcedVoices {
+  readonly partitions: number;
+  /** The owners whose copies were not waited for. */
+  readonly without: readonly string[];
+  readonly mayBeLost: string;
 }
 
 export interface RepairRun {
@@ -214,8 +236,11 @@ export interface NodeApi {
   /** What waits here for whom. */
   hints(): HintsView;
   history(): readonly HistoryEvent[];
-  /** Starts to compare this node's partitions with all their owners (§4.7), unless that is under way. */
-  startRepair(): void;
+  /**
+   * Starts to compare this node's partitions with all their owners (§4.7), unless that is under way. With `force`, and
+   * at its end, voices that a lost disk took are taken back without the copies that cannot be had.
+   */
+  startRepair(force?: boolean): void;
   repair(): RepairView;
   metrics(): readonly MetricSample[];
 }

@@ -3,7 +3,7 @@
  * made for one request each, and take this instead of eight parameters.
  */
 
-import type { NodeId } from "../core/ids.ts";
+import type { NodeId, PartitionId } from "../core/ids.ts";
 import type { Limits } from "../core/limits.ts";
 import type { Voice } from "../core/quorum/voice.ts";
 import type { Ring } from "../core/ring/ring.ts";
@@ -12,7 +12,6 @@ import type { Runtime } from "../runtime/runtime.ts";
 import type { Refusal, RefusalCode } from "../wire/message.ts";
 import type { NodeCounters } from "./counters.ts";
 import type { Hints } from "./hints.ts";
-import type { KeyPlace } from "./key-place.ts";
 import type { Replica } from "./replica.ts";
 
 export interface Coordination {
@@ -26,7 +25,7 @@ export interface Coordination {
   /** The ring as this node knows it now. */
   ring(): Ring;
   /** This node's voice among the n owners of a key, or undefined: it owns nothing there, or has nothing to vouch for. */
-  voice(place: KeyPlace, n: number): Voice | undefined;
+  voice(place: { readonly partition: PartitionId }, n: number): Voice | undefined;
   /** Whether the node serves the bucket: a member, not stopping, not waiting for a change of placement to be decided. */
   isOpen(bucket: string): boolean;
   /** Whether the member can be expected to answer, in this node's own opinion of the moment; true of itself (§4.8.3). */

@@ -50,7 +50,7 @@ export class ExchangeService {
         if (!this.#isShared(request.tree, ring, from, request.id)) return;
         const tree = this.#trees.tree(request.tree);
         const differing = differingChildren(tree, request.level, request.nodes);
-        return from.reply({ kind: "hashes-compared", id: request.id, differing }, request.id);
+        return from.reply({ kind: "hashes-compared", id: request.id, differing, unvouched: [] }, request.id);
       }
       case "list-keys":
         if (!this.#isShared(request.tree, ring, from, request.id)) return;
@@ -83,12 +83,14 @@ export class ExchangeService {
 
   #compareTrees(request: CompareTrees, ring: Ring, from: Requester): void {
     const differing: number[] = [];
+    const unvouched: number[] = [];
     for (const [place, tree] of request.trees.entries()) {
       if (!this.#isShared(tree, ring, from, request.id)) return;
       const own = this.#trees.tree(tree)?.hash(0, 0) ?? emptyHash;
       if (!sameHash(own, tree.root)) differing.push(place);
+      if (this.#node.voice(tree, tree.n) === undefined) unvouched.push(place);
     }
-    from.reply({ kind: "hashes-compared", id: request.id, differing }, request.id);
+    from.reply({ kind: "hashes-compared", id: request.id, differing, unvouched }, request.id);
   }
 
   /** Refuses the request unless both nodes are owners of the tree's keys. */

@@ -19,13 +19,13 @@ import { areChildrenOf, childrenOf } from "../core/merkle/exchange.ts";
 import { emptyHash, leafLevel, sameHash } from "../core/merkle/hash-tree.ts";
 import { leafOf } from "../core/merkle/key-digest.ts";
 import { partitionOf } from "../core/ring/key-hash.ts";
-import { bucketSettings, ownersOf } from "../core/ring/preference-list.ts";
+import { bucketSettings, copiesInUse, ownersOf } from "../core/ring/preference-list.ts";
 import type { Ring } from "../core/ring/ring.ts";
 import { Lanes } from "../runtime/lanes.ts";
 import { Pause } from "../runtime/pause.ts";
 import type { DurableListener } from "../storage/write-buffer.ts";
 import { encodeMessage } from "../wire/codec.ts";
-import type { Answer, KeysListed, ListedKey, Message, Request, TreeName } from "../wire/message.ts";
+import type { Answer, HashesCompared, KeysListed, ListedKey, Message, Request, TreeName } from "../wire/message.ts";
 import { verifyValues } from "../wire/state-codec.ts";
 import type { Coordination } from "./coordination.ts";
 import { type KeyPlace, placeOf } from "./key-place.ts";
@@ -48,16 +48,19 @@ export interface ExchangeParts {
   readonly scan: LeafScan;
   readonly peer: NodeId;
   readonly totals: ExchangeTotals;
+  /** Whether to find out for what the other vouches, at the end: this node needs its copy for voices of its own. */
+  readonly isForVoices: boolean;
   readonly isStopped: () => boolean;
 }
 
 /**
- * - `compared`: all of it was compared; keys that one side refused are left to the next exchange.
+ * - `compared`: all of it was compared; keys that one side refused are left to the next exchange. `incomplete` are the
+ *   partitions in which this node may still lack something of the other's, or for which the other does not vouch.
  * - `not-ready`: the other has to build its trees, or waits for a change of membership; it may be asked again soon.
  * - `failed`: broken off.
  */
 export type ExchangeOutcome =
-  | { readonly kind: "compared"; readonly keysRefused: number }
+  | { readonly kind: "compared"; readonly keysRefused: number; readonly incomplete: ReadonlySet<PartitionId> }
   | { readonly kind: "not-ready" | "failed"; readonly why: string };
 
 /** Trees compared with one message. */
@@ -81,8 +84,7 @@ class BrokenOff extends Error {
 
 /** The trees of which both nodes are owners. */
 export function sharedTrees(ring: Ring, self: NodeId, peer: NodeId): readonly TreeName[] {
-  const copies = new Set([ring.settings.n]);
-  for (const { n } of ring.buckets.values()) copies.add(n);
+  const copies = copiesInUse(ring);
   const shared: TreeName[] = [];
   for (let id = 0; id < ring.settings.partitions; id++) {
     const partition = id as PartitionId;
@@ -101,6 +103,7 @@ export class Exchange {
   readonly #lanes: Lanes = new Lanes(keysAtOnce);
   readonly #pause: Pause;
   readonly #scratch: ByteWriter = new ByteWriter(4096);
+  readonly #incomplete: Set<PartitionId> = new Set();
   #keysRefused = 0;
 
   constructor(parts: ExchangeParts) {
@@ -114,8 +117,10 @@ export class Exchange {
   async run(): Promise<ExchangeOutcome> {
     try {
       const trees = sharedTrees(this.#ring, this.#node.self, this.#parts.peer);
-      for (let at = 0; at < trees.length; at += treesAtOnce) await this.#compare(trees.slice(at, at + treesAtOnce));
-      return { kind: "compared", keysRefused: this.#keysRefused };
+      await this.#eachPart(trees, (part) => this.#compare(part));
+      // What the other found damaged while it listed its keys it tells only now.
+      if (this.#parts.isForVoices) await this.#eachPart(trees, (part) => this.#compareRoots(part));
+      return { kind: "compared", keysRefused: this.#keysRefused, incomplete: this.#incomplete };
     } catch (error) {
       await this.#lanes.idle().catch(() => {});
       if (error instanceof BrokenOff) return error.outcome;
@@ -123,15 +128,27 @@ export class Exchange {
     }
   }
 
-  async #compare(trees: readonly TreeName[]): Promise<void> {
-    const { trees: own, totals } = this.#parts;
+  async #eachPart(trees: readonly TreeName[], act: (part: readonly TreeName[]) => Promise<unknown>): Promise<void> {
+    for (let at = 0; at < trees.length; at += treesAtOnce) await act(trees.slice(at, at + treesAtOnce));
+  }
+
+  async #compareRoots(trees: readonly TreeName[]): Promise<readonly number[]> {
+    const { trees: own } = this.#parts;
     if (!own.areBuilt) throw new BrokenOff("not-ready", "this node has to build its own trees");
     const told = trees.map((tree) => ({ ...tree, root: own.tree(tree)?.hash(0, 0) ?? emptyHash }));
-    const differing = await this.#differing(
+    const isSensible = (places: readonly number[]): boolean =>
+      places.every((place) => place < trees.length) && new Set(places).size === places.length;
+    const { differing, unvouched } = await this.#hashesCompared(
       { kind: "compare-trees", id: 0, ringVersion: this.#ring.version, trees: told },
-      (answer) => answer.every((place) => place < trees.length) && new Set(answer).size === answer.length,
+      (answer) => isSensible(answer.differing) && isSensible(answer.unvouched),
     );
-    totals.partitionsCompared += new Set(trees.map(({ partition }) => partition)).size;
+    for (const place of unvouched) this.#incomplete.add((trees[place] as TreeName).partition);
+    return differing;
+  }
+
+  async #compare(trees: readonly TreeName[]): Promise<void> {
+    const differing = await this.#compareRoots(trees);
+    this.#parts.totals.partitionsCompared += new Set(trees.map(({ partition }) => partition)).size;
     for (const place of differing) await this.#descend(trees[place] as TreeName);
     await this.#lanes.idle();
   }
@@ -141,18 +158,22 @@ export class Exchange {
     for (let level = 0; level < leafLevel && nodes.length > 0; level++) {
       const asked = nodes;
       const told = childrenOf(this.#parts.trees.tree(tree), level, nodes);
-      nodes = await this.#differing(
-        { kind: "compare-nodes", id: 0, ringVersion: this.#ring.version, tree, level, nodes: told },
-        (answer) => areChildrenOf(asked, answer),
-      );
+      const request = {
+        kind: "compare-nodes",
+        id: 0,
+        ringVersion: this.#ring.version,
+        tree,
+        level,
+        nodes: told,
+      } as const;
+      nodes = (await this.#hashesCompared(request, ({ differing }) => areChildrenOf(asked, differing))).differing;
     }
     if (nodes.length > 0) await this.#compareLeaves(tree, nodes);
   }
 
-  async #differing(request: Request, isSensible: (answer: readonly number[]) => boolean): Promise<readonly number[]> {
+  async #hashesCompared(request: Request, isSensible: (answer: HashesCompared) => boolean): Promise<HashesCompared> {
     const answer = await this.#ask(request);
-    if (answer.kind !== "hashes-compared" || !isSensible(answer.differing)) return this.#nonsense(request, answer);
-    return answer.differing;
+    return answer.kind === "hashes-compared" && isSensible(answer) ? answer : this.#nonsense(request, answer);
   }
 
   /** Goes through both sides' keys in the order of the store, one part of the other's list at a time. */
@@ -220,17 +241,23 @@ export class Exchange {
   async #repairKey(place: KeyPlace, isAtPeer: boolean): Promise<boolean | undefined> {
     this.#mustBeCurrent(place.bucket);
     const theirs = isAtPeer ? await this.#fetch(place) : undefined;
-    if (theirs === "refused") return undefined;
+    if (theirs === "refused") return this.#lacks(place);
     // Between this look and the merge nothing waits: a node that promised to hold nothing must not be given a copy.
     this.#mustBeCurrent(place.bucket);
     const before = this.#node.replica.read(place);
-    if (before.kind === "refused") return undefined;
+    if (before.kind === "refused") return this.#lacks(place);
     const merged = theirs === undefined ? before.state : await this.#merge(place, theirs);
-    if (merged === "refused") return undefined;
+    if (merged === "refused") return this.#lacks(place);
     if (merged !== undefined && (theirs === undefined || !sameState(theirs, merged))) {
       return (await this.#send(place, merged)) ? true : undefined;
     }
     return merged !== undefined && (before.state === undefined || !sameState(before.state, merged));
+  }
+
+  /** This node did not get what the other has of the key. */
+  #lacks({ partition }: KeyPlace): undefined {
+    this.#incomplete.add(partition);
+    return undefined;
   }
 
   async #fetch({ bucket, key }: KeyPlace): Promise<SiblingSet | undefined | "refused"> {

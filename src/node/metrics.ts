@@ -20,6 +20,7 @@ export interface Measured {
   readonly members: number;
   readonly membersUp: number;
   readonly voices: number;
+  readonly seats: number;
   readonly ringVersion: number;
   readonly exchanges: AntiEntropyCounts;
   readonly reaper: ReaperView;
@@ -91,6 +92,7 @@ function rows(measured: Measured): readonly Row[] {
     ["members_up", "gauge", "Members this node can reach, itself included.", measured.membersUp],
     ["suspicions_total", "counter", "Times a connected peer was taken to be down for its silence.", suspicions],
     ["voices", "gauge", "Seats for which this node's answers count.", measured.voices],
+    ["seats", "gauge", "Seats that this node holds; without a lost disk it has a voice in each.", measured.seats],
     ["ring_version", "gauge", "Names the placement this node knows; greater is newer.", measured.ringVersion],
     ["hash_tree_bytes", "gauge", "Memory the hash trees take.", measured.treeBytes],
     ["hash_trees_built", "gauge", "1 once every hash tree can be compared.", measured.areTreesBuilt ? 1 : 0],

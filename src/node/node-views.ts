@@ -76,7 +76,7 @@ export class NodeViews {
       pendingCalls: peers.pendingCalls,
       members: members.length,
       membersUp: members.filter((node) => detector.isUp(node)).length,
-      voices: seats.count,
+      ...seats.count,
       ringVersion: membership.ringVersion,
       exchanges: antiEntropy.counts,
       reaper: reaper.view,

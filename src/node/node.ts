@@ -20,7 +20,7 @@ import type { StorageError } from "../storage/engine.ts";
 import { openMetaStore } from "../storage/meta-store.ts";
 import { WriteBuffer } from "../storage/write-buffer.ts";
 import type { Hello } from "../wire/message.ts";
-import { AntiEntropy } from "./anti-entropy.ts";
+import { AntiEntropy, noRepairView } from "./anti-entropy.ts";
 import type {
   BucketOutcome,
   BucketView,
@@ -60,6 +60,7 @@ import { PeerService } from "./peer-service.ts";
 import { PlacementChange } from "./placement-change.ts";
 import { Pledge } from "./pledge.ts";
 import { Reaper } from "./reaper.ts";
+import { Rebuild } from "./rebuild.ts";
 import { Replica } from "./replica.ts";
 import { Seats } from "./seats.ts";
 import { SelfDescription } from "./self-description.ts";
@@ -174,7 +175,8 @@ export class Node implements NodeApi {
     this.#clients = new ClientRequests(this.#node, this.#coordinator, membership);
     this.#buckets = new Buckets(runtime, membership, this.#gossip, this.#changes);
     this.#handoff = new Handoff(this.#node);
-    this.#antiEntropy = new AntiEntropy(this.#node, this.#trees, this.#buffer);
+    const rebuild = new Rebuild(this.#node, this.#seats, this.#buffer);
+    this.#antiEntropy = new AntiEntropy(this.#node, this.#trees, this.#buffer, rebuild);
     this.#reaper = new Reaper(this.#node, this.#buffer);
     this.#views = new NodeViews({
       name: this.name,
@@ -239,7 +241,7 @@ export class Node implements NodeApi {
     this.#reaper.start();
     await this.#gossip.spread();
     const { self, cluster, incarnation, ring } = this.#membership;
-    const fields = { node: self, cluster, incarnation, members: ring.members.size, voices: this.#seats.count };
+    const fields = { node: self, cluster, incarnation, members: ring.members.size, ...this.#seats.count };
     this.#runtime.log.info("serving", { ...fields, ...addresses });
   }
 
@@ -320,12 +322,12 @@ export class Node implements NodeApi {
     return this.#membership.history;
   }
 
-  startRepair(): void {
-    this.#antiEntropy.repair();
+  startRepair(force = false): void {
+    this.#antiEntropy.repair(force);
   }
 
   repair(): RepairView {
-    return this.#antiEntropy.view();
+    return this.#membership.isMember ? this.#antiEntropy.view() : noRepairView;
   }
 
   metrics(): readonly MetricSample[] {

@@ -1,11 +1,11 @@
 /**
  * The voices of this node: for which seats its answers count.
  *
- * The ring says who shall hold a seat; only who holds all that was acknowledged in it may speak for it. As long as no
- * data moves between nodes, there is one way to come by a voice: the seat was given while every member vouched that
- * there was nothing to hold (see `placement-change.ts`), and this directory has been the member's ever since. A node
- * that took the place of a lost directory keeps its seats in the ring and has no voice in any of them: its "nothing"
- * would be counted against what the others know.
+ * The ring says who shall hold a seat; only who holds all that was acknowledged in it may speak for it. There are two
+ * ways to come by a voice: the seat was given while every member vouched that there was nothing to hold (see
+ * `placement-change.ts`), and this directory has been the member's ever since; or the directory was lost, and what
+ * took its place has copied every other owner (`rebuild.ts`). Until then such a node keeps its seats in the ring and
+ * has no voice in any of them: its "nothing" would be counted against what the others know.
  *
  * Invariant: a voice is on disk before it is used.
  */
@@ -13,7 +13,7 @@
 import type { PartitionId } from "../core/ids.ts";
 import { mostCopies } from "../core/limits.ts";
 import type { Voice } from "../core/quorum/voice.ts";
-import { seatOf } from "../core/ring/preference-list.ts";
+import { copiesInUse, ownersOf, seatOf } from "../core/ring/preference-list.ts";
 import type { Ring } from "../core/ring/ring.ts";
 import type { Log } from "../runtime/log.ts";
 import { TaskGroup } from "../runtime/task-group.ts";
@@ -22,21 +22,26 @@ import type { MetaStore } from "../storage/meta-store.ts";
 import type { Membership } from "./membership.ts";
 import { asJson, readJson } from "./membership-store.ts";
 
-/** One seat of the ring's table that this node holds. */
+/** One seat that this node holds. */
 interface HeldSeat {
   readonly partition: number;
   readonly seat: number;
-  /** The ring version with which the seat came to this node. */
+  /** The ring version with which the seat, or the voice in it, came to this node. */
   readonly epoch: number;
-  readonly hasVoice: boolean;
+  /** It speaks for the keys of buckets of up to so many copies; 0 where it has no voice. */
+  readonly copies: number;
 }
 
 interface StoredSeats {
   readonly incarnation: string;
   /** The ring version they follow. */
   readonly ringVersion: number;
+  /** Those of the ring's table, and behind them those among the fallbacks that were rebuilt. */
   readonly seats: readonly HeldSeat[];
 }
+
+/** What a rebuild brought back: by partition, the number of copies up to which all is there. */
+export type Rebuilt = ReadonlyMap<PartitionId, number>;
 
 export class Seats {
   readonly #membership: Membership;
@@ -69,7 +74,7 @@ export class Seats {
     await this.#follow();
   }
 
-  /** Calls the listener each time the seats, or the ring version they follow, are others. */
+  /** Calls the listener each time the seats, their voices, or the ring version they follow, are others. */
   onChange(listener: () => void): void {
     this.#listeners.push(listener);
   }
@@ -79,9 +84,12 @@ export class Seats {
     return this.#tasks.close();
   }
 
-  /** How many seats this node speaks for. */
-  get count(): number {
-    return this.#stored.seats.reduce((sum, seat) => sum + (seat.hasVoice ? 1 : 0), 0);
+  /** How many seats of the ring's table this node speaks for, and how many it holds. */
+  get count(): { readonly voices: number; readonly seats: number } {
+    if (!this.#membership.isMember) return { voices: 0, seats: 0 };
+    const { ring } = this.#membership;
+    const table = this.#stored.seats.filter(({ partition, seat }) => seat < (ring.seats[partition]?.length ?? 0));
+    return { voices: table.filter(({ copies }) => copies > 0).length, seats: table.length };
   }
 
   /**
@@ -105,15 +113,45 @@ export class Seats {
   #voiceIn(ring: Ring, partition: PartitionId, n: number): Voice | undefined {
     const { self, incarnation } = this.#membership;
     const member = ring.members.get(self);
-    if (member?.incarnation !== incarnation || !member.founding) return undefined;
+    if (member?.incarnation !== incarnation) return undefined;
     const seat = seatOf(ring, partition, n, self);
     if (seat === undefined) return undefined;
     const held = this.#held.get(partition);
-    if (held !== undefined) return held.seat === seat && held.hasVoice ? { seat, epoch: held.epoch } : undefined;
+    if (held !== undefined) return held.seat === seat && n <= held.copies ? { seat, epoch: held.epoch } : undefined;
     const isInTable = seat < (ring.seats[partition]?.length ?? 0);
-    if (isInTable || this.#stored.ringVersion !== ring.version) return undefined;
+    if (!member.founding || isInTable || this.#stored.ringVersion !== ring.version) return undefined;
     // A bucket of more copies than the ring has seats: the place among the fallbacks is as old as the ring's version.
     return { seat, epoch: ring.version };
+  }
+
+  /** The partitions in which this node lacks its voice for some bucket, since its directory was lost. */
+  lacking(): readonly PartitionId[] {
+    const { ring, self, incarnation } = this.#membership;
+    const member = ring.members.get(self);
+    if (member?.incarnation !== incarnation || member.founding) return [];
+    const most = Math.max(...copiesInUse(ring));
+    const partitions = ring.seats.map((_, partition) => partition as PartitionId);
+    return partitions.filter((partition) => {
+      return ownersOf(ring, partition, most).includes(self) && this.voice(partition, most) === undefined;
+    });
+  }
+
+  /**
+   * Takes the voices that a rebuild under this ring earned; they are on disk, and in use, when it resolves. Nothing
+   * happens where the ring or this node's incarnation is another meanwhile. Rejects with `StorageError`.
+   */
+  take(rebuilt: Rebuilt, ring: Ring): Promise<void> {
+    return this.#turns.run(async () => {
+      const { self, incarnation, ring: now } = this.#membership;
+      if (now.version !== ring.version || this.#stored.ringVersion !== ring.version) return;
+      if (ring.members.get(self)?.incarnation !== incarnation || this.#stored.incarnation !== incarnation) return;
+      const seats = new Map(this.#held);
+      for (const [partition, copies] of rebuilt) {
+        const seat = seatOf(ring, partition, copies, self);
+        if (seat !== undefined) seats.set(partition, { partition, seat, epoch: ring.version, copies });
+      }
+      await this.#store({ ...this.#stored, seats: [...seats.values()] });
+    });
   }
 
   /** Stores what the ring gives now. A seat that stays keeps its epoch and its voice. */
@@ -121,20 +159,24 @@ export class Seats {
     return this.#turns.run(async () => {
       const { ring, self, incarnation } = this.#membership;
       if (this.#stored.ringVersion === ring.version && this.#stored.incarnation === incarnation) return;
-      const hasVoice = ring.members.get(self)?.incarnation === incarnation && ring.members.get(self)?.founding === true;
+      const member = ring.members.get(self);
+      const copies = member?.incarnation === incarnation && member.founding ? mostCopies : 0;
       const seats: HeldSeat[] = [];
       for (const [partition, holders] of ring.seats.entries()) {
         const seat = holders.indexOf(self);
-        if (seat < 0) continue;
         const held = this.#held.get(partition);
-        seats.push(held?.seat === seat ? held : { partition, seat, epoch: ring.version, hasVoice });
+        if (seat >= 0) seats.push(held?.seat === seat ? held : { partition, seat, epoch: ring.version, copies });
+        else if (held !== undefined && isStillAmongFallbacks(ring, held, self)) seats.push(held);
       }
-      const stored: StoredSeats = { incarnation, ringVersion: ring.version, seats };
-      await this.#meta.put([asJson("seats", stored)]);
-      this.#use(stored);
-      for (const listener of this.#listeners) listener();
-      this.#log.debug("took seats", { seats: seats.length, ringVersion: ring.version, hasVoice });
+      await this.#store({ incarnation, ringVersion: ring.version, seats });
+      this.#log.debug("took seats", { ...this.count, ringVersion: ring.version });
     });
+  }
+
+  async #store(stored: StoredSeats): Promise<void> {
+    await this.#meta.put([asJson("seats", stored)]);
+    this.#use(stored);
+    for (const listener of this.#listeners) listener();
   }
 
   #use(stored: StoredSeats): void {
@@ -142,4 +184,9 @@ export class Seats {
     this.#held = new Map(stored.seats.map((seat) => [seat.partition, seat]));
     this.#voicesOf = undefined;
   }
+}
+
+/** Whether a place behind the ring's seats is this node's still: a voice in another one would not be. */
+function isStillAmongFallbacks(ring: Ring, { partition, seat, copies }: HeldSeat, self: Membership["self"]): boolean {
+  return copies > 0 && seatOf(ring, partition as PartitionId, copies, self) === seat;
 }

@@ -38,7 +38,7 @@ export class SelfDescription {
     const addresses = this.#addresses;
     if (addresses === undefined || this.#membership.isReplaced) return;
     const { ringVersion, incarnation, self, options } = this.#membership;
-    const now = { ...addresses, voices: this.#seats.count, ringVersion };
+    const now = { ...addresses, voices: this.#seats.count.voices, ringVersion };
     const said = this.#membership.records.get(self);
     const isSaid =
       said !== undefined &&

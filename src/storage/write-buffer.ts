@@ -23,7 +23,7 @@
 import { compareBytes } from "../core/bytes/order.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { type KeyRange, type StorageEngine, StorageError, type StoredEntry, type WriteOperation } from "./engine.ts";
-import { keyAfter, type StoreKey } from "./store-key.ts";
+import { keyAfter, metaKey, type StoreKey } from "./store-key.ts";
 
 /** Hears what became of a write. An object with methods, so that a write needs no closure of its own. */
 export interface DurableListener {
@@ -81,6 +81,7 @@ export class WriteBuffer {
   #commits = 0;
   #failedCommits = 0;
   #writes = 0;
+  #barriers = 0;
 
   constructor(options: WriteBufferOptions) {
     this.#engine = options.engine;
@@ -144,6 +145,13 @@ export class WriteBuffer {
     if (slot === undefined) return false;
     listen(slot, done);
     return true;
+  }
+
+  /** Tells `done` when every write put so far is on disk; `counts.failedCommits` says whether some were let go. */
+  afterAll(done: DurableListener): void {
+    this.#barriers += 1;
+    // Commits take the oldest keys first, and this one is new each time.
+    this.put(metaKey(`barrier/${this.#barriers}`), undefined, done);
   }
 
   /**

