@@ -328,10 +328,7 @@ export type ForgettingView =
   | "no-voice"
   | "busy"; // an owner watches as many keys as it can
 
-/**
- * Asks what speaks against forgetting what these keys' states have seen, and has owners watch the keys from now on.
- * Answered with `forgetting-views`.
- */
+/** Asks what speaks against forgetting these keys' pasts, and has owners watch them. Answered with `forgetting-views`. */
 export interface AskForgetting {
   readonly kind: "ask-forgetting";
   readonly id: number;
