@@ -9,14 +9,17 @@
  * clocks ran apart since the least one; and where the reader's clock is the faster one, too great by that: after days,
  * a connection is closed for it and made anew.
  *
- * Beside the age stands the lag, the same beyond the fastest frame of the last minute or two: it bears no old drift, so
+ * Beside the age stands the lag, the same beyond the fastest frame of the last seconds: it bears no old drift, so
  * that it may be taken off a request's time, and misses what has delayed all frames for as long.
  *
  * Hot path: `ageMs` runs for every message.
  */
 
-/** The least difference of so long is forgotten once the next such time has its own, in ms. */
-const windowMs = 60_000;
+/**
+ * The least difference of so long is forgotten once the next such time has its own, in ms: so short that clocks 2 %
+ * apart, far worse than any quartz, add up to a fraction of a request's time.
+ */
+const windowMs = 5000;
 
 export class FrameAge {
   readonly #startedMs: number;
@@ -46,7 +49,7 @@ export class FrameAge {
     return 0;
   }
 
-  /** How long the last frame was under way beyond what frames take, in ms; never too long but by a clock's drift of minutes. */
+  /** How long the last frame was under way beyond what frames take, in ms; never too long but by a clock's drift of seconds. */
   get lagMs(): number {
     return this.#lagMs;
   }

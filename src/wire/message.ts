@@ -110,7 +110,6 @@ export interface CoordinateWrite {
   readonly writeId?: string;
   /** Absent for a delete. */
   readonly version?: { readonly value: Uint8Array; readonly checksum: number; readonly contentType: string };
-  /** As for a get. */
   readonly asFallback?: true;
 }
 
