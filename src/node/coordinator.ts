@@ -1,6 +1,7 @@
 /**
- * Coordinates the requests for keys of which this node is an owner (§4.5): its own clients' and those that other
- * nodes pass on. Checks that it may, turns the bucket's properties into numbers, and starts the operation.
+ * Coordinates requests for keys in which this node has a voice (§4.5): its own clients' and those that other nodes
+ * pass on; and, where whoever passes one on can reach no such node, for any key, as one that stands in (§4.6). Checks
+ * that it may, turns the bucket's properties into numbers, and starts the operation.
  *
  * Every refusal before an operation starts is certain: nothing has happened, and another owner may be asked.
  */
@@ -14,7 +15,7 @@ import type { CoordinateGet, CoordinateWrite, GetAnswer, Refusal, RefusalCode, W
 import { type Coordination, refusal } from "./coordination.ts";
 import { GetOperation } from "./get.ts";
 import { type KeyPlace, placeOf } from "./key-place.ts";
-import { areStillOwners } from "./owner-calls.ts";
+import { areStillOwners } from "./seat-calls.ts";
 import { WriteOperation } from "./write.ts";
 
 export type DeliverGet = (answer: GetAnswer | Refusal) => void;
@@ -62,7 +63,9 @@ export class Coordinator {
     if (!readsFirst) return this.#mint(request, admitted, request, request.budgetMs, deliver);
 
     const startedMs = this.#node.runtime.clock.monotonicMs();
-    this.#read(request, admitted, { r: "quorum", pr: undefined }, (found) => {
+    // Whether there is nothing only voices can say.
+    const asked = { r: "quorum", pr: request.onlyIfAbsent ? "quorum" : undefined } as const;
+    this.#read(request, admitted, asked, (found) => {
       if (found.kind === "refusal") return deliver({ ...found, mayHaveHappened: false });
       if (request.onlyIfAbsent && (found.state?.siblings.length ?? 0) > 0) {
         const live = found.state?.siblings.length;
@@ -91,7 +94,7 @@ export class Coordinator {
     const ring = node.ring();
     const place = placeOf(request.bucket, request.key, ring.settings.partitions);
     const bucket = bucketSettings(ring, request.bucket);
-    if (node.voice(place, bucket.n) === undefined) {
+    if (request.asFallback !== true && node.voice(place, bucket.n) === undefined) {
       return this.#refuse("no-owner", `this node has no voice for partition ${place.partition}`);
     }
     return { kind: "admitted", place, bucket, ring, members: ring.members.size };

@@ -1,24 +1,26 @@
 /**
- * One coordinated get (§4.5, §5): ask all owners of the key, answer with the merge of the first R voices, then go on
+ * One coordinated get (§4.5, §4.6, §5): ask every seat of the key, answer with the merge of the first R, then go on
  * listening, and repair the owners that turn out to be stale.
  *
- * Every owner's state is merged into the result, also that of an owner without a voice: more states can only add
- * versions and the knowledge of what was replaced. Only voices are counted.
+ * Every state is merged into the result, also that of an owner without a voice and of one that stands in: more states
+ * can only add versions and the knowledge of what was replaced. What counts is the tally's affair.
+ *
+ * Where too few answer, somebody who has nothing of the key is given what the others know, and counts once it holds
+ * that: with two of three owners down, what is read is then held twice, and reads go on. Nothing is still nothing: if
+ * nobody knows anything of the key, a missing answer stays missing.
  */
 
 import { keepNewest, mergeNewest } from "../core/causality/last-write-wins.ts";
-import type { SiblingSet } from "../core/causality/sibling-set.ts";
-import { mergeStates, pruneState } from "../core/causality/sibling-set.ts";
+import { emptySiblingSet, mergeStates, pruneState, type SiblingSet } from "../core/causality/sibling-set.ts";
 import type { NodeId } from "../core/ids.ts";
 import type { ReadRequirement } from "../core/quorum/requirement.ts";
-import { Tally } from "../core/quorum/tally.ts";
 import type { Voice } from "../core/quorum/voice.ts";
-import type { Answer, GetAnswer, Refusal, ReplicaGet } from "../wire/message.ts";
+import type { Answer, GetAnswer, Refusal, ReplicaGet, ReplicaPut } from "../wire/message.ts";
 import { verifyValues } from "../wire/state-codec.ts";
 import { type Coordination, refusal } from "./coordination.ts";
 import type { KeyPlace } from "./key-place.ts";
-import { OwnerCalls, type OwnerListener } from "./owner-calls.ts";
 import { type Answered, repairStale } from "./read-repair.ts";
+import { type Seat, SeatCalls, type SeatListener } from "./seat-calls.ts";
 
 export interface GetPlan {
   readonly place: KeyPlace;
@@ -28,68 +30,97 @@ export interface GetPlan {
   readonly budgetMs: number;
 }
 
-export class GetOperation implements OwnerListener {
+/** Somebody who answered for a seat, has no voice in it and nothing of the key. */
+interface EmptyHanded {
+  readonly seat: Seat;
+  readonly node: NodeId;
+}
+
+export class GetOperation implements SeatListener {
   readonly #node: Coordination;
   readonly #plan: GetPlan;
   readonly #deliver: (answer: GetAnswer | Refusal) => void;
-  readonly #calls: OwnerCalls;
-  readonly #tally: Tally;
-  readonly #answered: Answered[] = [];
+  readonly #calls: SeatCalls;
+  /** What owners answered. */
+  #answered: Answered[] = [];
+  #emptyHanded: EmptyHanded[] = [];
+  /** Those that are being given the merge, by seat. */
+  readonly #given: Map<Seat, NodeId> = new Map();
   #merged: SiblingSet | undefined;
   #fastest: NodeId | undefined;
   #isDelivered = false;
-  #lastTrouble = "";
 
   constructor(node: Coordination, plan: GetPlan, deliver: (answer: GetAnswer | Refusal) => void) {
     this.#node = node;
     this.#plan = plan;
     this.#deliver = deliver;
-    const { place, requirement, budgetMs } = plan;
-    this.#calls = new OwnerCalls(node, place, requirement.n, budgetMs, this);
-    this.#tally = new Tally(requirement.answers, this.#calls.owners.length);
+    const { place, requirement: needed, budgetMs } = plan;
+    this.#calls = new SeatCalls({ node, place, n: needed.n, needed, budgetMs, listener: this });
   }
 
   start(): void {
-    this.#calls.start(this.#plan.budgetMs);
-    if (this.#calls.owners.includes(this.#node.self)) this.#askSelf();
-    else this.#settle();
+    this.#calls.start();
+    this.#askSelf();
   }
 
-  request(): ReplicaGet {
+  request(seat: Seat, isStandIn: boolean): ReplicaGet | ReplicaPut {
     const { bucket, key } = this.#plan.place;
-    return { kind: "replica-get", id: 0, ringVersion: this.#node.ring().version, bucket, key };
+    const ringVersion = this.#node.ring().version;
+    const given = this.#given.get(seat);
+    if (isStandIn && given !== undefined && given === seat.standIn) return this.#gift(seat, given);
+    const get: ReplicaGet = { kind: "replica-get", id: 0, ringVersion, bucket, key };
+    return isStandIn ? { ...get, standInFor: seat.owner } : get;
   }
 
-  onOwnerAnswer(from: NodeId, answer: Answer): void {
-    if (answer.kind !== "replica-state") {
-      this.onOwnerTrouble(from, `${from} answered with ${answer.kind}`);
+  onAnswer(seat: Seat, from: NodeId, answer: Answer): void {
+    if (answer.kind === "replica-stored") {
+      this.#calls.heard(seat, from, { voice: undefined, holdsCopy: true });
+    } else if (answer.kind !== "replica-state") {
+      this.#calls.failed(seat, from, `answered with ${answer.kind}`);
     } else if (answer.state !== undefined && !verifyValues(answer.state, this.#node.runtime.checksum)) {
       this.#node.counters.corruptValues += 1;
-      this.onOwnerTrouble(from, `a value from ${from} does not match its checksum`);
+      this.#calls.failed(seat, from, "sent a value that does not match its checksum");
     } else {
-      this.#hear(from, answer.voice, answer.state);
+      this.#hear(seat, from, answer.voice, answer.state);
     }
   }
 
-  onOwnerTrouble(_from: NodeId, why: string): void {
-    this.#lastTrouble = why;
-    this.#tally.failed();
-    this.#settle();
+  onNobody(): void {}
+
+  onDeadline(): void {
+    this.#giveUp();
+  }
+
+  settle(): void {
+    const { tally } = this.#calls;
+    if (!this.#isDelivered) {
+      if (tally.isMet) this.#succeed();
+      else if (!this.#give() && tally.isLost) this.#giveUp();
+    }
+    if (tally.isOver && this.#merged !== undefined) {
+      repairStale(this.#node, this.#plan, this.#answered.splice(0), this.#bounded(this.#merged));
+    }
   }
 
   #askSelf(): void {
     const { place, requirement } = this.#plan;
-    const local = this.#node.replica.read(place);
-    if (local.kind === "refused") this.onOwnerTrouble(this.#node.self, local.detail);
-    else this.#hear(this.#node.self, this.#node.voice(place, requirement.n), local.state);
+    const { here, standsInHere } = this.#calls;
+    const { self, hints, replica } = this.#node;
+    const local = (standsInHere ? hints : replica).read(place);
+    if (local.kind === "refused") return this.#calls.failed(here, self, local.detail);
+    this.#hear(here, self, standsInHere ? undefined : this.#node.voice(place, requirement.n), local.state);
   }
 
-  #hear(from: NodeId, voice: Voice | undefined, state: SiblingSet | undefined): void {
-    if (voice !== undefined) this.#fastest ??= from;
-    this.#answered.push({ node: from, state });
+  #hear(seat: Seat, from: NodeId, voice: Voice | undefined, state: SiblingSet | undefined): void {
+    if (from === seat.owner) this.#answered.push({ node: from, state });
     if (state !== undefined) this.#merged = this.#merge(state);
-    this.#tally.heard(voice);
-    this.#settle();
+    if (voice !== undefined) {
+      this.#fastest ??= from;
+      this.#emptyHanded = this.#emptyHanded.filter((other) => other.seat !== seat);
+    } else if (state === undefined) {
+      this.#emptyHanded.push({ seat, node: from });
+    }
+    this.#calls.heard(seat, from, { voice, holdsCopy: state !== undefined });
   }
 
   #merge(state: SiblingSet): SiblingSet {
@@ -97,33 +128,73 @@ export class GetOperation implements OwnerListener {
     return this.#plan.lastWriteWins ? mergeNewest(this.#merged, state) : mergeStates(this.#merged, state);
   }
 
-  #settle(): void {
-    if (!this.#isDelivered) {
-      if (this.#tally.isMet) this.#succeed();
-      else if (this.#tally.isLost) this.#giveUp();
+  /** Gives what is known to as many as are missing. False where none is, and where that could not be enough. */
+  #give(): boolean {
+    const { missing, lacksVoices } = this.#calls.tally;
+    if (missing <= 0 || lacksVoices || missing > this.#emptyHanded.length || this.#merged === undefined) return false;
+    for (const { seat, node } of this.#emptyHanded.splice(0, missing)) {
+      this.#given.set(seat, node);
+      this.#calls.askAgain(seat, node);
+      if (node === this.#node.self) this.#keepHere(seat, this.#bounded(this.#merged));
     }
-    if (this.#tally.isOver && this.#merged !== undefined) {
-      repairStale(this.#node, this.#plan, this.#answered, this.#bounded(this.#merged));
-    }
+    return true;
+  }
+
+  #gift(seat: Seat, node: NodeId): ReplicaPut {
+    const { place, lastWriteWins } = this.#plan;
+    const state = this.#bounded(this.#merged ?? emptySiblingSet);
+    // Given to an owner, it is that owner's repair.
+    this.#answered = this.#answered.map((answered) => (answered.node === node ? { node, state } : answered));
+    return {
+      kind: "replica-put",
+      id: 0,
+      ringVersion: this.#node.ring().version,
+      bucket: place.bucket,
+      key: place.key,
+      purpose: "repair",
+      synced: false,
+      lastWriteWins,
+      ...(node === seat.owner ? {} : { hintFor: seat.owner }),
+      state,
+    };
+  }
+
+  #keepHere(seat: Seat, state: SiblingSet): void {
+    const { place, lastWriteWins } = this.#plan;
+    const { self, hints, replica } = this.#node;
+    const kept = !this.#node.isOpen(place.bucket)
+      ? undefined
+      : seat.owner === self
+        ? replica.merge(place, state, lastWriteWins, undefined)
+        : hints.keep(seat.owner, place, state, lastWriteWins, undefined);
+    if (kept?.kind === "state") this.#calls.heard(seat, self, { voice: undefined, holdsCopy: true });
+    else this.#calls.failed(seat, self, kept?.detail ?? "keeps nothing now");
   }
 
   #succeed(): void {
-    this.#isDelivered = true;
-    this.#deliver({
+    const { tally } = this.#calls;
+    this.#end({
       kind: "get-answer",
       id: 0,
       ringVersion: this.#node.ring().version,
       ...(this.#merged === undefined ? {} : { state: this.#bounded(this.#merged) }),
       ...(this.#fastest === undefined ? {} : { fastest: this.#fastest }),
-      voices: this.#tally.received,
+      voices: tally.voices,
     });
   }
 
   #giveUp(): void {
+    if (this.#isDelivered) return;
+    const { needed, received } = this.#calls.tally;
+    const detail = `${received} of the ${needed} answers needed came; last trouble: ${this.#calls.lastTrouble}`;
+    this.#end(refusal(this.#node.ring().version, "quorum-not-met", detail, { needed, received }));
+  }
+
+  #end(answer: GetAnswer | Refusal): void {
     this.#isDelivered = true;
-    const { needed, received } = this.#tally;
-    const detail = `${received} of the ${needed} owners needed answered; last trouble: ${this.#lastTrouble || "none"}`;
-    this.#deliver(refusal(this.#node.ring().version, "quorum-not-met", detail, { needed, received }));
+    this.#calls.needNoStandIns();
+    this.#calls.answered();
+    this.#deliver(answer);
   }
 
   /** A merge of pruned contexts can be over the limit again. */

@@ -1,15 +1,16 @@
 /**
  * Brings a request to a node that can coordinate it (§4.5): this one if it holds one of the key's voices, else an
- * owner that does, the advised and the nearest first.
+ * owner that does, the advised and the nearest first; and where no owner can, the first that can be reached of those
+ * that may stand in (§4.6): owners without a voice, then the fallbacks in their order, this node in its place.
  *
- * Whatever certainly did not happen is tried at the next owner: a request that never left, or was refused before it
+ * Whatever certainly did not happen is tried at the next node: a request that never left, or was refused before it
  * began. A get is also tried again when its coordinator vanished. A write is not: it is answered with "outcome
- * unknown" and never sent twice. While owners wait for a membership change to be decided, so does the request, up to
- * its deadline.
+ * unknown" and never sent twice. While owners wait for a membership change to be decided, so does the request: half its
+ * time before others stand in for them, and up to its deadline where nobody can.
  */
 
 import type { NodeId } from "../core/ids.ts";
-import { ownersOf } from "../core/ring/preference-list.ts";
+import { ownersOf, preferenceOrder } from "../core/ring/preference-list.ts";
 import type { AnswerHandler, CallFailure } from "../rpc/call.ts";
 import type {
   Answer,
@@ -22,11 +23,10 @@ import type {
 } from "../wire/message.ts";
 import { type Coordination, isPassing, nameOf, refusal, retryPauseMs } from "./coordination.ts";
 import type { Coordinator } from "./coordinator.ts";
-import { placeOf } from "./key-place.ts";
+import { type KeyPlace, placeOf } from "./key-place.ts";
 
 /** How much longer than the request's own time its coordinator's refusal may take to arrive, in ms. */
 const graceMs = 50;
-
 export interface RouteOptions {
   readonly node: Coordination;
   readonly coordinator: Coordinator;
@@ -43,7 +43,11 @@ export class Route implements AnswerHandler {
   readonly #options: RouteOptions;
   readonly #node: Coordination;
   readonly #endsMs: number;
+  readonly #place: KeyPlace;
   #candidates: NodeId[] = [];
+  /** Whether the candidates are asked to stand in. */
+  #asFallback = false;
+  readonly #voiceless: Set<NodeId> = new Set();
   /** The last refusal that let the request go on, and whether any may pass with time. */
   #refused: Refusal | undefined;
   #mayPass = false;
@@ -52,11 +56,14 @@ export class Route implements AnswerHandler {
     this.#options = options;
     this.#node = options.node;
     this.#endsMs = options.node.runtime.clock.monotonicMs() + options.request.budgetMs;
+    const { bucket, key } = options.request;
+    this.#place = placeOf(bucket, key, options.node.ring().settings.partitions);
   }
 
   start(): void {
     this.#mayPass = false;
-    this.#candidates = this.#inOrder();
+    this.#asFallback = false;
+    this.#candidates = this.#owners();
     this.#tryNext();
   }
 
@@ -78,6 +85,8 @@ export class Route implements AnswerHandler {
     const coordinator = `its coordinator ${nameOf(this.#node.ring(), from)}`;
     switch (failure) {
       case "not-sent":
+        // A new member may be known of before its address is.
+        this.#mayPass ||= !this.#node.peers.isDoubtful(from);
         return this.#tryNext();
       case "overloaded":
         this.#refused = this.#refuse("overloaded", `${coordinator} takes no more requests`);
@@ -89,46 +98,74 @@ export class Route implements AnswerHandler {
     }
   }
 
-  #inOrder(): NodeId[] {
-    const { node, request, n, advised } = this.#options;
-    const ring = node.ring();
-    const place = placeOf(request.bucket, request.key, ring.settings.partitions);
-    const others = ownersOf(ring, place.partition, n).filter((owner) => owner !== node.self);
+  /** The owners that may have a voice, the best first: this node knows of its own. */
+  #owners(): NodeId[] {
+    const { node, n, advised } = this.#options;
+    const others = ownersOf(node.ring(), this.#place.partition, n).filter((owner) => owner !== node.self);
     const distance = (owner: NodeId): number => {
       if (!node.isUp(owner)) return Number.MAX_VALUE;
       return owner === advised ? -1 : (node.peers.roundTripMs(owner) ?? 0);
     };
     others.sort((a, b) => distance(a) - distance(b));
-    return node.voice(place, n) === undefined ? others : [node.self, ...others];
+    return node.voice(this.#place, n) === undefined ? others : [node.self, ...others];
+  }
+
+  /** Who may stand in, of those that are up: owners that have said to have no voice, and then the fallbacks. */
+  #fallbacks(): NodeId[] {
+    const { node, n } = this.#options;
+    const owners = ownersOf(node.ring(), this.#place.partition, n);
+    const isVoiceless = (owner: NodeId): boolean =>
+      owner === node.self ? node.voice(this.#place, n) === undefined : this.#voiceless.has(owner);
+    const order = preferenceOrder(node.ring(), this.#place.partition);
+    return order.filter((member) => node.isUp(member) && (!owners.includes(member) || isVoiceless(member)));
   }
 
   #tryNext(): void {
     const leftMs = this.#endsMs - this.#node.runtime.clock.monotonicMs();
+    if (this.#candidates.length === 0 && this.#mayAskFallbacks(leftMs)) {
+      this.#asFallback = true;
+      this.#candidates = this.#fallbacks();
+    }
     const candidate = this.#candidates.shift();
     if (candidate === undefined || leftMs <= 0) return this.#exhausted(leftMs);
-    const { request, coordinator } = this.#options;
-    if (candidate === this.#node.self) {
-      const take = (answer: Answer): void => this.onAnswer(candidate, answer);
-      if (request.kind === "coordinate-get") coordinator.get({ ...request, budgetMs: leftMs }, take);
-      else coordinator.write({ ...request, budgetMs: leftMs }, take);
-      return;
-    }
+    if (candidate === this.#node.self) this.#coordinate(leftMs);
+    else this.#passOn(candidate, leftMs);
+  }
+
+  /** Owners that refuse in passing are waited for, half the request's time. */
+  #mayAskFallbacks(leftMs: number): boolean {
+    return !this.#asFallback && (!this.#mayPass || leftMs < this.#options.request.budgetMs / 2);
+  }
+
+  #coordinate(budgetMs: number): void {
+    const { coordinator, request } = this.#options;
+    const asked = { ...request, ...(this.#asFallback ? { asFallback: true as const } : {}), budgetMs };
+    const take = (answer: Answer): void => this.onAnswer(this.#node.self, answer);
+    if (asked.kind === "coordinate-get") coordinator.get(asked, take);
+    else coordinator.write(asked, take);
+  }
+
+  #passOn(candidate: NodeId, leftMs: number): void {
+    const { request } = this.#options;
     this.#node.counters.forwarded += 1;
     // A get whose coordinator is silent still has half its time for the next one.
     const isLast = request.kind === "coordinate-write" || this.#candidates.length === 0;
     const budgetMs = isLast ? leftMs : leftMs / 2;
-    const forwarded = { ...request, ringVersion: this.#node.ring().version, budgetMs };
+    const asFallback = this.#asFallback ? { asFallback: true as const } : {};
+    const forwarded = { ...request, ...asFallback, ringVersion: this.#node.ring().version, budgetMs };
     this.#node.peers.call(candidate, forwarded, budgetMs + graceMs, this, 0);
   }
 
   #hearRefusal(from: NodeId, answer: Refusal): void {
-    if (answer.ringVersion !== this.#node.ring().version && from !== this.#node.self) this.#node.ringDiffers(from);
-    if (answer.mayHaveHappened || !letsOthersTry(answer.code)) {
+    const isSameRing = answer.ringVersion === this.#node.ring().version;
+    if (!isSameRing && from !== this.#node.self) this.#node.ringDiffers(from);
+    if (answer.mayHaveHappened || !this.#letsOthersTry(answer.code)) {
       this.#options.deliver(answer);
       return;
     }
     this.#refused = answer;
     this.#mayPass ||= isPassing(answer.code) || answer.code === "no-owner";
+    if (answer.code === "no-owner" && isSameRing) this.#voiceless.add(from);
     this.#tryNext();
   }
 
@@ -159,9 +196,10 @@ export class Route implements AnswerHandler {
     const more = code === "quorum-not-met" ? { needed: this.#options.needed, received: 0 } : {};
     return refusal(this.#node.ring().version, code, detail, { mayHaveHappened, ...more });
   }
-}
 
-/** Refusals that are the refuser's affair: another owner may well do it. */
-function letsOthersTry(code: RefusalCode): boolean {
-  return isPassing(code) || code === "no-owner" || code === "corrupt" || code === "storage-failed";
+  /** Refusals that are the refuser's affair: another node may well do it. So is a fallback whose hints are too many. */
+  #letsOthersTry(code: RefusalCode): boolean {
+    if (this.#asFallback && code === "overloaded") return true;
+    return isPassing(code) || code === "no-owner" || code === "corrupt" || code === "storage-failed";
+  }
 }

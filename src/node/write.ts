@@ -1,26 +1,29 @@
 /**
- * One coordinated write, put or delete (§4.5): mint it into the local state, send the whole resulting state to the
- * other owners, answer once W voices hold it, and on disk where it must be.
+ * One coordinated write, put or delete (§4.5, §4.6): mint it here, send the whole resulting state to the key's other
+ * seats, answer once W of them hold it, and on disk where it must be.
  *
- * The local copy and the others are written at the same time. That a state can leave before it is on the local disk
+ * The copy here and the others are written at the same time. That a state can leave before it is on the local disk
  * is safe because of how dots are minted (`replica.ts`): a crash ends the run, and with it the actor. A write whose
- * quorum fails may still take effect, and says so.
+ * quorum fails may still take effect, and says so; one that cannot reach its quorum as things stand is refused before
+ * it is minted, and has certainly not happened.
+ *
+ * A node that is no owner mints into its hint for an owner that it stands in for, on top of all it keeps for the key.
+ *
+ * Invariant: once all calls have ended, every owner has confirmed the write or somebody keeps a hint for it: one that
+ * stands in, or, where none is left, this node, which counts for nothing. That goes on after the client's answer.
  */
 
 import { type DotSet, emptyDotSet, withDot } from "../core/causality/dot-set.ts";
 import { emptySiblingSet, type SiblingSet } from "../core/causality/sibling-set.ts";
 import type { NodeId } from "../core/ids.ts";
 import type { WriteRequirement } from "../core/quorum/requirement.ts";
-import { Tally } from "../core/quorum/tally.ts";
-import type { Voice } from "../core/quorum/voice.ts";
-import type { Timer } from "../runtime/clock.ts";
 import type { StorageError } from "../storage/engine.ts";
 import type { DurableListener } from "../storage/write-buffer.ts";
 import type { Answer, Refusal, RefusalCode, ReplicaPut, WriteAnswer } from "../wire/message.ts";
 import { type Coordination, refusal } from "./coordination.ts";
 import type { KeyPlace } from "./key-place.ts";
-import { OwnerCalls, type OwnerListener } from "./owner-calls.ts";
-import type { WriteIntent } from "./replica.ts";
+import type { LocalWrite, ReplicaRefusal, WriteIntent } from "./replica.ts";
+import { type Seat, SeatCalls, type SeatListener } from "./seat-calls.ts";
 
 export interface WritePlan {
   readonly place: KeyPlace;
@@ -31,42 +34,35 @@ export interface WritePlan {
   readonly budgetMs: number;
 }
 
-export class WriteOperation implements OwnerListener, DurableListener {
+export class WriteOperation implements SeatListener, DurableListener {
   readonly #node: Coordination;
   readonly #plan: WritePlan;
   readonly #deliver: (answer: WriteAnswer | Refusal) => void;
-  readonly #calls: OwnerCalls;
-  readonly #tally: Tally;
+  readonly #calls: SeatCalls;
   #state: SiblingSet = emptySiblingSet;
   #answerContext: DotSet = emptyDotSet;
   #isDelivered = false;
-  #deadline: Timer | undefined;
-  #lastTrouble = "";
   #localTrouble: RefusalCode | undefined;
 
   constructor(node: Coordination, plan: WritePlan, deliver: (answer: WriteAnswer | Refusal) => void) {
     this.#node = node;
     this.#plan = plan;
     this.#deliver = deliver;
-    const { place, requirement, budgetMs } = plan;
-    this.#calls = new OwnerCalls(node, place, requirement.n, budgetMs, this);
-    this.#tally = new Tally(requirement.answers, this.#calls.owners.length);
+    const { place, requirement: needed, budgetMs } = plan;
+    this.#calls = new SeatCalls({ node, place, n: needed.n, needed, budgetMs, listener: this });
   }
 
   start(): void {
-    const { place, requirement, intent, clientSeen, budgetMs } = this.#plan;
+    const { requirement, clientSeen } = this.#plan;
+    const hopeless = this.#refuseIfHopeless();
+    if (hopeless !== undefined) return this.#end(hopeless);
     const listener = requirement.synced ? this : undefined;
-    const local = this.#node.replica.write(place, intent, listener);
-    if (local.kind === "refused") {
-      this.#isDelivered = true;
-      this.#deliver(refusal(this.#node.ring().version, local.code, local.detail));
-      return;
-    }
+    const local = this.#mint(listener);
+    if (local.kind === "refused") return this.#end(refusal(this.#node.ring().version, local.code, local.detail));
     this.#state = local.state;
     this.#answerContext = withDot(clientSeen ?? emptyDotSet, local.dot, local.modified);
-    this.#calls.start(budgetMs);
+    this.#calls.start();
     if (listener === undefined) this.#hearSelf();
-    else this.#deadline = this.#node.runtime.clock.setTimer(budgetMs, () => this.#expire());
   }
 
   /** The local copy is on disk. */
@@ -77,12 +73,12 @@ export class WriteOperation implements OwnerListener, DurableListener {
   /** The local copy is not stored; the others may still make the quorum. */
   onFailed(error: StorageError): void {
     this.#localTrouble = error.code === "disk-full" ? "disk-full" : "storage-failed";
-    this.onOwnerTrouble(this.#node.self, error.message);
+    this.#calls.failed(this.#calls.here, this.#node.self, error.message);
   }
 
-  request(): ReplicaPut {
+  request(seat: Seat, isStandIn: boolean): ReplicaPut {
     const { place, requirement, intent } = this.#plan;
-    return {
+    const put: ReplicaPut = {
       kind: "replica-put",
       id: 0,
       ringVersion: this.#node.ring().version,
@@ -93,65 +89,84 @@ export class WriteOperation implements OwnerListener, DurableListener {
       lastWriteWins: intent.lastWriteWins,
       state: this.#state,
     };
+    return isStandIn ? { ...put, hintFor: seat.owner } : put;
   }
 
-  onOwnerAnswer(from: NodeId, answer: Answer): void {
-    if (answer.kind !== "replica-stored") this.onOwnerTrouble(from, `${from} answered with ${answer.kind}`);
-    else if (this.#plan.requirement.synced && !answer.synced) this.onOwnerTrouble(from, `${from} has no copy on disk`);
-    else this.#hear(answer.voice);
+  onAnswer(seat: Seat, from: NodeId, answer: Answer): void {
+    if (answer.kind !== "replica-stored") this.#calls.failed(seat, from, `answered with ${answer.kind}`);
+    else if (this.#plan.requirement.synced && !answer.synced) this.#calls.failed(seat, from, "has no copy on disk");
+    else this.#calls.heard(seat, from, { voice: answer.voice, holdsCopy: true });
   }
 
-  onOwnerTrouble(_from: NodeId, why: string): void {
-    this.#lastTrouble = why;
-    this.#tally.failed();
-    this.#settle();
+  /** The last hint is kept here. */
+  onNobody({ owner }: Seat): void {
+    const { place, intent } = this.#plan;
+    const { self, hints, counters } = this.#node;
+    if (owner === self) return;
+    // A node that promised to hold nothing, or stops, keeps nothing: exchanges bring the owner this node's own copy.
+    if (!this.#node.isOpen(place.bucket)) counters.hintsRefused += 1;
+    else hints.keep(owner, place, this.#state, intent.lastWriteWins, undefined);
+  }
+
+  settle(): void {
+    const { tally } = this.#calls;
+    if (this.#isDelivered) return;
+    if (tally.isMet) this.#succeed();
+    else if (tally.isLost) this.#giveUp();
+  }
+
+  onDeadline(): void {
+    if (!this.#isDelivered) this.#giveUp();
+  }
+
+  /** Before anything is minted: what cannot succeed must not half happen. */
+  #refuseIfHopeless(): Refusal | undefined {
+    const { answers, owners } = this.#plan.requirement;
+    const most = this.#calls.reachable();
+    if (most.answers >= answers && most.owners >= owners) return undefined;
+    const lacksOwners = most.owners < owners;
+    const needed = lacksOwners ? owners : answers;
+    const detail = lacksOwners
+      ? `${owners} owners are needed, ${most.owners} can be reached`
+      : `${answers} nodes are needed to hold the write, ${most.answers} can be reached`;
+    return refusal(this.#node.ring().version, "quorum-not-met", detail, { needed, received: 0 });
+  }
+
+  #mint(listener: DurableListener | undefined): LocalWrite | ReplicaRefusal {
+    const { place, intent } = this.#plan;
+    const { replica, hints } = this.#node;
+    const { here, standsInHere } = this.#calls;
+    return standsInHere ? hints.write(here.owner, place, intent, listener) : replica.write(place, intent, listener);
   }
 
   #hearSelf(): void {
     const { place, requirement } = this.#plan;
-    this.#hear(this.#node.voice(place, requirement.n));
-  }
-
-  #hear(voice: Voice | undefined): void {
-    this.#tally.heard(voice);
-    this.#settle();
-  }
-
-  #settle(): void {
-    if (this.#isDelivered) return;
-    if (this.#tally.isMet) this.#succeed();
-    else if (this.#tally.isLost) this.#giveUp();
+    const { here, standsInHere } = this.#calls;
+    const voice = standsInHere ? undefined : this.#node.voice(place, requirement.n);
+    this.#calls.heard(here, this.#node.self, { voice, holdsCopy: true });
   }
 
   #succeed(): void {
-    this.#end();
-    this.#deliver({
+    this.#end({
       kind: "write-answer",
       id: 0,
       ringVersion: this.#node.ring().version,
       context: this.#answerContext,
       siblings: this.#state.siblings.length,
-      voices: this.#tally.received,
+      voices: this.#calls.tally.voices,
     });
   }
 
   #giveUp(): void {
-    this.#end();
-    const { needed, received } = this.#tally;
+    const { needed, received } = this.#calls.tally;
     const code = this.#localTrouble === "disk-full" ? "disk-full" : "quorum-not-met";
-    const detail = `${received} of the ${needed} owners needed hold the write; last trouble: ${this.#lastTrouble}`;
-    this.#deliver(refusal(this.#node.ring().version, code, detail, { needed, received, mayHaveHappened: true }));
+    const detail = `${received} of the ${needed} nodes needed hold the write; last trouble: ${this.#calls.lastTrouble}`;
+    this.#end(refusal(this.#node.ring().version, code, detail, { needed, received, mayHaveHappened: true }));
   }
 
-  /** The local disk has not answered in time; the other owners' calls end by themselves. */
-  #expire(): void {
-    if (this.#isDelivered) return;
-    this.#lastTrouble ||= "the time is up";
-    this.#giveUp();
-  }
-
-  #end(): void {
+  #end(answer: WriteAnswer | Refusal): void {
     this.#isDelivered = true;
-    this.#deadline?.cancel();
+    this.#calls.answered();
+    this.#deliver(answer);
   }
 }

@@ -136,6 +136,13 @@ export class Peers {
     return this.#nodes.get(node)?.isUp ?? false;
   }
 
+  /** The last try to reach the node failed, or it has fallen silent; not so before the first try. */
+  isDoubtful(node: NodeId): boolean {
+    const peer = this.#nodes.get(node);
+    if (peer === undefined || peer.isUp) return false;
+    return peer.isDoubtful || peer.channel?.isSuspected === true;
+  }
+
   /** Moving average of the time from asking the node to its answer, in ms; undefined before the first. */
   roundTripMs(node: NodeId): number | undefined {
     const peer = this.#nodes.get(node);

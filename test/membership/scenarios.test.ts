@@ -190,11 +190,11 @@ test("a member whose directory was lost takes its place again, without a voice, 
     ?.metrics()
     .find((sample) => /voice/.test(sample.name));
   assert.equal(voices?.value, 0);
-  // Its empty answer must not be counted: with one of the two voices gone, two cannot be had.
+  // Its empty answer must not be counted: with one of the two voices gone, two cannot be had of a key nobody knows.
   assert.deepEqual(await world.get("n3", "k", 2), ["v"]);
   world.kill("n2");
   await world.simulation.run(3000);
-  assert.equal(await world.get("n3", "k", 2), "quorum-not-met");
+  assert.equal(await world.get("n3", "unknown", 2), "quorum-not-met");
   await world.up("n2");
 
   // The old directory shows up again: it is refused everywhere, and its process learns why.
@@ -223,7 +223,7 @@ test("a directory from before its node became a member does not give it its voic
   await world.agreed();
   world.kill("n2");
   await world.simulation.run(3000);
-  assert.equal(await world.get("n3", "k", 2), "quorum-not-met");
+  assert.equal(await world.get("n3", "unknown", 2), "quorum-not-met");
 });
 
 test("a lost directory's place is its own: another zone or capacity is refused", async () => {

@@ -1,58 +1,124 @@
 /**
- * Counts the answers to one request until enough have come, or enough cannot come any more (§4.5).
+ * Counts the answers to one request until enough have come, or enough cannot come any more (§4.5, §4.6).
  *
- * Only voices count, each seat once: a node that has lost its disk, or holds the seat no longer, answers too, but its
- * answer says nothing about what was acknowledged. Where two answers speak for one seat they are one voice.
+ * Every seat is asked of its owner, and, where the owner does not answer, of a stand-in. A seat counts once: by its
+ * voice, or by a stand-in that holds a copy while no voice has spoken for it. An owner without a voice counts like a
+ * stand-in for its own seat. Laws:
  *
- * Every request that was sent ends in exactly one of `heard` and `failed`, so `isOver` comes true.
+ * - Whoever holds nothing and has no voice counts for nothing: it says nothing about what was acknowledged.
+ * - Where voices alone must answer (`owners`), nobody stands in.
+ * - Stand-ins count only once no owner is left to wait for, or the request has waited long enough (`hurry`): a sloppy
+ *   quorum promises less than voices do, and is taken only where it must be.
+ *
+ * Seats are told apart by their numbers, at most `mostCopies` of them: sets of seats are bits of one number.
  */
 
 import type { Voice } from "./voice.ts";
 
+export interface Needed {
+  /** Seats that must answer. */
+  readonly answers: number;
+  /** Of those, seats that must answer by their voice. */
+  readonly owners: number;
+}
+
 export class Tally {
-  /** How many voices the request needs. */
+  /** How many seats the request needs. */
   readonly needed: number;
-  #outstanding: number;
-  /** One bit a seat: there are at most `mostCopies` of them. */
-  #seats = 0;
-  #received = 0;
+  readonly #owners: number;
+  /** Seats whose voice has spoken. */
+  #voices = 0;
+  /** Seats for which somebody else holds a copy. */
+  #standIns = 0;
+  /** Seats whose owner has not answered yet, and seats for which somebody is asked to stand in. */
+  #ownersToCome = 0;
+  #standInsToCome = 0;
+  #takesAny = false;
 
-  constructor(needed: number, asked: number) {
-    this.needed = needed;
-    this.#outstanding = asked;
+  /** `seats`: the numbers of the seats that are asked, each of its owner. */
+  constructor(needed: Needed, seats: readonly number[]) {
+    this.needed = needed.answers;
+    this.#owners = needed.owners;
+    for (const seat of seats) this.#ownersToCome |= 1 << seat;
   }
 
-  /** One answer came; without a voice it counts for nothing. */
-  heard(voice: Voice | undefined): void {
-    this.#outstanding -= 1;
-    if (voice === undefined) return;
-    const bit = 1 << voice.seat;
-    if ((this.#seats & bit) !== 0) return;
-    this.#seats |= bit;
-    this.#received += 1;
+  /** The seat's owner answered; `holdsCopy` says whether it holds anything of the key. */
+  ownerHeard(seat: number, voice: Voice | undefined, holdsCopy: boolean): void {
+    this.#ownersToCome &= ~(1 << seat);
+    if (voice !== undefined) this.#voices |= 1 << voice.seat;
+    else if (holdsCopy) this.#standIns |= 1 << seat;
   }
 
-  /** One answer will not come. */
-  failed(): void {
-    this.#outstanding -= 1;
+  /** The seat's owner will not answer. */
+  ownerFailed(seat: number): void {
+    this.#ownersToCome &= ~(1 << seat);
   }
 
-  /** Voices counted so far. */
+  /** Somebody is asked to stand in for the seat. */
+  standInAsked(seat: number): void {
+    this.#standInsToCome |= 1 << seat;
+  }
+
+  standInHeard(seat: number, holdsCopy: boolean): void {
+    this.#standInsToCome &= ~(1 << seat);
+    if (holdsCopy) this.#standIns |= 1 << seat;
+  }
+
+  /** Whoever was asked to stand in will not answer. */
+  standInFailed(seat: number): void {
+    this.#standInsToCome &= ~(1 << seat);
+  }
+
+  /** Voices have been waited for long enough. */
+  hurry(): void {
+    this.#takesAny = true;
+  }
+
+  /** Voices heard so far. */
+  get voices(): number {
+    return bitsIn(this.#voices);
+  }
+
+  /** Seats that have answered so far, one way or the other. */
   get received(): number {
-    return this.#received;
+    return bitsIn(this.#voices | this.#standIns);
   }
 
   get isMet(): boolean {
-    return this.#received >= this.needed;
+    const voices = this.voices;
+    if (voices < this.#owners) return false;
+    if (voices >= this.needed) return true;
+    const mayWait = (this.#ownersToCome & ~this.#voices) !== 0;
+    return this.received >= this.needed && (this.#takesAny || !mayWait);
   }
 
-  /** What is outstanding cannot make up for what is missing. */
+  /** What is to come cannot make up for what is missing. */
   get isLost(): boolean {
-    return this.#received + this.#outstanding < this.needed;
+    return this.lacksVoices || this.#most(this.#ownersToCome) < this.needed;
   }
 
-  /** Nothing is outstanding. */
-  get isOver(): boolean {
-    return this.#outstanding <= 0;
+  /** Too few voices can come where voices alone count. */
+  get lacksVoices(): boolean {
+    return bitsIn(this.#voices | this.#ownersToCome) < this.#owners;
   }
+
+  /** How many seats somebody else must yet answer for; none (or less) while those asked may do, in time. */
+  get missing(): number {
+    return this.needed - this.#most(this.#takesAny ? 0 : this.#ownersToCome);
+  }
+
+  /** Whether nobody is asked any more. */
+  get isOver(): boolean {
+    return (this.#ownersToCome | this.#standInsToCome) === 0;
+  }
+
+  #most(owners: number): number {
+    return bitsIn(this.#voices | this.#standIns | this.#standInsToCome | owners);
+  }
+}
+
+function bitsIn(set: number): number {
+  let bits = 0;
+  for (let rest = set; rest !== 0; rest &= rest - 1) bits++;
+  return bits;
 }

@@ -126,7 +126,7 @@ test("a node that writes over what it was to leave alone is caught by only if ab
   caught(
     ["only if absent"],
     withDoor((node) => ({ put: (request) => node.put({ ...request, onlyIfAbsent: false }) })),
-    busy([]),
+    busy([], { safetyMs: 6000, keysPerBucket: 6 }),
   ));
 
 test("a node that ignores a context it cannot read is caught", () =>

@@ -2,6 +2,14 @@
 
 import type { FaultName, Plan } from "../../../src/sim/plan.ts";
 
+/** The same where nobody keeps hints, so that what an owner misses only exchanges can bring it. */
+export function withoutHints(plan: (drawn: Plan) => Plan): (drawn: Plan) => Plan {
+  return (drawn) => {
+    const planned = plan(drawn);
+    return { ...planned, limits: { ...planned.limits, hintBytes: 0 } };
+  };
+}
+
 /** Each fault with the mean time between two of its kind, in ms. */
 export type Faults = readonly (readonly [FaultName, number])[];
 

@@ -1,6 +1,6 @@
 /** Bugs in how copies are counted, stored and brought together: quorums, disks, voices, exchanges, membership. */
 
-import { busy } from "./busy-plan.ts";
+import { busy, withoutHints } from "./busy-plan.ts";
 import { caughtTest } from "./planted-bug.ts";
 
 const crashes = [
@@ -11,13 +11,17 @@ const crashes = [
 caughtTest({
   name: "a quorum of one voice too few",
   file: "core/quorum/tally",
-  find: "return this.#received >= this.needed;",
-  replace: "return this.#received >= Math.max(1, this.needed - 1);",
+  find: "if (voices >= this.needed)",
+  replace: "if (voices >= Math.max(1, this.needed - 1))",
   laws: ["regular reads", "durability"],
-  plan: busy([
-    ["cut", 300],
-    ["slow network", 2000],
-  ]),
+  plan: busy(
+    [
+      ["cut", 300],
+      ["slow network", 2000],
+      ["wiped disk", 1000],
+    ],
+    { safetyMs: 8000 },
+  ),
 });
 
 caughtTest({
@@ -49,7 +53,7 @@ caughtTest({
   find: "{ ...known, incarnation, directory, founding }",
   replace: "{ ...known, incarnation, directory }",
   laws: ["regular reads", "durability"],
-  plan: busy([["wiped disk", 1000]], { safetyMs: 8000 }),
+  plan: withoutHints(busy([["wiped disk", 1000]], { safetyMs: 8000, keysPerBucket: 3 })),
 });
 
 caughtTest({
@@ -72,7 +76,7 @@ caughtTest({
   find: "for (const place of differing)",
   replace: "for (const place of differing.slice(1))",
   laws: ["convergence"],
-  plan: busy([["split", 600]], { keysPerBucket: 6 }),
+  plan: withoutHints(busy([["split", 600]], { keysPerBucket: 6 })),
 });
 
 caughtTest({
@@ -81,7 +85,7 @@ caughtTest({
   find: "this.#apply(partition, bucket, key, hi ^ now.hi, lo ^ now.lo);",
   replace: "if (before === undefined) this.#apply(partition, bucket, key, hi ^ now.hi, lo ^ now.lo);",
   laws: ["convergence"],
-  plan: busy([["split", 600]], { keysPerBucket: 6 }),
+  plan: withoutHints(busy([["split", 600]], { keysPerBucket: 6 })),
 });
 
 caughtTest({

@@ -1,0 +1,59 @@
+/**
+ * Who stands in next for an owner that does not answer (§4.6): the first fallback, in the partition's order of
+ * preference, that is up and has no part in the request yet.
+ *
+ * Every coordinator of a key goes through the same order, so that while the same nodes are up a read comes to the
+ * nodes that keep the hints of the writes before it. A node stands in once a request: two hints in one place would be
+ * one copy that counts as two.
+ */
+
+import type { NodeId } from "../core/ids.ts";
+import { preferenceOrder } from "../core/ring/preference-list.ts";
+import type { Coordination } from "./coordination.ts";
+import type { KeyPlace } from "./key-place.ts";
+
+export class StandIns {
+  readonly #node: Coordination;
+  readonly #place: KeyPlace;
+  readonly #owners: readonly NodeId[];
+  /** Fallbacks that stand in, or were asked to; few. */
+  readonly #taken: NodeId[] = [];
+
+  constructor(node: Coordination, place: KeyPlace, owners: readonly NodeId[]) {
+    this.#node = node;
+    this.#place = place;
+    this.#owners = owners;
+  }
+
+  /** This node itself stands in: it coordinates and is no owner. */
+  takeSelf(): void {
+    this.#taken.push(this.#node.self);
+  }
+
+  /** The next fallback, which from now on has its part; undefined where none is left. */
+  take(): NodeId | undefined {
+    const next = this.#order().find((node) => this.#isFree(node));
+    if (next !== undefined) this.#taken.push(next);
+    return next;
+  }
+
+  /** How many could stand in now, as far as they are needed: at most `most`. */
+  free(most: number): number {
+    let count = 0;
+    for (const node of this.#order()) {
+      if (count >= most) break;
+      if (this.#isFree(node)) count++;
+    }
+    return count;
+  }
+
+  #order(): readonly NodeId[] {
+    return preferenceOrder(this.#node.ring(), this.#place.partition);
+  }
+
+  #isFree(node: NodeId): boolean {
+    return (
+      node !== this.#node.self && !this.#owners.includes(node) && !this.#taken.includes(node) && this.#node.isUp(node)
+    );
+  }
+}
