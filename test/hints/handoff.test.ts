@@ -12,6 +12,7 @@ import { Prng } from "../../src/sim/prng.ts";
 import { dataKey, hintKey, parseDataKey, parseHintKey } from "../../src/storage/store-key.ts";
 import { decodeRecord, encodeRecord } from "../../src/wire/record.ts";
 import { World } from "../membership/world.ts";
+import { OneKey } from "../node/one-key.ts";
 import { place, stateOf } from "./hint-store.ts";
 
 /** One copy a key: n1 or n2 owns it alone, and nothing but a hint brings a write home. */
@@ -99,6 +100,24 @@ test("a hint stays until its owner's disk has it, and not only its owner's memor
     const held = new Set([...heldOn(world, "n1", keys), ...heldOn(world, "n2", keys)]);
     assert.equal(held.size, keys.length, `seed ${seed}`);
   }
+});
+
+test("a hint for an owner that lost its disk waits until that owner speaks again, and then goes", async () => {
+  const world = new World(5);
+  const one = await OneKey.in(world, 5, { settings: { n: 3, r: 2, w: 2 } });
+  const [lost, writer, keeper] = [one.owner(2), one.owner(0), one.fallback(0)];
+  await one.lose(lost);
+  assert.equal((await one.put(writer, "kept", { w: 3 })).kind, "written");
+  assert.deepEqual(one.hintsAt(keeper), { [lost]: ["kept"] });
+  world.wipe(lost);
+  // Its voice needs the copies of all other owners, one of which is away.
+  world.kill(one.owner(1));
+  await world.up(lost, { join: [writer] });
+  await world.simulation.run(20_000);
+  assert.deepEqual(one.hintsAt(keeper), { [lost]: ["kept"] });
+  await world.up(one.owner(1));
+  assert.ok(await world.simulation.runUntil(() => Object.keys(one.hintsAt(keeper)).length === 0, 60_000));
+  assert.deepEqual(one.copyAt(lost), ["kept"]);
 });
 
 test("whatever dies while hints go home, what was kept is on one of the two disks, and home in the end", async () => {
