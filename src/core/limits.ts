@@ -57,7 +57,8 @@ export interface Limits {
   readonly messageLifeMs: number;
   /**
    * How long the owners of a key must have held the same state before they may forget what it has seen, in ms. At
-   * least `longestTimeoutMs` and `forgettingQuietMs` together: a request may send what it wrote until its time is up.
+   * least `longestTimeoutMs`, `forgettingQuietMs` and ten seconds together: a request may send what it wrote until its
+   * time is up, and to those that stand in a little longer.
    */
   readonly reapGraceMs: number;
 }
@@ -82,9 +83,10 @@ export const defaultLimits: Limits = {
 
 /**
  * For how long a member must have held no hint for a key, and no copy it does not own, before owners may forget, in
- * ms. A read that saw it may repair for one message life; the age of that repair's frame may be off by what a hello
- * took, one more (`rpc/frame-age.ts`), and it may be one on its way; and the members are asked within another.
+ * ms. A read that saw it may repair for one message life, and the repair wait two seconds for its connection; the age
+ * of the repair's frame may be off by what a hello took, one more life (`rpc/frame-age.ts`), and it may be one on its
+ * way; and the members are asked within another.
  */
 export function forgettingQuietMs({ messageLifeMs }: Limits): number {
-  return 4 * messageLifeMs;
+  return 4 * messageLifeMs + 2000;
 }

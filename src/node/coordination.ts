@@ -44,6 +44,14 @@ export function isPassing(code: RefusalCode): boolean {
   return code === "stale-ring" || code === "not-ready";
 }
 
+/**
+ * For how long what a request learned, or minted, at that time may still be passed on, in ms; not any more at 0. Later
+ * it could bring back what all owners have forgotten meanwhile (`reaper.ts`): this process may have been stopped.
+ */
+export function lifeLeftMs({ runtime, limits }: Coordination, learnedMs: number): number {
+  return Math.max(0, learnedMs + limits.messageLifeMs - runtime.clock.monotonicMs());
+}
+
 /** The node's name for people, in what a client is told. */
 export function nameOf(ring: Ring, node: NodeId): string {
   return ring.members.get(node)?.name ?? node;

@@ -17,7 +17,7 @@ import type { ReadRequirement } from "../core/quorum/requirement.ts";
 import type { Voice } from "../core/quorum/voice.ts";
 import type { Answer, GetAnswer, Refusal, ReplicaGet, ReplicaPut } from "../wire/message.ts";
 import { verifyValues } from "../wire/state-codec.ts";
-import { type Coordination, refusal } from "./coordination.ts";
+import { type Coordination, lifeLeftMs, refusal } from "./coordination.ts";
 import type { KeyPlace } from "./key-place.ts";
 import { type Answered, repairStale } from "./read-repair.ts";
 import { type Seat, SeatCalls, type SeatListener } from "./seat-calls.ts";
@@ -46,12 +46,15 @@ export class GetOperation implements SeatListener {
   #emptyHanded: EmptyHanded[] = [];
   /** Those that are being given the merge, by seat. */
   readonly #given: Map<Seat, NodeId> = new Map();
+  /** Nothing that was merged is older. */
+  readonly #beganMs: number;
   #merged: SiblingSet | undefined;
   #fastest: NodeId | undefined;
   #isDelivered = false;
 
   constructor(node: Coordination, plan: GetPlan, deliver: (answer: GetAnswer | Refusal) => void) {
     this.#node = node;
+    this.#beganMs = node.runtime.clock.monotonicMs();
     this.#plan = plan;
     this.#deliver = deliver;
     const { place, requirement: needed, budgetMs } = plan;
@@ -98,7 +101,8 @@ export class GetOperation implements SeatListener {
       else if (!this.#give() && tally.isLost) this.#giveUp();
     }
     if (tally.isOver && this.#merged !== undefined) {
-      repairStale(this.#node, this.#plan, this.#answered.splice(0), this.#bounded(this.#merged));
+      const learned = { ...this.#plan, learnedMs: this.#beganMs };
+      repairStale(this.#node, learned, this.#answered.splice(0), this.#bounded(this.#merged));
     }
   }
 
@@ -132,6 +136,7 @@ export class GetOperation implements SeatListener {
   #give(): boolean {
     const { missing, lacksVoices } = this.#calls.tally;
     if (missing <= 0 || lacksVoices || missing > this.#emptyHanded.length || this.#merged === undefined) return false;
+    if (lifeLeftMs(this.#node, this.#beganMs) === 0) return false;
     for (const { seat, node } of this.#emptyHanded.splice(0, missing)) {
       this.#given.set(seat, node);
       this.#calls.askAgain(seat, node);

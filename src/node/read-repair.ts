@@ -2,14 +2,15 @@
  * Read repair (§5): once every owner has answered or will not, those whose state is behind the merge of all answers
  * are sent that merge. It costs the reader nothing, since the answer has left.
  *
- * Nobody waits for a repair: a lost one is found again by the next read or by anti-entropy.
+ * Nobody waits for a repair: a lost one is found again by the next read or by anti-entropy. So one whose read began
+ * longer ago than a message may live is not sent: it may be that all have forgotten meanwhile what it would bring back.
  */
 
 import { type SiblingSet, sameState } from "../core/causality/sibling-set.ts";
 import type { NodeId } from "../core/ids.ts";
 import type { AnswerHandler } from "../rpc/call.ts";
 import type { ReplicaPut } from "../wire/message.ts";
-import type { Coordination } from "./coordination.ts";
+import { type Coordination, lifeLeftMs } from "./coordination.ts";
 import type { KeyPlace } from "./key-place.ts";
 
 /** One owner's answer; `state` undefined: it has nothing of the key. */
@@ -22,13 +23,15 @@ const nobodyWaits: AnswerHandler = { onAnswer: () => {}, onFailure: () => {} };
 
 export function repairStale(
   node: Coordination,
-  read: { readonly place: KeyPlace; readonly lastWriteWins: boolean; readonly budgetMs: number },
+  read: { readonly place: KeyPlace; readonly lastWriteWins: boolean; readonly learnedMs: number },
   answered: readonly Answered[],
   merged: SiblingSet,
 ): void {
   const { place, lastWriteWins } = read;
   // A node that promised to hold nothing must not be given its own copy by a read that began before.
   if (!node.isOpen(place.bucket)) return;
+  const lifeMs = lifeLeftMs(node, read.learnedMs);
+  if (lifeMs === 0) return;
   let repair: ReplicaPut | undefined;
   for (const { node: owner, state } of answered) {
     if (state !== undefined && sameState(state, merged)) continue;
@@ -48,6 +51,6 @@ export function repairStale(
       lastWriteWins,
       state: merged,
     };
-    node.peers.call(owner, repair, node.limits.requestTimeoutMs, nobodyWaits, 0);
+    node.peers.call(owner, repair, Math.min(lifeMs, node.limits.requestTimeoutMs), nobodyWaits, 0);
   }
 }

@@ -254,8 +254,10 @@ export class SeatCalls implements AnswerHandler {
     if (this.#node.runtime.clock.monotonicMs() + pauseMs >= untilMs) return false;
     seat.refusals += 1;
     this.#node.runtime.clock.setTimer(pauseMs, () => {
-      if (this.#areOwnersStill()) this.#call(seat, from, isStandIn);
-      else this.failed(seat, from, "is asked no more: the key's owners have changed meanwhile");
+      // This process may have been stopped meanwhile.
+      const isInTime = this.#node.runtime.clock.monotonicMs() < untilMs;
+      if (isInTime && this.#areOwnersStill()) this.#call(seat, from, isStandIn);
+      else this.failed(seat, from, "is asked no more: its time is up, or the key's owners have changed meanwhile");
     });
     return true;
   }

@@ -39,6 +39,8 @@ export class WriteOperation implements SeatListener, DurableListener {
   readonly #plan: WritePlan;
   readonly #deliver: (answer: WriteAnswer | Refusal) => void;
   readonly #calls: SeatCalls;
+  /** When the state was minted. */
+  #mintedMs = 0;
   #state: SiblingSet = emptySiblingSet;
   #answerContext: DotSet = emptyDotSet;
   #isDelivered = false;
@@ -59,6 +61,7 @@ export class WriteOperation implements SeatListener, DurableListener {
     const listener = requirement.synced ? this : undefined;
     const local = this.#mint(listener);
     if (local.kind === "refused") return this.#end(refusal(this.#node.ring().version, local.code, local.detail));
+    this.#mintedMs = this.#node.runtime.clock.monotonicMs();
     this.#state = local.state;
     this.#answerContext = withDot(clientSeen ?? emptyDotSet, local.dot, local.modified);
     this.#calls.start();
@@ -101,10 +104,12 @@ export class WriteOperation implements SeatListener, DurableListener {
   /** The last hint is kept here. */
   onNobody({ owner }: Seat): void {
     const { place, intent } = this.#plan;
-    const { self, hints, counters } = this.#node;
+    const { self, hints, counters, runtime, limits } = this.#node;
     if (owner === self) return;
-    // A node that promised to hold nothing, or stops, keeps nothing: exchanges bring the owner this node's own copy.
-    if (!this.#node.isOpen(place.bucket)) counters.hintsRefused += 1;
+    // A node that promised to hold nothing, stops, or was stopped for so long that all may have forgotten what this
+    // would bring back, keeps nothing: exchanges bring the owner what this node holds itself.
+    const isLate = runtime.clock.monotonicMs() - this.#mintedMs > limits.longestTimeoutMs;
+    if (isLate || !this.#node.isOpen(place.bucket)) counters.hintsRefused += 1;
     else hints.keep(owner, place, this.#state, intent.lastWriteWins, undefined);
   }
 
