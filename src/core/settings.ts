@@ -148,3 +148,14 @@ export function show(value: unknown): string {
   if (typeof value === "object" && value !== null) return Array.isArray(value) ? "a list" : "an object";
   return typeof value === "function" ? "a function" : String(value);
 }
+
+/** What was asked of a cluster's settings that is not so, as a sentence. */
+export function settingsMismatch(settings: ClusterSettings, asked: Partial<ClusterSettings>): string | undefined {
+  for (const name of ["partitions", "n", "r", "w"] as const) {
+    const wanted = asked[name];
+    if (wanted !== undefined && wanted !== settings[name]) {
+      return `the cluster was founded with ${name} ${settings[name]}, not ${wanted}`;
+    }
+  }
+  return undefined;
+}

@@ -102,6 +102,11 @@ export class Gossip {
     await Promise.all(some.map((node) => this.exchange(node)));
   }
 
+  /** Exchanges with every member. Resolves when each has answered, or will not in time. */
+  async askAll(): Promise<void> {
+    await Promise.all(this.#others().map((node) => this.exchange(node)));
+  }
+
   /**
    * One exchange with the node. True if it went through and was not cut: then this node knows all events that the
    * other knew when it was asked.

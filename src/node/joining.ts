@@ -12,23 +12,22 @@
 
 import type { NodeId } from "../core/ids.ts";
 import { isCapacity, isNodeName, isZoneName, newestClaim } from "../core/membership/check-events.ts";
+import { welcomeVersion } from "../core/membership/node-record.ts";
 import { type Member, memberNamed } from "../core/ring/ring.ts";
-import type { ClusterSettings } from "../core/settings.ts";
+import { type ClusterSettings, settingsMismatch } from "../core/settings.ts";
 import { Backoff } from "../runtime/backoff.ts";
 import type { Address } from "../runtime/network.ts";
 import { Pause } from "../runtime/pause.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Answer, JoinAnswer, JoinRequest, RefusalCode } from "../wire/message.ts";
 import { type MemberCalls, refuse } from "./member-calls.ts";
-import { type Membership, settingsMismatch } from "./membership.ts";
+import type { Membership } from "./membership.ts";
 import type { ChangeResult, PlacementChange } from "./placement-change.ts";
 
 /** How long a sponsor may take: every member must promise first. In ms. */
 const joinTimeoutMs = 15_000;
 /** Joins that may wait at one sponsor. */
 const mostWaiting = 64;
-/** The version of a record that a sponsor writes for a new member, which never writes so low a one itself. */
-const welcomeVersion = 1;
 /** A member is taken to be down when it was asked so often, so long apart, and gave no answer. */
 const probes = { times: 4, timeoutMs: 500, apartMs: 250 } as const;
 

@@ -11,9 +11,9 @@ import { type NodeId, parseNodeId } from "../core/ids.ts";
 import { checkEvents, flawOf, newestClaim } from "../core/membership/check-events.ts";
 import type { BucketEvent, EventBase, FoundEvent, HistoryEvent, JoinEvent } from "../core/membership/event.ts";
 import { compareEventNames, eventName, type History, nextLamport, uniteHistories } from "../core/membership/history.ts";
-import { isNewerRecord, type NodeRecord, type RecordDigest } from "../core/membership/node-record.ts";
+import { isNewerRecord, type NodeRecord, type RecordDigest, welcomeVersion } from "../core/membership/node-record.ts";
 import { foldHistory, type Ring } from "../core/ring/ring.ts";
-import { type ClusterSettings, parseClusterSettings } from "../core/settings.ts";
+import { type ClusterSettings, parseClusterSettings, settingsMismatch } from "../core/settings.ts";
 import type { Address } from "../runtime/network.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { TurnTaking } from "../runtime/turn-taking.ts";
@@ -80,6 +80,7 @@ export class Membership {
   #ring: Ring | undefined;
   /** Events on disk: the number of the next one's record. */
   #stored = 0;
+  #isOutdated = false;
 
   constructor(runtime: Runtime, meta: MetaStore, options: MemberOptions) {
     this.#runtime = runtime;
@@ -205,6 +206,11 @@ export class Membership {
     return this.isMember && this.isSuperseded(this.self, this.incarnation);
   }
 
+  /** Whether this very directory knows less of its own node than others do: it must not vouch for anything. */
+  get isOutdated(): boolean {
+    return this.#isOutdated;
+  }
+
   /** Calls the listener after every change, once it is on disk and visible here. */
   onChange(listener: (change: MembershipChange) => void): void {
     this.#listeners.push(listener);
@@ -275,9 +281,12 @@ export class Membership {
       const history = uniteHistories(this.#history, checked.events);
       const why = flawOf(history);
       if (why !== undefined) return { kind: "invalid", why };
-      const fresh = records.filter((record) => this.#isNews(record)).map((record) => this.#refuted(record));
+      const isProof = (record: NodeRecord): boolean => this.#isOutdatedBy(record, history);
+      if (records.some(isProof)) this.#isOutdated = true;
+      const fresh = records.filter((record) => this.#isNews(record) && !isProof(record));
       const changed = history !== this.#history || fresh.length > 0;
       if (changed) await this.#commit(history, fresh, []);
+      else if (this.#isOutdated) this.#announce({ history: false, records: false });
       return { kind: "absorbed", changed };
     });
   }
@@ -305,14 +314,15 @@ export class Membership {
   /** Says something new of this node: the next version of its own record. */
   describe(own: OwnRecord): Promise<void> {
     return this.#turns.run(async () => {
-      await this.#commit(this.#history, [this.#ownRecord(own, this.#records.get(this.self))], []);
+      await this.#commit(this.#history, [this.#ownRecord(own)], []);
     });
   }
 
-  /** Versions follow the wall clock, so that a node that lost its last record still says something newer. */
-  #ownRecord(own: OwnRecord, last?: NodeRecord): NodeRecord {
+  /** Versions follow the wall clock for people; what counts is that each is greater than the one before it. */
+  #ownRecord(own: OwnRecord): NodeRecord {
     const { peer, http, voices, ringVersion } = own;
-    const version = Math.max((last?.version ?? 0) + 1, this.#runtime.clock.wallMs());
+    const last = this.#records.get(this.self)?.version ?? welcomeVersion;
+    const version = Math.max(last + 1, this.#runtime.clock.wallMs());
     const { software } = this.#options;
     const { self: node, incarnation } = this;
     return { node, incarnation, version, peer, http, voices, ringVersion, software };
@@ -349,13 +359,16 @@ export class Membership {
   }
 
   /**
-   * A record of this node itself that is newer than its own was written before its disk or its clock went back. It is
-   * refuted by a still newer one that says what is true now.
+   * Whether a record of this node itself, newer than its own, is proof that its directory is an older copy: what a node
+   * says of itself is on its disk before anybody hears it. A sponsor's welcome is no such word.
    */
-  #refuted(record: NodeRecord): NodeRecord {
-    const own = this.#records.get(this.self);
-    const isOfMine = record.node === this.self && record.incarnation === this.incarnation && own !== undefined;
-    return isOfMine ? this.#ownRecord(own, record) : record;
+  #isOutdatedBy({ node, incarnation, version }: NodeRecord, history: History): boolean {
+    if (node !== this.self || version <= welcomeVersion) return false;
+    if (incarnation === this.incarnation) return version > (this.#records.get(node)?.version ?? 0);
+    // Or one of a later join of the very same directory, which a copy from before it has not heard of.
+    const joined = history.find((event) => eventName(event) === incarnation);
+    const isLater = compareEventNames(incarnation, this.incarnation) > 0 && joined?.kind === "join";
+    return isLater && joined.directory === this.#known().directory;
   }
 
   #isNews(record: NodeRecord): boolean {
@@ -376,15 +389,4 @@ export class Membership {
 /** The id of the directory that a founding or a join made a member. */
 function directoryOf(event: FoundEvent | JoinEvent): NodeId {
   return event.kind === "found" ? event.author : event.directory;
-}
-
-/** What was asked of a cluster's settings that is not so, as a sentence. */
-export function settingsMismatch(settings: ClusterSettings, asked: Partial<ClusterSettings>): string | undefined {
-  for (const name of ["partitions", "n", "r", "w"] as const) {
-    const wanted = asked[name];
-    if (wanted !== undefined && wanted !== settings[name]) {
-      return `the cluster was founded with ${name} ${settings[name]}, not ${wanted}`;
-    }
-  }
-  return undefined;
 }

@@ -3,6 +3,7 @@
  * - `bad-settings`: no cluster can be founded with the settings it was told;
  * - `refused`: its directory does not fit what it was told, or the cluster will not have it;
  * - `superseded`: its directory was taken for lost, and another process has its place;
+ * - `outdated`: its directory is an older copy of itself, or another process runs on a copy of it;
  * - `wrong-cluster`: the addresses it was given are another cluster's;
  * - `listen-failed`: it cannot have the address it was to listen on;
  * - `storage-failed`: its store failed for good; what is on disk is as it was acknowledged, and a restart may help;
@@ -12,6 +13,7 @@ export type NodeErrorCode =
   | "bad-settings"
   | "refused"
   | "superseded"
+  | "outdated"
   | "wrong-cluster"
   | "listen-failed"
   | "storage-failed"

@@ -54,7 +54,7 @@ import { MembershipService } from "./membership-service.ts";
 import { NodeError } from "./node-error.ts";
 import type { NodeOptions } from "./node-options.ts";
 import { NodeViews } from "./node-views.ts";
-import { supersededBy } from "./peer-admission.ts";
+import { outdatedBy, supersededBy } from "./peer-admission.ts";
 import { PeerRequests } from "./peer-requests.ts";
 import { PeerService } from "./peer-service.ts";
 import { PlacementChange } from "./placement-change.ts";
@@ -149,9 +149,10 @@ export class Node implements NodeApi {
     this.#changes = new PlacementChange(runtime, membership, this.#peers, this.#gossip, this.#pledge);
     this.#joiner = new Joiner(runtime, membership, this.#peers);
     this.#detector = new FailureDetector(runtime, membership, this.#peers);
-    this.#description = new SelfDescription(runtime, membership, this.#seats);
+    this.#description = new SelfDescription(runtime, membership, this.#seats, this.#buffer);
     membership.onChange(() => {
       if (membership.isReplaced) this.#end(new NodeError("superseded", supersededBy(membership)));
+      else if (membership.isOutdated && this.#isServing) this.#end(new NodeError("outdated", outdatedBy(membership)));
     });
 
     this.#node = {
@@ -231,6 +232,9 @@ export class Node implements NodeApi {
     await this.#seats.open();
     this.#trees.start();
     this.#hints.start();
+    // An older copy of the directory must be found out before it says anything: others may know more of this node.
+    if (opened.kind === "member") await this.#gossip.askAll();
+    if (this.#membership.isOutdated) throw new NodeError("outdated", outdatedBy(this.#membership));
     this.#isServing = !this.#membership.isReplaced && !this.#hasEnded && !this.#isStopping;
     await this.#description.start(addresses);
     this.#gossip.start();

@@ -18,6 +18,13 @@ export function reasonToRefuse(membership: Membership, isServing: boolean, asker
   return { code: "superseded", detail: `another process has taken the place of this ${name}` };
 }
 
+/** Why a directory that knows less of its own node than others do must not be used. */
+export function outdatedBy({ name, incarnation }: Membership): string {
+  const what = `others know a newer word of ${name} (${incarnation}) than this data directory`;
+  const why = "it is an older copy, a restored backup perhaps, or another process runs on a copy of it";
+  return `${what}: ${why}; start ${name} with an empty directory and --join, and it takes its place again`;
+}
+
 /** Why this directory must not be used any more. */
 export function supersededBy({ name, self, incarnation, ring }: Membership): string {
   const now = ring.members.get(self)?.incarnation;

@@ -1,24 +1,39 @@
-/** Keeps a node's own record true: where it is, how many seats it speaks for, which ring it knows (§4.8.2). */
+/**
+ * Keeps a node's own record true: where it is, how many seats it speaks for, which ring it knows (§4.8.2).
+ *
+ * A node that is written to also says it anew from time to time. A directory that is restored from a backup then knows
+ * less of itself than others do, and is found out before it vouches for what it has forgotten (`Node.start`).
+ */
 
+import type { Clock } from "../runtime/clock.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { Ticker } from "../runtime/ticker.ts";
+import type { WriteBuffer } from "../storage/write-buffer.ts";
 import type { OwnAddresses } from "./joining.ts";
 import type { Membership } from "./membership.ts";
 import type { Seats } from "./seats.ts";
 
 /** Mean time between two looks at what has changed, in ms. */
 const everyMs = 500;
+/** A node that was written to says so after this long: writes younger than it may be missing in a copy unnoticed. */
+const freshMs = 30_000;
 
 export class SelfDescription {
   readonly #membership: Membership;
   readonly #seats: Seats;
   readonly #ticker: Ticker;
+  readonly #clock: Clock;
+  readonly #buffer: WriteBuffer;
   #addresses: OwnAddresses | undefined;
+  #saidMs = 0;
+  #writesThen = 0;
 
-  constructor(runtime: Runtime, membership: Membership, seats: Seats) {
+  constructor(runtime: Runtime, membership: Membership, seats: Seats, buffer: WriteBuffer) {
     const { clock, random, log } = runtime;
     this.#membership = membership;
     this.#seats = seats;
+    this.#clock = clock;
+    this.#buffer = buffer;
     const round = (): Promise<void> => this.#describe();
     this.#ticker = new Ticker({ name: "describing this node", clock, random, log, everyMs, round });
   }
@@ -36,7 +51,7 @@ export class SelfDescription {
 
   async #describe(): Promise<void> {
     const addresses = this.#addresses;
-    if (addresses === undefined || this.#membership.isReplaced) return;
+    if (addresses === undefined || this.#membership.isReplaced || this.#membership.isOutdated) return;
     const { ringVersion, incarnation, self, options } = this.#membership;
     const now = { ...addresses, voices: this.#seats.count.voices, ringVersion };
     const said = this.#membership.records.get(self);
@@ -48,6 +63,13 @@ export class SelfDescription {
       said.http === now.http &&
       said.voices === now.voices &&
       said.ringVersion === now.ringVersion;
-    if (!isSaid) await this.#membership.describe(now);
+    if (isSaid && !this.#isOld()) return;
+    this.#saidMs = this.#clock.monotonicMs();
+    this.#writesThen = this.#buffer.counts.writes;
+    await this.#membership.describe(now);
+  }
+
+  #isOld(): boolean {
+    return this.#buffer.counts.writes !== this.#writesThen && this.#clock.monotonicMs() - this.#saidMs >= freshMs;
   }
 }

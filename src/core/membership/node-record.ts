@@ -24,6 +24,9 @@ export interface NodeRecord {
   readonly software: string;
 }
 
+/** The version of a record that a sponsor writes for a new member, which never writes so low a one itself. */
+export const welcomeVersion = 1;
+
 /** Which version of whose record a node knows. */
 export interface RecordVersion {
   readonly node: NodeId;
