@@ -249,7 +249,7 @@ export class Exchange {
     const merged = theirs === undefined ? before.state : await this.#merge(place, theirs);
     if (merged === "refused") return this.#lacks(place);
     if (merged !== undefined && (theirs === undefined || !sameState(theirs, merged))) {
-      return (await this.#send(place, merged)) ? true : undefined;
+      return (await this.#sendOwn(place)) ? true : undefined;
     }
     return merged !== undefined && (before.state === undefined || !sameState(before.state, merged));
   }
@@ -278,9 +278,16 @@ export class Exchange {
     return merged.state;
   }
 
-  /** Sends the state to be merged there; false if that was refused. */
-  async #send(place: KeyPlace, state: SiblingSet): Promise<boolean> {
+  /**
+   * Sends what this node holds now, to be merged there; false if that was refused. Not what it held before it waited
+   * for its disk: by now the owners may have agreed to forget that.
+   */
+  async #sendOwn(place: KeyPlace): Promise<boolean> {
     const { bucket, key } = place;
+    const held = this.#node.replica.read(place);
+    if (held.kind === "refused") return false;
+    if (held.state === undefined) return true;
+    const { state } = held;
     const lastWriteWins = this.#isLastWriteWins(place);
     const ringVersion = this.#ring.version;
     const purpose = { purpose: "repair", synced: true } as const;

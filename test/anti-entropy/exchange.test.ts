@@ -5,7 +5,9 @@ import { test } from "node:test";
 import { World } from "../membership/world.ts";
 import { assertSame, copiesOn, metric, repair, spent, writeMany } from "./copies.ts";
 
-const two = { settings: { partitions: 16, n: 2, r: 1, w: 1 } };
+/** Nobody keeps hints here: what was missed is left to exchanges. */
+const limits = { hintBytes: 0 };
+const two = { settings: { partitions: 16, n: 2, r: 1, w: 1 }, limits };
 
 /** Two nodes that hold the same `keys` keys. */
 async function twoEqual(seed: number, keys: number): Promise<World> {
@@ -96,7 +98,7 @@ test("what is sent grows with the differences, not with the keys", async () => {
 });
 
 test("a partition that differs in more keys than one list holds is repaired in parts", async () => {
-  const one = { settings: { partitions: 1, n: 2, r: 1, w: 1 } };
+  const one = { settings: { partitions: 1, n: 2, r: 1, w: 1 }, limits };
   const world = new World(15);
   await world.cluster(2, one);
   world.kill("n2");
@@ -112,7 +114,7 @@ test("a partition that differs in more keys than one list holds is repaired in p
 test("buckets of fewer and of more copies than others, and of one version, are repaired among their own owners", async () => {
   const world = new World(5);
   const settings = { partitions: 8, n: 3, r: 1, w: 1 };
-  await world.cluster(4, { settings });
+  await world.cluster(4, { settings, limits });
   const buckets = { one: { n: 1 }, two: { n: 2 }, four: { n: 4 }, last: { reconcile: "last-write-wins" } } as const;
   for (const [name, change] of Object.entries(buckets)) {
     assert.equal((await world.inside("n1", (node) => node.setBucket(name, change))).kind, "set");
@@ -125,7 +127,7 @@ test("buckets of fewer and of more copies than others, and of one version, are r
   world.kill("n4");
   await world.simulation.run(2000);
   for (const bucket of names.slice(2)) await writeMany(world, "n1", { from: 0, to: 20, bucket }, "second");
-  await world.up("n4", { settings });
+  await world.up("n4", { settings, limits });
   await world.agreed();
   await repair(world, "n4");
   for (const bucket of names) {
@@ -150,13 +152,13 @@ test("without being asked, nodes find and repair what differs", async () => {
 test("a node that lost its disk is filled", async () => {
   const world = new World(7);
   const settings = { partitions: 16, n: 3, r: 2, w: 2 };
-  await world.cluster(3, { settings });
+  await world.cluster(3, { settings, limits });
   await writeMany(world, "n1", { from: 0, to: 300 }, "kept");
   await world.simulation.run(3000);
   world.kill("n3");
   world.wipe("n3");
   await world.simulation.run(2000);
-  await world.up("n3", { settings, join: ["n1"] });
+  await world.up("n3", { settings, limits, join: ["n1"] });
   await world.agreed();
   await repair(world, "n3");
   assert.equal(spent(world).keysRepaired, 300);
