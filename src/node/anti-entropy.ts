@@ -70,7 +70,7 @@ export class AntiEntropy {
     this.#node = node;
     this.#trees = trees;
     this.#rebuild = rebuild;
-    this.#scan = new LeafScan(buffer, node.runtime.checksum);
+    this.#scan = new LeafScan(buffer, node.runtime.checksum, (...found) => node.damaged.found(...found));
     this.#service = new ExchangeService(node, trees, this.#scan);
     this.#pause = new Pause(clock);
     this.#tasks = new TaskGroup(log);
@@ -114,13 +114,18 @@ export class AntiEntropy {
         const endsMs = this.#node.runtime.clock.monotonicMs() + patienceMs;
         for (const peer of this.#partners()) await this.#repairWith(peer, run.totals, endsMs);
         await this.#rebuild.tryAll();
-        if (this.#isForced && !this.#isStopped) await this.#rebuild.force();
+        if (this.#isForced && !this.#isStopped) await this.#force();
       } finally {
         this.#isForced = false;
         run.finishedMs = this.#node.runtime.clock.wallMs();
         this.#node.runtime.log.info("repair finished", { ...run.totals });
       }
     });
+  }
+
+  async #force(): Promise<void> {
+    await this.#rebuild.force();
+    await this.#node.damaged.force();
   }
 
   view(): RepairView {

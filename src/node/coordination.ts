@@ -11,6 +11,7 @@ import type { Peers } from "../rpc/peers.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Refusal, RefusalCode } from "../wire/message.ts";
 import type { NodeCounters } from "./counters.ts";
+import type { DamagedRecords } from "./damaged-records.ts";
 import type { Hints } from "./hints.ts";
 import type { Replica } from "./replica.ts";
 
@@ -21,6 +22,7 @@ export interface Coordination {
   readonly self: NodeId;
   readonly peers: Peers;
   readonly replica: Replica;
+  readonly damaged: DamagedRecords;
   readonly hints: Hints;
   /** The ring as this node knows it now. */
   ring(): Ring;

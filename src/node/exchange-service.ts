@@ -88,7 +88,8 @@ export class ExchangeService {
       if (!this.#isShared(tree, ring, from, request.id)) return;
       const own = this.#trees.tree(tree)?.hash(0, 0) ?? emptyHash;
       if (!sameHash(own, tree.root)) differing.push(place);
-      if (this.#node.voice(tree, tree.n) === undefined) unvouched.push(place);
+      const vouches = this.#node.voice(tree, tree.n) !== undefined && !this.#node.damaged.isIn(tree.partition);
+      if (!vouches) unvouched.push(place);
     }
     from.reply({ kind: "hashes-compared", id: request.id, differing, unvouched }, request.id);
   }

@@ -23,15 +23,7 @@ import { bucketSettings } from "../core/ring/preference-list.ts";
 import type { Ring } from "../core/ring/ring.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { StorageError } from "../storage/engine.ts";
-import {
-  hintBucketRange,
-  hintKey,
-  hintRange,
-  isHintKey,
-  keyAfter,
-  parseHintKey,
-  setAsideKey,
-} from "../storage/store-key.ts";
+import { hintBucketRange, hintKey, hintRange, isHintKey, keyAfter, parseHintKey } from "../storage/store-key.ts";
 import type { DurableListener, WriteBuffer } from "../storage/write-buffer.ts";
 import { decodeRecord } from "../wire/record.ts";
 import { verifyValues } from "../wire/state-codec.ts";
@@ -40,12 +32,14 @@ import { HintIndex, type HintsForOwner } from "./hint-index.ts";
 import { type KeyPlace, placeOf } from "./key-place.ts";
 import { RecentKeys } from "./recent-keys.ts";
 import { type LocalState, type LocalWrite, Replica, type ReplicaRefusal, type WriteIntent } from "./replica.ts";
+import type { SetAside } from "./set-aside.ts";
 
 export interface HintsOptions {
   readonly runtime: Runtime;
   readonly buffer: WriteBuffer;
   readonly limits: Limits;
   readonly counters: NodeCounters;
+  readonly setAside: SetAside;
   readonly ring: () => Ring;
 }
 
@@ -284,12 +278,13 @@ export class Hints {
   }
 
   #setAside(storeKey: Uint8Array, bytes: Uint8Array | undefined, why: string): void {
-    const { runtime, buffer } = this.#options;
+    const { runtime, buffer, counters, setAside } = this.#options;
     const { owner, bucket, key } = parseHintKey(storeKey);
     const place = placeOf(bucket, key, this.#options.ring().settings.partitions);
     const at = hintPlace(owner, place);
     runtime.log.error("a hint is damaged and set aside", { owner, bucket, key, why });
-    if (bytes !== undefined) buffer.put(setAsideKey(at.storeKey), bytes);
+    counters.corruptRecords += 1;
+    if (bytes !== undefined) setAside.keep(at.storeKey, bytes);
     buffer.put(at.storeKey, undefined, this.#takenOut.deletion(place));
   }
 }

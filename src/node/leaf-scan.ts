@@ -14,6 +14,7 @@ import { keyAfter, parseDataKey, partitionRange } from "../storage/store-key.ts"
 import type { WriteBuffer } from "../storage/write-buffer.ts";
 import type { ListedKey, TreeName } from "../wire/message.ts";
 import { decodeRecord } from "../wire/record.ts";
+import type { OnDamaged } from "./replica.ts";
 
 /** Stored keys looked at in one turn. */
 const pageRecords = 128;
@@ -27,8 +28,10 @@ export interface LeafPage {
 export class LeafScan {
   readonly #buffer: WriteBuffer;
   readonly #checksum: Checksum;
+  readonly #onDamaged: OnDamaged;
 
-  constructor(buffer: WriteBuffer, checksum: Checksum) {
+  constructor(buffer: WriteBuffer, checksum: Checksum, onDamaged: OnDamaged) {
+    this.#onDamaged = onDamaged;
     this.#buffer = buffer;
     this.#checksum = checksum;
   }
@@ -69,8 +72,9 @@ export class LeafScan {
       const digest = keyDigest(bucket, key, decodeRecord(record, storeKey, this.#checksum).state);
       return digest.hi === 0 && digest.lo === 0 ? undefined : { bucket, key, digest };
     } catch (error) {
-      if (error instanceof MalformedBytes) return undefined;
-      throw error;
+      if (!(error instanceof MalformedBytes)) throw error;
+      this.#onDamaged(storeKey, record, error.message);
+      return undefined;
     }
   }
 }

@@ -6,6 +6,7 @@ import type { WriteBuffer } from "../storage/write-buffer.ts";
 import type { AntiEntropyCounts } from "./anti-entropy.ts";
 import type { MetricSample } from "./api.ts";
 import type { NodeCounters } from "./counters.ts";
+import type { DamagedRecords } from "./damaged-records.ts";
 import type { HintsForOwner } from "./hint-index.ts";
 import type { ReaperView } from "./reaper.ts";
 
@@ -24,6 +25,7 @@ export interface Measured {
   readonly ringVersion: number;
   readonly exchanges: AntiEntropyCounts;
   readonly reaper: ReaperView;
+  readonly damaged: DamagedRecords["counts"];
   readonly treeBytes: number;
   readonly areTreesBuilt: boolean;
   readonly hints: readonly HintsForOwner[];
@@ -72,6 +74,13 @@ function rows(measured: Measured): readonly Row[] {
       c.prunedContextEntries,
     ],
     ["corrupt_records_total", "counter", "Stored records that did not match their checksum.", c.corruptRecords],
+    [
+      "records_set_aside",
+      "gauge",
+      "Damaged records kept aside in the store, to be looked at.",
+      measured.damaged.setAside,
+    ],
+    ["damaged_records", "gauge", "Of those, keys that are refused still.", measured.damaged.waiting],
     ["corrupt_values_total", "counter", "Values from peers that did not match their checksum.", c.corruptValues],
     ["stale_rings_total", "counter", "Peers' requests refused because the rings differed.", c.staleRings],
     ["overloads_total", "counter", "Requests refused because too much was under way.", c.overloads],

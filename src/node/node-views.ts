@@ -11,6 +11,7 @@ import type { AntiEntropy } from "./anti-entropy.ts";
 import type { ClusterView, HintsView, LocateView, MetricSample, RingView } from "./api.ts";
 import type { Coordinator } from "./coordinator.ts";
 import type { NodeCounters } from "./counters.ts";
+import type { DamagedRecords } from "./damaged-records.ts";
 import type { FailureDetector } from "./failure-detector.ts";
 import type { Hints } from "./hints.ts";
 import type { Membership } from "./membership.ts";
@@ -34,6 +35,7 @@ export interface NodeParts {
   readonly seats: Seats;
   readonly coordinator: Coordinator;
   readonly trees: Trees;
+  readonly damaged: DamagedRecords;
   readonly antiEntropy: AntiEntropy;
   readonly reaper: Reaper;
   readonly hints: Hints;
@@ -65,8 +67,8 @@ export class NodeViews {
   }
 
   metrics(): readonly MetricSample[] {
-    const { membership, detector, seats, peers, server, coordinator, trees, antiEntropy, reaper, hints, ...rest } =
-      this.#parts;
+    const { membership, detector, seats, peers, server, coordinator, trees, antiEntropy, ...others } = this.#parts;
+    const { reaper, hints, damaged, ...rest } = others;
     const members = membership.isMember ? [...membership.ring.members.keys()] : [];
     return metricSamples({
       ...rest,
@@ -82,6 +84,7 @@ export class NodeViews {
       reaper: reaper.view,
       treeBytes: trees.bytes,
       areTreesBuilt: members.length > 0 && trees.areBuilt,
+      damaged: damaged.counts,
       hints: hints.waiting(),
     });
   }

@@ -42,6 +42,7 @@ import { ClientRequests } from "./client-requests.ts";
 import type { Coordination } from "./coordination.ts";
 import { Coordinator } from "./coordinator.ts";
 import { type NodeCounters, newCounters } from "./counters.ts";
+import { DamagedRecords } from "./damaged-records.ts";
 import { FailureDetector } from "./failure-detector.ts";
 import { foreignSeed } from "./foreign-seeds.ts";
 import { defaultGossipOptions, Gossip } from "./gossip.ts";
@@ -61,9 +62,10 @@ import { PlacementChange } from "./placement-change.ts";
 import { Pledge } from "./pledge.ts";
 import { Reaper } from "./reaper.ts";
 import { Rebuild } from "./rebuild.ts";
-import { Replica } from "./replica.ts";
+import { type OnDamaged, Replica } from "./replica.ts";
 import { Seats } from "./seats.ts";
 import { SelfDescription } from "./self-description.ts";
+import { SetAside } from "./set-aside.ts";
 import { Trees, tellAll } from "./trees.ts";
 
 /** How long requests under way may take to finish once the node is told to stop, in ms. */
@@ -91,6 +93,7 @@ export class Node implements NodeApi {
   readonly #clients: ClientRequests;
   readonly #buckets: Buckets;
   readonly #peerRequests: PeerRequests;
+  readonly #damaged: DamagedRecords;
   readonly #trees: Trees;
   readonly #hints: Hints;
   readonly #handoff: Handoff;
@@ -119,11 +122,14 @@ export class Node implements NodeApi {
     this.#buffer = new WriteBuffer({ engine, clock, limitBytes: limits.writeBufferBytes, onCommitFailed });
     const counters = this.#counters;
     const ring = (): Ring => membership.ring;
-    this.#trees = new Trees({ clock, log, checksum: runtime.checksum, buffer: this.#buffer, counters, ring });
+    const setAside = new SetAside(this.#buffer);
+    this.#damaged = new DamagedRecords(this.#buffer, setAside);
+    const onDamaged: OnDamaged = (...found) => this.#damaged.found(...found);
+    this.#trees = new Trees({ clock, log, checksum: runtime.checksum, buffer: this.#buffer, onDamaged, ring });
     const states = tellAll(() => [this.#trees, this.#reaper]);
-    const replica = new Replica({ runtime, buffer: this.#buffer, limits, counters, states });
+    const replica = new Replica({ runtime, buffer: this.#buffer, limits, counters, states, onDamaged });
 
-    const hints = new Hints({ runtime, buffer: this.#buffer, limits, counters, ring });
+    const hints = new Hints({ runtime, buffer: this.#buffer, limits, counters, setAside, ring });
     this.#hints = hints;
 
     const { name, zone, capacity, settings, software } = options;
@@ -161,6 +167,7 @@ export class Node implements NodeApi {
       counters: this.#counters,
       peers: this.#peers,
       replica,
+      damaged: this.#damaged,
       hints,
       get self() {
         return membership.self;
@@ -192,6 +199,7 @@ export class Node implements NodeApi {
       seats: this.#seats,
       coordinator: this.#coordinator,
       trees: this.#trees,
+      damaged: this.#damaged,
       antiEntropy: this.#antiEntropy,
       reaper: this.#reaper,
       hints,
@@ -230,6 +238,7 @@ export class Node implements NodeApi {
     else this.#tasks.run("looking at the seeds", () => this.#checkSeeds());
     if (this.#isStopping) throw new NodeError("stopped", `${this.name} was stopped before it was a member`);
     await this.#seats.open();
+    this.#damaged.start(this.#node, this.#trees);
     this.#trees.start();
     this.#hints.start();
     // An older copy of the directory must be found out before it says anything: others may know more of this node.
@@ -258,7 +267,9 @@ export class Node implements NodeApi {
     this.#isStopping = true;
     this.#joiner.stop();
     this.#buckets.stop();
-    const stopping = [this.#antiEntropy, this.#handoff, this.#hints, this.#reaper].map((part) => part.stop());
+    const stopping = [this.#antiEntropy, this.#damaged, this.#handoff, this.#hints, this.#reaper].map((part) =>
+      part.stop(),
+    );
     await this.#finishRequests(graceMs);
     await Promise.all([this.#gossip.stop(), this.#changes.stop(), this.#detector.stop(), this.#description.stop()]);
     await this.#server.stop();

@@ -76,6 +76,9 @@ export interface LocalWrite {
   readonly state: SiblingSet;
 }
 
+/** `bytes` are those found under the stored key; undefined where they cannot be read. */
+export type OnDamaged = (storeKey: Uint8Array, bytes: Uint8Array | undefined, why: string) => void;
+
 /** A disk that does not take what was forgotten keeps it a little longer: no harm. */
 const nobodyWaits: DurableListener = { onDurable: () => {}, onFailed: () => {} };
 
@@ -85,6 +88,7 @@ export class Replica {
   readonly #limits: Limits;
   readonly #counters: NodeCounters;
   readonly #states: StoredStates;
+  readonly #onDamaged: OnDamaged | undefined;
   readonly #actors: ActorSource;
 
   constructor(options: {
@@ -94,12 +98,15 @@ export class Replica {
     counters: NodeCounters;
     /** Hears of every state that is stored. */
     states: StoredStates;
+    /** Hears of every damaged record that is met. */
+    onDamaged?: OnDamaged;
   }) {
     this.#runtime = options.runtime;
     this.#buffer = options.buffer;
     this.#limits = options.limits;
     this.#counters = options.counters;
     this.#states = options.states;
+    this.#onDamaged = options.onDamaged;
     this.#actors = new ActorSource(options.runtime.random.bytes(runBytes));
   }
 
@@ -189,26 +196,31 @@ export class Replica {
     return "reaped";
   }
 
+  /**
+   * Puts this state, the merge of what all other owners hold, in the place of a damaged record, without a mint record;
+   * where nobody knows anything of the key, nothing stays.
+   */
+  putBack(place: KeyPlace, state: SiblingSet, listener: DurableListener): void {
+    if (!isKnown(state)) this.#buffer.put(place.storeKey, undefined, listener);
+    else this.#buffer.put(place.storeKey, this.#encoded(place, { mint: undefined, state }), listener);
+    this.#states.stored(place, undefined, state);
+  }
+
   #load(place: KeyPlace): KeyRecord | ReplicaRefusal | undefined {
+    let bytes: Uint8Array | undefined;
     try {
-      const bytes = this.#buffer.get(place.storeKey);
+      bytes = this.#buffer.get(place.storeKey);
       return bytes && decodeRecord(bytes, place.storeKey.bytes, this.#runtime.checksum);
     } catch (error) {
-      if (error instanceof MalformedBytes) return this.#damaged(place, error.message);
+      if (error instanceof MalformedBytes) return this.#damaged(place, bytes, error.message);
       if (!(error instanceof StorageError)) throw error;
-      if (error.code === "corrupt") return this.#damaged(place, error.message);
+      if (error.code === "corrupt") return this.#damaged(place, undefined, error.message);
       return { kind: "refused", code: "storage-failed", detail: `cannot read ${describe(place)}: ${error.message}` };
     }
   }
 
-  #damaged(place: KeyPlace, why: string): ReplicaRefusal {
-    this.#counters.corruptRecords += 1;
-    this.#runtime.log.error("a stored record is damaged and not served", {
-      bucket: place.bucket,
-      key: place.key,
-      partition: place.partition,
-      why,
-    });
+  #damaged(place: KeyPlace, bytes: Uint8Array | undefined, why: string): ReplicaRefusal {
+    this.#onDamaged?.(place.storeKey.bytes, bytes, why);
     return { kind: "refused", code: "corrupt", detail: `the stored record of ${describe(place)} is damaged: ${why}` };
   }
 
@@ -218,8 +230,12 @@ export class Replica {
     after: KeyRecord,
     listener: DurableListener | undefined,
   ): void {
-    this.#buffer.put(place.storeKey, encodeRecord(after, place.storeKey.bytes, this.#runtime.checksum), listener);
+    this.#buffer.put(place.storeKey, this.#encoded(place, after), listener);
     this.#states.stored(place, before?.state, after.state);
+  }
+
+  #encoded({ storeKey }: KeyPlace, record: KeyRecord): Uint8Array {
+    return encodeRecord(record, storeKey.bytes, this.#runtime.checksum);
   }
 
   /** Tells the listener when a state that need not change is on disk. */
@@ -256,6 +272,11 @@ export class Replica {
       detail: `cannot store ${describe(place)}: it would have ${has}; read it and write back one resolved version with the context of that read`,
     };
   }
+}
+
+/** Whether the state says anything at all. */
+function isKnown({ context, siblings }: SiblingSet): boolean {
+  return context.length > 0 || siblings.length > 0;
 }
 
 function describe(place: KeyPlace): string {

@@ -29,8 +29,8 @@ import { dataRange, keyAfter, parseDataKey, partitionRange } from "../storage/st
 import type { WriteBuffer } from "../storage/write-buffer.ts";
 import type { TreeName } from "../wire/message.ts";
 import { decodeRecord } from "../wire/record.ts";
-import type { NodeCounters } from "./counters.ts";
 import type { KeyPlace } from "./key-place.ts";
+import type { OnDamaged } from "./replica.ts";
 
 /** Hears of every state that a replica stores, in the turn in which it does. */
 export interface StoredStates {
@@ -52,7 +52,7 @@ export interface TreesOptions {
   readonly log: Log;
   readonly checksum: Checksum;
   readonly buffer: WriteBuffer;
-  readonly counters: NodeCounters;
+  readonly onDamaged: OnDamaged;
   readonly ring: () => Ring;
 }
 
@@ -128,6 +128,12 @@ export class Trees implements StoredStates {
     const { hi, lo } = keyDigest(bucket, key, before);
     const now = keyDigest(bucket, key, after);
     this.#apply(partition, bucket, key, hi ^ now.hi, lo ^ now.lo);
+  }
+
+  /** Has the partition's trees built anew by a scan. */
+  scanAnew(partition: PartitionId): void {
+    this.#marked.add(partition);
+    this.start();
   }
 
   /** These stored keys may have gone back to what they were: their partitions are built anew. */
@@ -218,8 +224,8 @@ export class Trees implements StoredStates {
       this.#apply(partition, bucket, key, hi, lo);
     } catch (error) {
       if (!(error instanceof MalformedBytes)) throw error;
-      this.#options.counters.corruptRecords += 1;
-      this.#options.log.error("a stored record is damaged and left out of its hash tree", { why: error.message });
+      // It is left out of its tree.
+      this.#options.onDamaged(storeKey, record, error.message);
     }
   }
 

@@ -138,6 +138,11 @@ export function setAsideKey(key: StoreKey): StoreKey {
   return { id: `\0\0${key.id}`, bytes: Uint8Array.of(setAsideTag, ...key.bytes) };
 }
 
+/** All that is kept so. */
+export function setAsideRange(): KeyRange {
+  return { from: Uint8Array.of(setAsideTag), to: Uint8Array.of(setAsideTag + 1) };
+}
+
 /** The key of one of the node's own records; `name` is printable ASCII. */
 export function metaKey(name: string): StoreKey {
   if (!/^[\x21-\x7e]{1,100}$/.test(name)) throw new RangeError(`"${name}" cannot name a record of the node`);

@@ -12,6 +12,7 @@ import { type NodeCounters, newCounters } from "../../src/node/counters.ts";
 import { Hints } from "../../src/node/hints.ts";
 import { type KeyPlace, placeOf } from "../../src/node/key-place.ts";
 import type { WriteIntent } from "../../src/node/replica.ts";
+import { SetAside } from "../../src/node/set-aside.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
 import type { SimDisk } from "../../src/sim/storage.ts";
 import type { StorageError } from "../../src/storage/engine.ts";
@@ -68,7 +69,14 @@ export class HintStore {
       onCommitFailed: (_, keys) => hints.mayHaveReverted(keys),
     });
     const counters = newCounters();
-    const hints = new Hints({ runtime, buffer, limits, counters, ring: () => this.ring });
+    const hints = new Hints({
+      runtime,
+      buffer,
+      limits,
+      counters,
+      setAside: new SetAside(buffer),
+      ring: () => this.ring,
+    });
     hints.start();
     this.runtime = runtime;
     this.buffer = buffer;

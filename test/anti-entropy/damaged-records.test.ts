@@ -1,0 +1,165 @@
+/** Records that rot on the disk: never served, never taken for nothing, and brought back from the other owners. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { placeOf } from "../../src/node/key-place.ts";
+import { World } from "../membership/world.ts";
+import { assertSame, metric, repair, writeMany } from "./copies.ts";
+
+const settings = { partitions: 4, n: 3, r: 2, w: 2 };
+const lifeMs = 2000;
+const limits = { messageLifeMs: lifeMs };
+const three = ["n1", "n2", "n3"] as const;
+
+async function threeEqual(seed: number, keys: number, more: Partial<typeof settings> = {}): Promise<World> {
+  const world = new World(seed);
+  await world.cluster(3, { settings: { ...settings, ...more }, limits });
+  await writeMany(world, "n1", { from: 0, to: keys }, "kept");
+  await world.simulation.run(3000);
+  return world;
+}
+
+/** Flips a bit of the record that the machine has of the key. */
+function damage(world: World, machine: string, key: string, at = 12): void {
+  const { bytes } = placeOf("carts", key, settings.partitions).storeKey;
+  const record = world.machine(machine).disk.get(bytes);
+  assert.ok(record);
+  record[at] = (record[at] ?? 0) ^ 4;
+}
+
+async function readsAt(world: World, machine: string, key: string, pr: number): Promise<readonly string[] | string> {
+  const outcome = await world.inside(machine, (node) => node.get({ bucket: "carts", key, r: pr, pr }));
+  if (outcome.kind === "failure") return outcome.code;
+  return outcome.versions.map(({ value }) => new TextDecoder().decode(value));
+}
+
+const waits = (world: World, machine: string): number => metric(world, machine, "damaged_records");
+
+async function whole(world: World, machine: string): Promise<void> {
+  assert.ok(await world.simulation.runUntil(() => waits(world, machine) === 0, 60_000));
+}
+
+test("a record that a read, a write or a scan finds damaged is set aside and comes back from the others", async () => {
+  const ways = {
+    read: (world: World) => readsAt(world, "n3", "key-5", 2),
+    write: (world: World) => world.put("n3", "key-5", "second"),
+    scan: async (world: World) => {
+      world.kill("n3");
+      await world.up("n3", { settings, limits });
+    },
+  };
+  for (const [way, act] of Object.entries(ways)) {
+    const world = await threeEqual(1, 40);
+    damage(world, "n3", "key-5");
+    await act(world);
+    await world.simulation.run(200);
+    assert.equal(waits(world, "n3"), 1, way);
+    assert.equal(metric(world, "n3", "records_set_aside"), 1, way);
+    assert.equal(await readsAt(world, "n3", "key-5", 3), "quorum-not-met", "two of three speak for it");
+    assert.ok((await readsAt(world, "n3", "key-5", 2)).includes("kept") || way === "write");
+    await whole(world, "n3");
+    assert.notEqual(await readsAt(world, "n3", "key-5", 3), "quorum-not-met");
+    await world.simulation.run(3000);
+    await repair(world, "n3");
+    assertSame(world, three, 40);
+    assert.equal(metric(world, "n3", "records_set_aside"), 1, "kept to be looked at");
+  }
+});
+
+test("a damaged record waits for every other owner: two are needed to know what the third acknowledged", async () => {
+  const world = await threeEqual(2, 10);
+  // n2 and n3 acknowledge a write of which n1 does not hear.
+  world.kill("n1");
+  await world.simulation.run(2000);
+  const value = new TextEncoder().encode("late");
+  const put = { bucket: "carts", key: "key-3", value, contentType: "", w: 2, pw: 2 };
+  assert.equal((await world.inside("n2", (node) => node.put(put))).kind, "written");
+  await world.simulation.run(100);
+  world.kill("n2");
+  await world.up("n1", { settings, limits });
+  damage(world, "n3", "key-3");
+  await world.simulation.run(20_000);
+  assert.equal(await readsAt(world, "n1", "key-3", 2), "quorum-not-met", "n1 is behind, and n3 does not know");
+  await world.simulation.run(20_000);
+  assert.equal(waits(world, "n3"), 1);
+  await world.up("n2", { settings, limits });
+  await whole(world, "n3");
+  world.kill("n2");
+  await world.simulation.run(2000);
+  assert.ok((await readsAt(world, "n1", "key-3", 2)).includes("late"));
+});
+
+test("nobody is asked before a message's life is over: an acknowledgement from before may be under way", async () => {
+  const world = await threeEqual(3, 10);
+  damage(world, "n3", "key-3");
+  await readsAt(world, "n3", "key-3", 2);
+  await world.simulation.run(lifeMs - 300);
+  assert.equal(waits(world, "n3"), 1);
+  await whole(world, "n3");
+});
+
+test("a key that nobody else has stays refused, over restarts, until it is given up by force", async () => {
+  const alone = { n: 1, r: 1, w: 1 };
+  const world = await threeEqual(4, 40, alone);
+  const own = { settings: { ...settings, ...alone }, limits };
+  const owner = three.find((name) => {
+    return world.machine(name).disk.get(placeOf("carts", "key-7", settings.partitions).storeKey.bytes) !== undefined;
+  });
+  assert.ok(owner);
+  damage(world, owner, "key-7");
+  const refused = (): Promise<readonly string[] | string> => readsAt(world, owner, "key-7", 1);
+  assert.equal(await refused(), "quorum-not-met");
+  await world.simulation.run(30_000);
+  assert.equal(await refused(), "quorum-not-met");
+  world.kill(owner);
+  await world.up(owner, own);
+  assert.equal(await refused(), "quorum-not-met");
+  await world.inside(owner, async (node) => node.startRepair(true));
+  await whole(world, owner);
+  assert.deepEqual(await refused(), []);
+});
+
+test("a record under a damaged key is set aside, and what is missing for it is found by the next exchange", async () => {
+  const world = await threeEqual(5, 30);
+  const { disk } = world.machine("n3");
+  world.kill("n3");
+  const { bytes } = placeOf("carts", "key-9", settings.partitions).storeKey;
+  const contents = new Map(disk.contents());
+  const [name, entry] =
+    [...contents].find(([, { key }]) => key.length === bytes.length && key.every((b, i) => b === bytes[i])) ?? [];
+  assert.ok(name !== undefined && entry !== undefined);
+  contents.delete(name);
+  const key = entry.key.slice();
+  key[1] = 0x80;
+  contents.set(String.fromCharCode(...key), { key, value: entry.value });
+  disk.replace(contents);
+  await world.up("n3", { settings, limits });
+  await world.simulation.run(500);
+  assert.equal(metric(world, "n3", "records_set_aside"), 1);
+  assert.equal(waits(world, "n3"), 0);
+  await repair(world, "n3");
+  await world.simulation.run(500);
+  assertSame(world, three, 30);
+});
+
+test("an owner with a damaged record does not vouch for its partition when another one's voices come back", async () => {
+  const world = await threeEqual(6, 40);
+  world.kill("n3");
+  world.wipe("n3");
+  for (let i = 0; i < 40; i++) damage(world, "n2", `key-${i}`);
+  // Its trees still know what it held, so it has to look anew.
+  world.kill("n2");
+  await world.up("n2", { settings, limits });
+  await world.up("n3", { settings, limits, join: ["n1"] });
+  await world.simulation.run(30_000);
+  const rebuild = world.nodes.get("n3")?.repair().rebuild;
+  assert.deepEqual([rebuild?.running, rebuild?.voices], [true, 0]);
+  assert.ok(waits(world, "n2") > 0);
+  // Each waits for the other: only a person can say that the copy of n1 is to do.
+  await world.inside("n3", async (node) => node.startRepair(true));
+  const isOver = (): boolean => world.nodes.get("n3")?.repair().rebuild.running === false;
+  assert.ok(await world.simulation.runUntil(isOver, 60_000));
+  await whole(world, "n2");
+  await repair(world, "n2");
+  assertSame(world, three, 40);
+});
