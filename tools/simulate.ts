@@ -111,6 +111,8 @@ function totalsOf(report: Report, tookMs: number): Record<string, number> {
     "records checked on disks": report.recordsRead,
     "copies on disks compared after exchanges": report.copiesCompared,
     "keys that exchanges repaired after the faults": report.keysRepaired,
+    "acknowledged writes that hints had to bring to an owner": report.handedOver,
+    "tombstones that had to be forgotten": report.tombstonesForgotten,
     "levels held against their bounds": report.gaugesRead,
     "unacknowledged writes that crashes took": report.lostWrites,
     events: report.events,

@@ -61,6 +61,8 @@ export interface Limits {
    * time is up, and to those that stand in a little longer.
    */
   readonly reapGraceMs: number;
+  /** Mean time between two exchanges of hash trees that nobody asked for, in ms. */
+  readonly exchangeEveryMs: number;
 }
 
 export const defaultLimits: Limits = {
@@ -79,6 +81,7 @@ export const defaultLimits: Limits = {
   longestTimeoutMs: 60_000,
   messageLifeMs: 60_000,
   reapGraceMs: 600_000,
+  exchangeEveryMs: 10_000,
 };
 
 /**

@@ -25,8 +25,6 @@ import { LeafScan } from "./leaf-scan.ts";
 import type { Rebuild } from "./rebuild.ts";
 import type { Trees } from "./trees.ts";
 
-/** Mean time between two exchanges that nobody asked for, in ms. */
-const everyMs = 10_000;
 /** A repair that was asked for waits so long, in all, for owners that are not ready, in ms. */
 const patienceMs = 60_000;
 /** It asks an owner again after this, in ms. */
@@ -67,6 +65,7 @@ export class AntiEntropy {
 
   constructor(node: Coordination, trees: Trees, buffer: WriteBuffer, rebuild: Rebuild) {
     const { clock, random, log } = node.runtime;
+    const everyMs = node.limits.exchangeEveryMs;
     this.#node = node;
     this.#trees = trees;
     this.#rebuild = rebuild;

@@ -102,6 +102,15 @@ export class SimCluster {
     return this.members.filter((member) => member.machine.process?.isRunning === true);
   }
 
+  /** Whether every member runs, is ready, and speaks for all its seats: none is still to be filled after its disk was lost. */
+  get haveAllVoices(): boolean {
+    return this.members.every(({ node }) => {
+      if (node?.isReady !== true) return false;
+      const { voices, seats, running } = node.repair().rebuild;
+      return !running && voices === seats;
+    });
+  }
+
   /** Starts a member's process; whether and when it becomes ready is for the caller to watch. */
   start(member: SimMember): void {
     const { process, runtime, engine } = member.machine.spawn(member.hostName);

@@ -3,7 +3,12 @@
  *
  * A write that was acknowledged by w copies on disk survives every crash, and the loss of w-1 disks. One that was
  * acknowledged by copies in memory survives while one of their machines has neither crashed nor failed to write.
+ *
+ * Disks are lost one at a time: the next one when the last has copied what the other owners hold. So what two voices
+ * held survives any number of them; a copy at a stand-in may not have been there to be copied.
  */
+
+import type { WriteEntry } from "./journal.ts";
 
 export interface Loss {
   readonly member: string;
@@ -26,12 +31,9 @@ export class Damage {
     return hit.size;
   }
 
-  isWiped(member: string): boolean {
-    return this.losses.some((loss) => loss.kind === "disk" && loss.member === member);
-  }
-
-  /** How many machines came back with an empty disk, and so without a voice. */
-  get wiped(): number {
-    return new Set(this.losses.filter(({ kind }) => kind === "disk").map(({ member }) => member)).size;
+  /** Whether, by the book, an acknowledged write may be gone by then. */
+  mayHaveCost({ began, copies, voices, synced }: WriteEntry, until: number): boolean {
+    if (synced && voices > 1) return false;
+    return this.machinesHit(began, until, synced) >= copies;
   }
 }

@@ -207,9 +207,9 @@ export class Nemesis {
     disk.isFull = false;
   }
 
-  /** One disk a run: the loss of a second would be allowed to cost what was acknowledged by two. */
+  /** One disk at a time: the loss of a second would be allowed to cost what was acknowledged by two. */
   #wipe(member: SimMember): string | undefined {
-    if (this.damage.wiped > 0 || !member.hasJoined) return undefined;
+    if (!member.hasJoined || !this.#cluster.haveAllVoices) return undefined;
     this.#cluster.kill(member);
     this.#cluster.wipe(member);
     this.#lose(member, "memory");

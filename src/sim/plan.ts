@@ -6,7 +6,7 @@
  * shows clusters that are down; the rare orders of events come from few faults that happen often.
  */
 
-import { defaultLimits, type Limits } from "../core/limits.ts";
+import { defaultLimits, forgettingQuietMs, type Limits } from "../core/limits.ts";
 import type { BucketChange, ClusterSettings } from "../core/settings.ts";
 import type { Leniency } from "./checkers/leniency.ts";
 import { type LinkFaultName, linkFaultNames } from "./link-faults.ts";
@@ -59,6 +59,26 @@ export interface Plan {
   readonly faults: ReadonlyMap<FaultName, number>;
 }
 
+/** Nobody asks whether it is enough: exchanges that come by would hide what hints have failed to do. */
+const never = 1_000_000_000;
+
+/** Faults that may take from a machine what it was about to write: hints among it. */
+const costlyFaults: ReadonlySet<FaultName> = new Set<FaultName>([
+  "kill",
+  "power loss",
+  "crash at a message",
+  "graceful stop",
+  "disk full",
+  "wiped disk",
+]);
+
+/** Whether hints alone must bring what was acknowledged to every owner. */
+export function mustHintsDo({ faults, limits }: Plan): boolean {
+  const hasRoom =
+    limits.hintBytes >= roomForHints.hintBytes && limits.writeBufferBytes >= roomForHints.writeBufferBytes;
+  return hasRoom && limits.exchangeEveryMs >= never && [...faults.keys()].every((fault) => !costlyFaults.has(fault));
+}
+
 /** Whether contexts may be pruned under this plan, so that replaced versions may show again (§4.4). */
 export function mayPrune(plan: Plan): boolean {
   return plan.limits.contextEntries < 500;
@@ -66,7 +86,12 @@ export function mayPrune(plan: Plan): boolean {
 
 /** What the checkers must let pass under this plan. */
 export function leniencyOf(plan: Plan): Leniency {
-  return { prunes: mayPrune(plan), forgetsAfterMs: Number.POSITIVE_INFINITY };
+  return { prunes: mayPrune(plan), forgetsAfterMs: plan.limits.reapGraceMs / (1 + plan.drift) };
+}
+
+/** Whether owners come to forget tombstones while the run lasts. */
+export function doesForget({ limits }: Plan): boolean {
+  return limits.reapGraceMs < 60_000;
 }
 
 /** Draws one run's plan from its seed. */
@@ -74,7 +99,11 @@ export function drawPlan(seed: number): Plan {
   const prng = new Prng(seed, "plan");
   const nodes = prng.between(3, 7);
   const settings = drawSettings(prng, nodes);
-  const faults = drawFaults(prng);
+  // Some runs have nothing that may cost a hint, so that handoff alone can be held to what it promises.
+  const isForHints = prng.chance(0.15);
+  // In others owners forget after seconds, in quiet enough places that they can.
+  const isForForgetting = prng.chance(0.25);
+  const faults = isForHints ? withoutLosses(drawFaults(prng)) : drawFaults(prng);
   const buckets: PlannedBucket[] = [
     { name: "carts", change: {} },
     { name: "strict", change: { n: Math.min(3, nodes), r: "quorum", w: "quorum" } },
@@ -82,11 +111,11 @@ export function drawPlan(seed: number): Plan {
   if (prng.chance(0.4)) buckets.push({ name: "buffered", change: { durability: "buffered" } });
   if (prng.chance(0.5)) buckets.push({ name: "newest", change: { reconcile: "last-write-wins" } });
   if (prng.chance(0.3)) buckets.push({ name: "wide", change: { n: Math.min(5, nodes), r: 1, w: 1, pw: 1 } });
-  return {
+  const drawn: Plan = {
     nodes,
     zones: prng.between(1, 3),
     settings,
-    limits: drawLimits(prng),
+    limits: isForHints ? { ...drawLimits(prng), ...roomForHints } : drawLimits(prng),
     buckets,
     keysPerBucket: prng.between(1, 6),
     clients: prng.between(2, 12),
@@ -106,6 +135,35 @@ export function drawPlan(seed: number): Plan {
     safetyMs: prng.between(5000, 20_000),
     faults,
   };
+  return isForForgetting ? quiet(drawn, prng) : drawn;
+}
+
+/** Keys that rest for a while, and times so short that what is deleted is forgotten meanwhile. */
+function quiet(plan: Plan, prng: Prng): Plan {
+  const messageLifeMs = 1000;
+  const requestTimeoutMs = 500;
+  const limits = { ...plan.limits, messageLifeMs, requestTimeoutMs, longestTimeoutMs: requestTimeoutMs };
+  return {
+    ...plan,
+    limits: { ...limits, reapGraceMs: requestTimeoutMs + forgettingQuietMs(limits) },
+    keysPerBucket: prng.between(4, 10),
+    clients: prng.between(1, 4),
+    mostRestMs: prng.pick([200, 1000]),
+    link: { ...plan.link, mostDelayMs: prng.pick([1, 5]), spikeChance: 0 },
+    disk: { ...plan.disk, mostCommitMs: Math.min(60, plan.disk.mostCommitMs) },
+    safetyMs: prng.between(10_000, 30_000),
+  };
+}
+
+const roomForHints = {
+  hintBytes: 64 * 1024 * 1024,
+  writeBufferBytes: 64 * 1024 * 1024,
+  exchangeEveryMs: never,
+} as const;
+
+/** Without what may take a hint along, or the node that had to write it. */
+function withoutLosses(faults: ReadonlyMap<FaultName, number>): ReadonlyMap<FaultName, number> {
+  return new Map([...faults].filter(([fault]) => !costlyFaults.has(fault)));
 }
 
 function drawSettings(prng: Prng, nodes: number): ClusterSettings {
@@ -133,6 +191,9 @@ function drawLimits(prng: Prng): Limits {
     coordinations: prng.pick([3, 50, 10_000]),
     writeBufferBytes: prng.pick([20_000, 1_000_000, 64 * 1024 * 1024]),
     requestTimeoutMs: prng.pick([500, 2000]),
+    hintBytes: prng.pick([3000, 100_000, 64 * 1024 * 1024]),
+    messageLifeMs: prng.pick([8000, 60_000]),
+    exchangeEveryMs: prng.pick([1000, 10_000, never]),
   };
 }
 

@@ -20,19 +20,20 @@ export function resolve(quorum: Quorum, n: number): number {
 export function answersOfRead(
   settings: BucketSettings,
   r: Quorum | undefined,
+  pr: Quorum | undefined,
 ): { readonly answers: number; readonly owners: number } {
-  const owners = resolve(settings.pr, settings.n);
+  const owners = resolve(pr ?? settings.pr, settings.n);
   return { answers: Math.max(resolve(r ?? settings.r, settings.n), owners), owners };
 }
 
 /** Copies that a write must have, how many of them at owners, and whether each has to be on disk. */
 export function copiesOfWrite(
   settings: BucketSettings,
-  asked: { readonly w?: Quorum; readonly dw?: Quorum },
+  asked: { readonly w?: Quorum; readonly dw?: Quorum; readonly pw?: Quorum },
 ): { readonly copies: number; readonly owners: number; readonly synced: boolean } {
   const { n } = settings;
   const w = resolve(asked.w ?? settings.w, n);
-  const owners = resolve(settings.pw, n);
+  const owners = resolve(asked.pw ?? settings.pw, n);
   const isSynced = settings.durability === "synced";
   const dw = asked.dw ?? settings.dw ?? (isSynced ? w : 0);
   return {

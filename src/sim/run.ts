@@ -12,15 +12,18 @@ import { checkCausality } from "./checkers/causality.ts";
 import { compareOwners } from "./checkers/convergence.ts";
 import { checkDisk } from "./checkers/disks.ts";
 import { checkDurability } from "./checkers/durability.ts";
+import { tombstonesOnDisks } from "./checkers/forgetting.ts";
+import { checkHandoff, hintsOnDisks } from "./checkers/handoff.ts";
 import { checkHonestAnswers } from "./checkers/honest-answers.ts";
 import { checkNewestWins } from "./checkers/newest-wins.ts";
 import { checkOnlyIfAbsent } from "./checkers/only-if-absent.ts";
 import { checkRegularReads } from "./checkers/regular-reads.ts";
 import { checkResurrection } from "./checkers/resurrection.ts";
-import { type BuildNode, SimCluster, type SimMember } from "./cluster.ts";
+import { type BuildNode, SimCluster } from "./cluster.ts";
 import { Nemesis } from "./faults.ts";
-import { dotName, Journal, type KeyJournal, type ReadEntry } from "./journal.ts";
-import { drawPlan, type FaultName, leniencyOf, type Plan } from "./plan.ts";
+import { Journal, type KeyJournal } from "./journal.ts";
+import { lastReads } from "./last-reads.ts";
+import { doesForget, drawPlan, type FaultName, leniencyOf, mustHintsDo, type Plan } from "./plan.ts";
 import { Simulation, type Surroundings, type Violation } from "./simulation.ts";
 import type { TraceLine } from "./trace.ts";
 import { Client, type Known, type WorkloadCounts } from "./workload.ts";
@@ -28,6 +31,8 @@ import { Client, type Known, type WorkloadCounts } from "./workload.ts";
 /** A founding cluster that nothing disturbs is complete by then, and a healed one well again, in ms. */
 const mostFoundingMs = 120_000;
 const mostHealingMs = 120_000;
+/** Once all nodes see each other, no hint is left after so long, in ms. */
+const mostHandoffMs = 60_000;
 /** Calls a key, beyond which the checkers, which compare each with each, would take longer than the run. */
 const mostCallsPerKey = 800;
 /** Rounds of exchanges after which all owners must hold the same. */
@@ -53,6 +58,10 @@ export interface Report {
   readonly copiesCompared: number;
   /** Keys that exchanges repaired once all was healed. */
   readonly keysRepaired: number;
+  /** Acknowledged writes looked for at each owner where hints alone had to bring them. */
+  readonly handedOver: number;
+  /** Tombstones on disks that had to be forgotten before a last round of reads. */
+  readonly tombstonesForgotten: number;
   readonly gaugesRead: number;
   /** Writes that crashes took from the disks before they were acknowledged. */
   readonly lostWrites: number;
@@ -97,6 +106,8 @@ class Run {
   #recordsRead = 0;
   #copiesCompared = 0;
   #keysRepaired = 0;
+  #handedOver = 0;
+  #tombstonesForgotten = 0;
   #gaugesRead = 0;
 
   constructor({ seed, surroundings, build, tell, adjust }: RunOptions) {
@@ -112,6 +123,7 @@ class Run {
     if (!(await this.#found())) return;
     await this.#safety();
     if (!(await this.#heal())) return;
+    if (!(await this.#handOff())) return;
     if (!(await this.#converge())) return;
     await this.#liveness();
     this.#judge();
@@ -132,6 +144,8 @@ class Run {
       recordsRead: this.#recordsRead,
       copiesCompared: this.#copiesCompared,
       keysRepaired: this.#keysRepaired,
+      handedOver: this.#handedOver,
+      tombstonesForgotten: this.#tombstonesForgotten,
       gaugesRead: this.#gaugesRead,
       lostWrites: this.#cluster.members.reduce((sum, { machine }) => sum + machine.disk.lostWrites, 0),
       events,
@@ -209,8 +223,18 @@ class Run {
 
   async #heal(): Promise<boolean> {
     if (!(await this.#isSoon("a healed cluster is whole again", this.#whole(), mostHealingMs))) return false;
+    const areBack = (): boolean => this.#cluster.haveAllVoices;
+    if (!(await this.#isSoon("voices come back", areBack, mostHealingMs))) return false;
     // What was under way when the faults ended has to end, too.
     await this.#simulation.run(this.#plan.limits.requestTimeoutMs + 5000);
+    return true;
+  }
+
+  /** Hints go home. */
+  async #handOff(): Promise<boolean> {
+    const isDrained = (): boolean => hintsOnDisks(this.#cluster) === 0;
+    if (!(await this.#isSoon("hints are handed over", isDrained, mostHandoffMs))) return false;
+    if (mustHintsDo(this.#plan)) this.#handedOver += checkHandoff(this.#cluster, this.#journal);
     return true;
   }
 
@@ -234,8 +258,8 @@ class Run {
   }
 
   /**
-   * Writes every key once, then reads it twice at every node with all voices: the first round repairs what the second
-   * must agree on.
+   * Writes every key once, or deletes it where deletes are to be forgotten, then reads it at every node. A healed network
+   * may still be so slow that a stand-in takes a write: then its hint goes home first.
    */
   async #liveness(): Promise<void> {
     const simulation = this.#simulation;
@@ -243,74 +267,37 @@ class Run {
     const prng = simulation.prng("last writes");
     for (const key of this.#journal.keys.values()) {
       const member = prng.pick(this.#cluster.members);
-      const written = client.writeSurely(member, key, mostHealingMs);
-      if (!this.#hasNoVoice(key) && !(await simulation.settle(written, 2 * mostHealingMs, "last write"))) {
+      const kind = doesForget(this.#plan) && prng.chance(0.7) ? "delete" : "put";
+      const written = client.writeSurely(member, key, kind, mostHealingMs);
+      if (!(await simulation.settle(written, 2 * mostHealingMs, "last write"))) {
         simulation.violate("liveness", `${member.machine.name} cannot write ${key.bucket}/${key.key}\n${key.story()}`);
       }
-      let rounds: (ReadEntry | undefined)[] = [];
-      for (let round = 0; round < 2; round++) {
-        rounds = [];
-        for (const member of this.#cluster.members) rounds.push(await this.#readAll(client, member, key));
-        await this.#simulation.run(1000);
-      }
-      const last = rounds.filter((read) => read !== undefined);
-      this.#agree(key, last);
-      for (const read of last) {
-        read.isLast = true;
-        this.#judgeDurability(key, read);
-      }
     }
+    // What an owner has not confirmed becomes a hint when the write's time is up.
+    await simulation.run(this.#plan.limits.requestTimeoutMs + 5000);
+    await this.#handOff();
+    await this.#readEverywhere(client);
+    if (doesForget(this.#plan)) await this.#forget(client);
   }
 
-  /** A read with as many voices as there are, tried until it succeeds; undefined where no owner has a voice left. */
-  async #readAll(client: Client, member: SimMember, key: KeyJournal): Promise<ReadEntry | undefined> {
-    const simulation = this.#simulation;
-    const until = simulation.now + mostHealingMs;
-    const { n } = key.settings;
-    if (this.#hasNoVoice(key)) return undefined;
-    let why = "";
-    while (simulation.now < until) {
-      const most = await simulation.settle(client.read(member, key, "all"), mostHealingMs, "read");
-      if (most !== undefined && !("code" in most)) return most;
-      why = most?.detail ?? "no answer";
-      if (most?.code === "quorum-not-met" && this.#nemesis.damage.wiped > 0) {
-        const rest = await simulation.settle(client.read(member, key, n - 1), mostHealingMs, "read");
-        if (rest !== undefined && !("code" in rest)) return rest;
-      }
-      await simulation.run(500);
-    }
-    simulation.violate(
-      "liveness",
-      `${member.machine.name} cannot read ${key.bucket}/${key.key} with all voices: ${why}`,
-    );
-    return undefined;
+  /** Tombstones go, and nothing comes back. */
+  async #forget(client: Client): Promise<void> {
+    this.#tombstonesForgotten = tombstonesOnDisks(this.#cluster);
+    const areGone = (): boolean => tombstonesOnDisks(this.#cluster) === 0;
+    const withinMs = 5 * this.#plan.limits.reapGraceMs + mostHandoffMs;
+    if (!(await this.#isSoon("tombstones are forgotten", areGone, withinMs, 500))) return;
+    await this.#readEverywhere(client);
   }
 
-  /** Every owner of the key came back with an empty disk: with one copy, one wiped disk is enough. */
-  #hasNoVoice({ bucket, key, settings }: KeyJournal): boolean {
-    const { preferenceList } =
-      this.#cluster.members.find(({ node }) => node !== undefined)?.node?.locate(bucket, key) ?? {};
-    const owners = preferenceList?.slice(0, settings.n) ?? [];
-    return owners.every(({ name }) => this.#nemesis.damage.isWiped(name));
-  }
-
-  #agree(key: KeyJournal, reads: readonly ReadEntry[]): void {
-    const shownBy = (read: ReadEntry): string =>
-      read.shown
-        .map(({ dot }) => dotName(dot))
-        .sort()
-        .join(" ");
-    const first = reads[0];
-    if (first === undefined) return;
-    const other = reads.find((read) => shownBy(read) !== shownBy(first));
-    if (other === undefined) return;
-    const what = `${first.node} and ${other.node} show different versions of ${key.bucket}/${key.key} after repair`;
-    this.#simulation.violate("agreement", `${what}\n${key.story()}`);
-  }
-
-  #judgeDurability(key: KeyJournal, last: ReadEntry): void {
+  /** Reads all keys at all nodes, and looks for every acknowledged write in what they show. */
+  async #readEverywhere(client: Client): Promise<void> {
     const { damage } = this.#nemesis;
-    this.#durableWrites += checkDurability(this.#simulation, key, last, damage, leniencyOf(this.#plan));
+    const leniency = leniencyOf(this.#plan);
+    for (const key of this.#journal.keys.values()) {
+      for (const read of await lastReads(this.#cluster, client, key, mostHealingMs)) {
+        this.#durableWrites += checkDurability(this.#simulation, key, read, damage, leniency);
+      }
+    }
   }
 
   #judge(): void {
@@ -360,11 +347,11 @@ class Run {
     return () => this.#isWhole(seenUp);
   }
 
-  async #isSoon(what: string, condition: () => boolean, withinMs: number = mostFoundingMs): Promise<boolean> {
+  async #isSoon(what: string, condition: () => boolean, withinMs = mostFoundingMs, everyMs = 20): Promise<boolean> {
     const until = this.#simulation.now + withinMs;
     while (this.#simulation.now < until) {
       if (condition()) return true;
-      await this.#simulation.run(20);
+      await this.#simulation.run(everyMs);
     }
     this.#simulation.violate("liveness", `${what}: not within ${withinMs} ms; ${this.#describeMembers()}`);
     return false;

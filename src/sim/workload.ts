@@ -76,14 +76,24 @@ export class Client {
   }
 
   /** One read for the journal; what was found, or the failure, or silence. */
-  async read(member: SimMember, key: KeyJournal, r: Quorum | undefined): Promise<ReadEntry | Failure | undefined> {
+  async read(
+    member: SimMember,
+    key: KeyJournal,
+    r: Quorum | undefined,
+    pr?: Quorum,
+  ): Promise<ReadEntry | Failure | undefined> {
     const { simulation } = this.#cluster;
     const began = simulation.now;
-    const request = { bucket: key.bucket, key: key.key, ...(r === undefined ? {} : { r }) };
+    const request = {
+      bucket: key.bucket,
+      key: key.key,
+      ...(r === undefined ? {} : { r }),
+      ...(pr === undefined ? {} : { pr }),
+    };
     const ended = await callNode<GetOutcome>(this.#cluster, member, (node) => node.get(request));
     this.#counts.reads++;
     if (ended.kind === "answered" && ended.outcome.kind === "found") {
-      const { answers, owners } = answersOfRead(key.settings, r);
+      const { answers, owners } = answersOfRead(key.settings, r, pr);
       const { voices } = ended.outcome;
       this.#promised(key, `a read at ${member.machine.name}`, voices, owners);
       return this.#saw(key, ended.outcome, { began, answers, voices, node: member.machine.name });
@@ -93,13 +103,12 @@ export class Client {
   }
 
   /** Reads the key and writes what replaces it, again and again until a write is acknowledged; false if none is. */
-  async writeSurely(member: SimMember, key: KeyJournal, withinMs: number): Promise<boolean> {
+  async writeSurely(member: SimMember, key: KeyJournal, kind: "put" | "delete", withinMs: number): Promise<boolean> {
     const { simulation } = this.#cluster;
     const until = simulation.now + withinMs;
     while (simulation.now < until) {
-      // One fewer than all: an owner that lost its disk has no voice.
-      await this.read(member, key, Math.max(1, key.settings.n - 1));
-      await this.#write(member, key, "put", this.#known.get(key)?.at(-1));
+      await this.read(member, key, "all");
+      await this.#write(member, key, kind, this.#known.get(key)?.at(-1));
       if (key.writes.at(-1)?.fate === "acknowledged") return true;
       await simulation.sleep(500);
     }
@@ -111,7 +120,7 @@ export class Client {
     const { n } = key.settings;
     const choice = prng.below(100);
     if (choice < 30) {
-      await this.read(member, key, drawQuorum(prng, n));
+      await this.read(member, key, drawQuorum(prng, n), prng.chance(0.2) ? prng.between(0, n) : undefined);
     } else if (choice < 55) {
       await this.read(member, key, prng.chance(0.8) ? undefined : 1);
       const writer = prng.chance(0.5) ? member : (this.#pickMember() ?? member);
@@ -136,7 +145,12 @@ export class Client {
     const prng = this.#prng;
     const w = drawQuorum(prng, key.settings.n);
     const dw = prng.chance(0.1) ? prng.between(0, key.settings.n) : undefined;
-    const asked = { ...(w === undefined ? {} : { w }), ...(dw === undefined ? {} : { dw }) };
+    const pw = prng.chance(0.1) ? prng.between(0, key.settings.n) : undefined;
+    const asked = {
+      ...(w === undefined ? {} : { w }),
+      ...(dw === undefined ? {} : { dw }),
+      ...(pw === undefined ? {} : { pw }),
+    };
     const isRetried = kind === "put" && prng.chance(0.15);
     const onlyIfAbsent = kind === "put" && known === undefined && !isRetried && prng.chance(0.1);
     const write: WriteEntry = {

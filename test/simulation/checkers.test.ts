@@ -187,13 +187,15 @@ test("regular reads: memory that was lost excuses a write acknowledged from memo
 });
 
 test("durability: what was acknowledged is known at the end, unless as many disks were lost as held it", () => {
-  for (const [losses, laws] of [
-    [[], ["durability"]],
-    [["n1"], ["durability"]],
-    [["n1", "n2"], []],
+  for (const [voices, losses, laws] of [
+    [1, [], ["durability"]],
+    [1, ["n1"], ["durability"]],
+    [1, ["n1", "n2"], []],
+    // The first was filled from the second before that was lost, too.
+    [2, ["n1", "n2"], ["durability"]],
   ] as const) {
     const story = new Story();
-    const { ended } = story.write(1, []);
+    const { ended } = story.write(1, [], { voices });
     const last = story.read([]);
     const damage = new Damage();
     for (const member of losses) damage.losses.push({ member, from: ended, to: ended, kind: "disk" });

@@ -8,11 +8,13 @@ import { holds, type Interval } from "../../core/causality/dot-set.ts";
 import { type KeyJournal, knows, type ReadEntry, type WriteEntry } from "../journal.ts";
 import { type Leniency, mayBeForgotten } from "./leniency.ts";
 
-export function accountsFor(key: KeyJournal, read: ReadEntry, write: WriteEntry, leniency: Leniency): boolean {
+/** What somebody knows of a key, and when. */
+export type Seen = Pick<ReadEntry, "context" | "ended">;
+
+export function accountsFor(key: KeyJournal, read: Seen, write: WriteEntry, leniency: Leniency): boolean {
   if (write.dot === undefined) return true;
   if (holds(read.context, write.dot)) return true;
-  if (key.isLastWriteWins)
-    return knowsNewer(read, write) || (write.kind === "delete" && mayBeForgotten(write, read, leniency));
+  if (key.isLastWriteWins) return knowsNewer(read, write) || wasForgotten(key, read, write, leniency);
   // A delete that was forgotten leaves no trace; the checker of resurrection looks for what it had seen.
   const mayBeGone = (later: WriteEntry): boolean => leniency.prunes || mayBeForgotten(later, read, leniency);
   if (write.kind === "delete" && mayBeGone(write)) return true;
@@ -20,17 +22,28 @@ export function accountsFor(key: KeyJournal, read: ReadEntry, write: WriteEntry,
 }
 
 /** A bucket that keeps the newest version forgets what is older: by time, then by dot. */
-function knowsNewer(read: ReadEntry, write: WriteEntry): boolean {
+function knowsNewer(read: Seen, write: WriteEntry): boolean {
   const known = read.context[0] as Interval | undefined;
   if (known === undefined || write.time === undefined || write.dot === undefined) return false;
   if (known.time !== write.time) return known.time > write.time;
   return compareDots({ actor: known.actor, counter: known.to }, write.dot) > 0;
 }
 
+/** A tombstone that was as new or newer may be all that was left, and gone. */
+function wasForgotten(key: KeyJournal, read: Seen, write: WriteEntry, leniency: Leniency): boolean {
+  return key.writes.some(
+    (later) =>
+      later.kind === "delete" &&
+      later.fate !== "refused" &&
+      mayBeForgotten(later, read, leniency) &&
+      (later.time === undefined || write.time === undefined || later.time >= write.time),
+  );
+}
+
 /** Where contexts forget: some write that may have happened had seen it, and is accounted for in its turn. */
 function wasReplaced(
   key: KeyJournal,
-  read: ReadEntry,
+  read: Seen,
   write: WriteEntry,
   mayBeGone: (later: WriteEntry) => boolean,
   tried: Set<WriteEntry>,

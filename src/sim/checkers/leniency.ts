@@ -13,6 +13,10 @@ export interface Leniency {
 }
 
 /** Whether nothing about `later`, which replaced something, need be in the read's context any more. */
-export function mayBeForgotten(later: WriteEntry, read: ReadEntry, { forgetsAfterMs }: Leniency): boolean {
+export function mayBeForgotten(
+  later: WriteEntry,
+  read: Pick<ReadEntry, "ended">,
+  { forgetsAfterMs }: Leniency,
+): boolean {
   return later.began + forgetsAfterMs <= read.ended;
 }

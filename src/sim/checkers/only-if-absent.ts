@@ -29,6 +29,7 @@ function wasSurelyThere(
   damage: Damage,
 ): boolean {
   if (other.kind === "delete" || other.fate !== "acknowledged" || other.ended >= write.began) return false;
+  if (damage.mayHaveCost(other, write.ended)) return false;
   const lost = other.synced ? 0 : damage.machinesHit(other.began, write.ended, false);
   if (other.voices + majority - lost <= key.settings.n) return false;
   return !key.replacersOf(other).some((later) => later.began <= write.ended);

@@ -3,8 +3,8 @@
  * every write that was acknowledged before it began. Stand-ins are no voices: nothing is promised of what they hold (§4.6),
  * so the voices that both answers tell of decide, not what was asked for.
  *
- * A disk that was lost does not weaken it: its owner has no voice until it is filled again, so R voices and the W-1
- * copies left still overlap. Memory that was lost does, for a write that was acknowledged from memory.
+ * A disk that was lost does not weaken it where another voice held the write: its owner has no voice until it has copied
+ * all others. Memory that was lost does, for a write that was acknowledged from memory.
  */
 
 import type { Damage } from "../damage.ts";
@@ -33,6 +33,7 @@ export function checkRegularReads(simulation: Simulation, key: KeyJournal, damag
 export function mustOverlap(key: KeyJournal, read: ReadEntry, write: WriteEntry, damage: Damage): boolean {
   if (write.fate !== "acknowledged" || write.ended >= read.began) return false;
   if (read.voices + write.voices <= key.settings.n) return false;
+  if (damage.mayHaveCost(write, read.ended)) return false;
   if (write.synced) return true;
   return read.voices + write.voices - damage.machinesHit(write.began, read.ended, false) > key.settings.n;
 }

@@ -41,5 +41,5 @@ export function checkResurrection(
 function mustBeSeen(key: KeyJournal, read: ReadEntry, later: WriteEntry, damage: Damage): boolean {
   if (knows(read.context, later) || mustOverlap(key, read, later, damage)) return true;
   if (!read.isLast || later.fate !== "acknowledged" || later.ended >= read.began) return false;
-  return damage.machinesHit(later.began, read.ended, later.synced) < later.copies;
+  return !damage.mayHaveCost(later, read.ended);
 }
