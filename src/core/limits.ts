@@ -56,9 +56,8 @@ export interface Limits {
    */
   readonly messageLifeMs: number;
   /**
-   * How long the owners of a key must have held the same state before they may forget what it has seen, in ms. At
-   * least `longestTimeoutMs`, `forgettingQuietMs` and ten seconds together: a request may send what it wrote until its
-   * time is up, and to those that stand in a little longer.
+   * How long the owners of a key must have held the same state before they may forget what it has seen, in ms: at
+   * least `leastGraceMs`.
    */
   readonly reapGraceMs: number;
   /** Mean time between two exchanges of hash trees that nobody asked for, in ms. */
@@ -83,6 +82,14 @@ export const defaultLimits: Limits = {
   reapGraceMs: 600_000,
   exchangeEveryMs: 10_000,
 };
+
+/**
+ * The shortest grace time that keeps what was deleted from coming back, in ms: a request may send what it wrote until
+ * its time is up, to those that stand in for some seconds longer, and what it sent lives on for a while.
+ */
+export function leastGraceMs(limits: Limits): number {
+  return limits.longestTimeoutMs + 10_000 + forgettingQuietMs(limits);
+}
 
 /**
  * For how long a member must have held no hint for a key, and no copy it does not own, before owners may forget, in

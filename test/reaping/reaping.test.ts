@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { defaultLimits, forgettingQuietMs } from "../../src/core/limits.ts";
+import { defaultLimits, leastGraceMs } from "../../src/core/limits.ts";
 import { assertSame, copiesOn, metric, repair, writeMany } from "../anti-entropy/copies.ts";
 import {
   forgetful,
@@ -19,7 +19,7 @@ import {
 
 test("the grace time covers whatever a request may still send, and all that was sent before", () => {
   for (const limits of [defaultLimits, { ...defaultLimits, ...forgetful }]) {
-    assert.ok(limits.reapGraceMs >= limits.longestTimeoutMs + forgettingQuietMs(limits) + 10_000);
+    assert.ok(limits.reapGraceMs >= leastGraceMs(limits));
   }
 });
 
