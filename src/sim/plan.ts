@@ -6,7 +6,7 @@
  * shows clusters that are down; the rare orders of events come from few faults that happen often.
  */
 
-import { defaultLimits, type Limits, leastGraceMs } from "../core/limits.ts";
+import { defaultLimits, forgettingQuietMs, type Limits } from "../core/limits.ts";
 import type { BucketChange, ClusterSettings } from "../core/settings.ts";
 import type { Leniency } from "./checkers/leniency.ts";
 import { type LinkFaultName, linkFaultNames } from "./link-faults.ts";
@@ -145,7 +145,7 @@ function quiet(plan: Plan, prng: Prng): Plan {
   const limits = { ...plan.limits, messageLifeMs, requestTimeoutMs, longestTimeoutMs: requestTimeoutMs };
   return {
     ...plan,
-    limits: { ...limits, reapGraceMs: leastGraceMs(limits) },
+    limits: { ...limits, reapGraceMs: requestTimeoutMs + forgettingQuietMs(limits) },
     keysPerBucket: prng.between(4, 10),
     clients: prng.between(1, 4),
     mostRestMs: prng.pick([200, 1000]),

@@ -95,7 +95,9 @@ export class Client {
     if (ended.kind === "answered" && ended.outcome.kind === "found") {
       const { answers, owners } = answersOfRead(key.settings, r, pr);
       const { voices } = ended.outcome;
-      this.#promised(key, `a read at ${member.machine.name}`, voices, owners);
+      // Nothing is for owners to say, all of it: who stands in knows nothing of what was acknowledged elsewhere.
+      const ofOwners = ended.outcome.context === undefined ? answers : owners;
+      this.#promised(key, `a read at ${member.machine.name}`, voices, ofOwners);
       return this.#saw(key, ended.outcome, { began, answers, voices, node: member.machine.name });
     }
     this.#counts.failedReads++;
@@ -236,7 +238,7 @@ export class Client {
     this.#remember(key, { token: written.context, dots });
   }
 
-  /** Law: what was asked of owners was not done by stand-ins. */
+  /** Law: what owners alone can answer was not answered by stand-ins. */
   #promised(key: KeyJournal, what: string, voices: number, owners: number): void {
     if (voices >= owners) return;
     const told = `${what} of ${key.bucket}/${key.key} needed ${owners} owners and was answered with ${voices} voices`;

@@ -1,0 +1,51 @@
+/** Bugs in what stand-ins count for (§4.6), and in what a write that missed its quorum is called. */
+
+import { busy } from "./busy-plan.ts";
+import { caughtTest } from "./planted-bug.ts";
+
+const crashes = [
+  ["power loss", 300],
+  ["kill", 300],
+] as const;
+
+caughtTest({
+  name: "a stand-in that has nothing and counts",
+  file: "node/get",
+  find: "holdsCopy: state !== undefined",
+  replace: "holdsCopy: true",
+  laws: ["owners answer"],
+  plan: busy(crashes, { nodes: 5, keysPerBucket: 20, safetyMs: 6000 }),
+});
+
+caughtTest({
+  name: "a stand-in that counts for an owner where owners alone do",
+  file: "core/quorum/tally",
+  find: "if (voices < this.#owners)",
+  replace: "if (this.received < this.#owners)",
+  laws: ["owners answer"],
+  plan: busy(crashes, { nodes: 5, buckets: [{ name: "strict", change: { pr: 2, pw: 2 } }], safetyMs: 6000 }),
+});
+
+caughtTest({
+  name: "a stand-in that counts as soon as it is asked",
+  file: "core/quorum/tally",
+  find: "this.#standInsToCome |= 1 << seat;",
+  replace: "this.#standIns |= 1 << seat;",
+  laws: ["durability"],
+  plan: busy(crashes, {
+    nodes: 4,
+    settings: { partitions: 8, n: 1, r: 1, w: 1 },
+    keysPerBucket: 3,
+    safetyMs: 6000,
+    disk: { leastCommitMs: 50, mostCommitMs: 300 },
+  }),
+});
+
+caughtTest({
+  name: "a write that failed and is called refused",
+  file: "node/write",
+  find: "mayHaveHappened: true",
+  replace: "mayHaveHappened: false",
+  laws: ["honest answers"],
+  plan: busy(crashes),
+});
