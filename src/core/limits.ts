@@ -84,13 +84,11 @@ export const defaultLimits: Limits = {
 };
 
 /**
- * The shortest grace time that keeps what was deleted from coming back, in ms. A request may send what it wrote until
- * its time is up, and to those that stand in for some seconds longer, and its frames may be two message lives old; and
- * whatever a member sent before it was removed must have been dropped.
+ * The shortest grace time that keeps what was deleted from coming back, in ms: a request may send what it wrote until
+ * its time is up, to those that stand in for some seconds longer, and what it sent lives on for a while.
  */
 export function leastGraceMs(limits: Limits): number {
-  const { longestTimeoutMs, messageLifeMs } = limits;
-  return Math.max(longestTimeoutMs + 8000 + 2 * messageLifeMs, forgettingQuietMs(limits));
+  return limits.longestTimeoutMs + 10_000 + forgettingQuietMs(limits);
 }
 
 /**

@@ -132,9 +132,10 @@ export class Route implements AnswerHandler {
     else this.#passOn(candidate, leftMs);
   }
 
-  /** Owners that refuse in passing are waited for, half the request's time. */
+  /** Owners that refuse in passing are waited for, half the request's time. One that tried needs nobody in its place. */
   #mayAskFallbacks(leftMs: number): boolean {
-    return !this.#asFallback && (!this.#mayPass || leftMs < this.#options.request.budgetMs / 2);
+    if (this.#asFallback || this.#refused?.code === "quorum-not-met") return false;
+    return !this.#mayPass || leftMs < this.#options.request.budgetMs / 2;
   }
 
   #coordinate(budgetMs: number): void {
@@ -185,8 +186,8 @@ export class Route implements AnswerHandler {
     const { bucket, key } = this.#options.request;
     if (this.#refused !== undefined) {
       const { code, detail } = this.#refused;
-      const passing = isPassing(code) || code === "no-owner";
-      this.#options.deliver(this.#refuse(passing ? "not-ready" : code, detail));
+      const isPassed = isPassing(code) || code === "no-owner";
+      this.#options.deliver(isPassed ? this.#refuse("not-ready", detail) : this.#refused);
       return;
     }
     this.#options.deliver(this.#refuse("quorum-not-met", `no owner of "${key}" in bucket "${bucket}" can be reached`));
@@ -199,7 +200,8 @@ export class Route implements AnswerHandler {
 
   /** Refusals that are the refuser's affair: another node may well do it. So is a fallback whose hints are too many. */
   #letsOthersTry(code: RefusalCode): boolean {
-    if (this.#asFallback && code === "overloaded") return true;
+    // A write that is refused so was not minted: another owner may reach more nodes than this one.
+    if (this.#asFallback ? code === "overloaded" : code === "quorum-not-met") return true;
     return isPassing(code) || code === "no-owner" || code === "corrupt" || code === "storage-failed";
   }
 }

@@ -1,0 +1,105 @@
+/** §5: owners that a read finds stale are brought up to date, once each, with what they lack and nothing else. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { World } from "../membership/world.ts";
+import { OneKey } from "./one-key.ts";
+
+/** Repairs that all nodes have sent. */
+function repairs(world: World): number {
+  const sums = [...world.nodes.values()].map((node) => {
+    const sample = node.metrics().find(({ name }) => name === "cartwheel_read_repairs_total");
+    return sample?.value ?? assert.fail("no such metric");
+  });
+  return sums.reduce((a, b) => a + b);
+}
+
+/**
+ * A key whose third owner missed all but its first version, and nobody keeps a hint for it: hint stores are full, and
+ * exchanges are far away.
+ */
+async function withStaleOwner(seed: number): Promise<OneKey> {
+  const key = await OneKey.in(new World(seed), 5, { limits: { hintBytes: 0 } });
+  assert.equal((await key.put(key.owner(0), "old", { w: 3 })).kind, "written");
+  return key;
+}
+
+/** The third owner hears nothing while something is written. */
+async function withoutThird(key: OneKey, act: () => Promise<unknown>): Promise<void> {
+  const { world } = key;
+  const stale = world.machine(key.owner(2));
+  for (const machine of world.machines.values()) if (machine !== stale) world.network.cut(machine, stale);
+  await act();
+  await world.simulation.run(5000);
+  world.network.mendAll();
+  await world.agreed();
+}
+
+test("an owner with an older state is sent the merge, and the others nothing", async () => {
+  const key = await withStaleOwner(1);
+  const { world } = key;
+  await withoutThird(key, async () => {
+    const { context } = (await key.get(key.owner(0))) as { context: string };
+    assert.equal((await key.put(key.owner(0), "new", { context })).kind, "written");
+  });
+  assert.deepEqual(key.copyAt(key.owner(2)), ["old"]);
+  const before = repairs(world);
+  assert.deepEqual(await key.values(key.owner(0)), ["new"]);
+  await world.simulation.run(500);
+  assert.equal(repairs(world), before + 1);
+  assert.deepEqual(key.copyAt(key.owner(2)), ["new"]);
+  assert.deepEqual(await key.values(key.owner(0)), ["new"]);
+  await world.simulation.run(500);
+  assert.equal(repairs(world), before + 1, "equal owners are sent nothing");
+});
+
+test("a tombstone repairs like a value", async () => {
+  const key = await withStaleOwner(2);
+  await withoutThird(key, async () => assert.equal((await key.delete(key.owner(0))).kind, "written"));
+  assert.deepEqual(key.copyAt(key.owner(2)), ["old"]);
+  assert.deepEqual(await key.values(key.owner(1)), []);
+  await key.world.simulation.run(500);
+  assert.deepEqual(key.copyAt(key.owner(2)), []);
+});
+
+test("an owner that answers after the client has its answer is repaired all the same", async () => {
+  const key = await withStaleOwner(3);
+  const { world } = key;
+  await withoutThird(key, () => key.put(key.owner(0), "new"));
+  const stale = world.machine(key.owner(2));
+  world.network.cut(world.machine(key.owner(0)), stale);
+  assert.deepEqual(await key.values(key.owner(0), { r: 2, timeoutMs: 50 }), ["new", "old"]);
+  assert.deepEqual(key.copyAt(key.owner(2)), ["old"]);
+  await world.simulation.run(100);
+  world.network.mendAll();
+  await world.simulation.run(1500);
+  assert.deepEqual(key.copyAt(key.owner(2)), ["new", "old"]);
+});
+
+test("what only one that stands in knows reaches the owners by a read, and the one that stands in is sent nothing", async () => {
+  const world = new World(4);
+  const key = await OneKey.in(world, 4);
+  assert.equal((await key.put(key.owner(0), "old", { w: 3 })).kind, "written");
+  const [a, b, c] = key.owners.map((name) => world.machine(name));
+  const fallback = world.machine(key.fallback(0));
+  assert.ok(a && b && c);
+  for (const [from, to] of [
+    [a, b],
+    [a, c],
+    [fallback, b],
+  ] as const) {
+    world.network.cut(from, to);
+  }
+  const { context } = (await key.get(a.name, { r: 1 })) as { context: string };
+  assert.equal((await key.put(a.name, "new", { context, w: 1 })).kind, "written");
+  await world.simulation.run(3000);
+  await key.lose(a.name);
+  assert.deepEqual(key.hintsAt(fallback.name), { [b.name]: ["new"] });
+  assert.deepEqual([key.copyAt(b.name), key.copyAt(c.name)], [["old"], ["old"]]);
+  const before = repairs(world);
+  assert.deepEqual(await key.values(c.name, { r: 3 }), ["new"]);
+  await world.simulation.run(500);
+  assert.equal(repairs(world), before + 2);
+  assert.deepEqual([key.copyAt(b.name), key.copyAt(c.name)], [["new"], ["new"]]);
+  assert.deepEqual(key.hintsAt(fallback.name), { [b.name]: ["new"] });
+});
