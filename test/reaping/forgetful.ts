@@ -12,7 +12,7 @@ import { decodeRecord, encodeRecord, type KeyRecord } from "../../src/wire/recor
 import { metric } from "../anti-entropy/copies.ts";
 import { type StartOptions, World } from "../membership/world.ts";
 
-export const graceMs = 12_000;
+export const graceMs = 18_000;
 export const forgetful: Partial<Limits> = {
   messageLifeMs: 1000,
   longestTimeoutMs: 2000,
