@@ -1,16 +1,20 @@
 /**
  * A node's data directory: one node's, one process's, one format's.
  *
- *   cartwheel.json      what this is: the format's version, the engine, and the cluster once its node belongs to one
+ *   cartwheel.json      what this is: the format's version, the engine, and once its node is a member of a cluster, which
  *   store/              the engine's files: data, and the node's own records, its identity among them
+ *   store-damaged-<time>/   a store that could not be read any more (`damaged-store.ts`)
+ *   unread              while nobody has read the store through since it was opened
  *   lock-<hex>.sock     while a process has it open (`directory-lock.ts`)
  *
  * Opening it refuses whatever is not surely right, with a sentence that says what is wrong: starting a node on
  * something else's files, beside another process or over a newer format's data costs more than starting it again.
  */
 
-import { mkdir, open, readdir, readFile, realpath, rename, stat } from "node:fs/promises";
+import { existsSync, writeFileSync } from "node:fs";
+import { mkdir, open, readdir, readFile, realpath, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import type { StorageEngine } from "../storage/engine.ts";
 import { MemoryEngine } from "../storage/memory-engine.ts";
 import { DirectoryInUse, type DirectoryLock, lockDirectory, lockLeavings } from "./directory-lock.ts";
@@ -60,25 +64,51 @@ export interface DataDirectory {
   /** Where it is, with every link followed. */
   readonly path: string;
   readonly storage: StorageName;
-  /** The cluster of which its node was a member when it last started; undefined before it was one. */
-  readonly cluster: string | undefined;
-  /** Notes that the store is a member's of this cluster, so that one that is gone is missed. */
-  remember(cluster: string): Promise<void>;
+  /** What its node was when it last started; undefined before it was a member of a cluster. */
+  readonly member: RememberedMember | undefined;
+  /** Why its store is known to be damaged, if it is. */
+  readonly damage: string | undefined;
+  /** Whether its store was set aside, and its node is to take its place again with the empty one. */
+  readonly isEmptied: boolean;
+  /** Whether the process before this one ended before it had read the store through. */
+  readonly wasLeftUnread: boolean;
+  /** Where the engine's files are. */
+  readonly store: string;
+  /** Notes whose the store is, so that one that is gone is missed, and one that is damaged can be replaced. */
+  remember(member: RememberedMember): Promise<void>;
+  /** Notes that the store must not be opened again. */
+  markDamaged(why: string): Promise<void>;
+  /** Moves the store out of the way; answers with its new name. */
+  setStoreAside(): Promise<string>;
   /** Opens the store, once; its opener closes it before the directory. Throws `StorageError`. */
   openEngine(): StorageEngine;
+  /** Nothing that is stored makes its reader end. */
+  storeWasRead(): Promise<void>;
   /** Gives the directory free for others. */
   close(): Promise<void>;
+}
+
+/** What a node must know to take its place again without its store. */
+export interface RememberedMember {
+  readonly cluster: string;
+  readonly zone: string;
+  readonly capacity: number;
+  /** Where other members listened when it last looked. */
+  readonly peers: readonly string[];
 }
 
 interface Description {
   readonly format: number;
   readonly storage: StorageName;
-  readonly cluster?: string;
+  readonly member?: RememberedMember;
+  readonly damage?: string;
+  readonly isEmptied?: true;
 }
 
 const descriptionFile = "cartwheel.json";
 const newDescriptionFile = "cartwheel.json.new";
 const storeDirectory = "store";
+const unreadFile = "unread";
 
 /** Opens the directory, or makes it, and keeps every other process out. Rejects with `DataDirectoryError`. */
 export async function openDataDirectory(directory: string, options: DataDirectoryOptions = {}): Promise<DataDirectory> {
@@ -94,18 +124,54 @@ export async function openDataDirectory(directory: string, options: DataDirector
     }
     if (found === undefined) await mustBeEmpty(path);
     const storage = found?.storage ?? options.storage ?? "lmdb";
-    if (found === undefined) await writeDescription(path, { format: formatVersion, storage });
+    let description: Description = found ?? { format: formatVersion, storage };
+    const write = async (changed: Description): Promise<void> => {
+      await writeDescription(path, changed);
+      description = changed;
+    };
+    if (found === undefined) await write(description);
+    const store = join(path, storeDirectory);
+    const unread = join(path, unreadFile);
     return {
       path,
       storage,
-      cluster: found?.cluster,
-      async remember(cluster) {
-        // What is kept in memory is gone after every start, and missing it then would be no news.
-        if (cluster === found?.cluster || storage === "memory") return;
-        await writeDescription(path, { format: formatVersion, storage, cluster });
+      store,
+      get member() {
+        return description.member;
       },
-      openEngine: () => (storage === "memory" ? new MemoryEngine() : openLmdbEngine(join(path, storeDirectory))),
-      close: () => lock.release(),
+      get damage() {
+        return description.damage;
+      },
+      get isEmptied() {
+        return description.isEmptied === true;
+      },
+      wasLeftUnread: existsSync(unread),
+      async remember(member) {
+        // What is kept in memory is gone after every start, and missing it then would be no news.
+        if (storage === "memory" || isDeepStrictEqual(description, { format: formatVersion, storage, member })) return;
+        await write({ format: formatVersion, storage, member });
+      },
+      markDamaged: (why) => write({ ...description, damage: why }),
+      async setStoreAside() {
+        const name = `${storeDirectory}-damaged-${new Date().toISOString().replaceAll(":", "-")}`;
+        // First the note: a store that is gone without one would be missed.
+        const { damage: _, ...rest } = description;
+        await write({ ...rest, isEmptied: true });
+        await rename(store, join(path, name));
+        await rm(unread, { force: true });
+        return name;
+      },
+      openEngine() {
+        if (storage === "memory") return new MemoryEngine();
+        writeFileSync(unread, "");
+        return openLmdbEngine(store);
+      },
+      storeWasRead: () => rm(unread, { force: true }),
+      async close() {
+        // Who closes it has ended well, whatever was read.
+        await rm(unread, { force: true });
+        await lock.release();
+      },
     };
   } catch (error) {
     await lock.release();
@@ -144,7 +210,7 @@ async function readDescription(path: string): Promise<Description | undefined> {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw noAccess(path, error);
   }
-  const { format, storage, cluster } = parsedObject(text);
+  const { format, storage, member, damage, isEmptied } = parsedObject(text);
   if (typeof format !== "number" || !Number.isInteger(format) || format < 1) {
     throw new DataDirectoryError(
       "damaged",
@@ -164,10 +230,25 @@ async function readDescription(path: string): Promise<Description | undefined> {
       `data directory ${path}: ${descriptionFile} names the engine ${JSON.stringify(storage)}, known are ${storageNames.join(" and ")}`,
     );
   }
-  return { format, storage: known, ...(typeof cluster === "string" && { cluster }) };
+  const remembered = rememberedMember(member);
+  return {
+    format,
+    storage: known,
+    ...(remembered !== undefined && { member: remembered }),
+    ...(typeof damage === "string" && { damage }),
+    ...(isEmptied === true && { isEmptied }),
+  };
 }
 
-function parsedObject(text: string): { format?: unknown; storage?: unknown; cluster?: unknown } {
+function rememberedMember(value: unknown): RememberedMember | undefined {
+  if (typeof value !== "object" || value === null) return undefined;
+  const { cluster, zone, capacity, peers } = value as Readonly<Record<string, unknown>>;
+  if (typeof cluster !== "string" || typeof zone !== "string" || typeof capacity !== "number") return undefined;
+  const known = Array.isArray(peers) ? peers.filter((peer) => typeof peer === "string") : [];
+  return { cluster, zone, capacity, peers: known };
+}
+
+function parsedObject(text: string): { readonly [Name in keyof Description]?: unknown } {
   try {
     const parsed: unknown = JSON.parse(text);
     return typeof parsed === "object" && parsed !== null ? parsed : {};

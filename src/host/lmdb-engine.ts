@@ -44,7 +44,8 @@ const errnoIo = 5;
 const errnoNoSpace = 28;
 const errnoQuota = 122;
 const lmdbMapFull = -30792;
-const lmdbCorruptions: ReadonlySet<number> = new Set([-30797, -30796, -30793]);
+/** The last one is what a transaction answers whose earlier read met damage. */
+const lmdbCorruptions: ReadonlySet<number> = new Set([-30797, -30796, -30793, -30782]);
 
 /** Where and how LMDB marks its first page; the file begins with two of them. */
 const magicOffset = 24;

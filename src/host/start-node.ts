@@ -14,13 +14,19 @@ import type { NodeApi } from "../node/api.ts";
 import { Node } from "../node/node.ts";
 import { type Log, silentLog } from "../runtime/log.ts";
 import type { Address } from "../runtime/network.ts";
+import { StorageError } from "../storage/engine.ts";
 import { MemoryEngine } from "../storage/memory-engine.ts";
+import { openStore } from "./damaged-store.ts";
 import { type DataDirectory, openDataDirectory, type StorageName } from "./data-directory.ts";
 import { hostRuntime } from "./runtime.ts";
 import { softwareVersion } from "./software.ts";
 
 /** How long what runs may take to finish once the node is told to stop. */
 const graceMs = 10_000;
+
+/** Addresses of others kept in the directory, and how often they are looked at, in ms. */
+const mostPeers = 64;
+const rememberEveryMs = 60_000;
 
 export interface StartNodeOptions {
   /** The node's name, for people; unique among the members that are up. */
@@ -77,8 +83,11 @@ async function open(options: StartNodeOptions, closers: Closers): Promise<Runnin
   const log = options.log ?? silentLog;
   const limits = { ...defaultLimits, ...options.limits };
   const directory = await openDirectory(options, closers);
-  const engine = directory === undefined ? new MemoryEngine() : directory.openEngine();
+  const engine = directory === undefined ? new MemoryEngine() : await openStore(directory, options.join ?? [], log);
   closers.push(() => engine.close());
+  const join = options.join ?? [];
+  /** What the node was before its store was lost, where it was. */
+  const before = directory?.isEmptied ? directory.member : undefined;
   const http = await openHttp(options, limits, log);
   if (http !== undefined) closers.push((leftMs) => http.close(leftMs));
 
@@ -86,27 +95,59 @@ async function open(options: StartNodeOptions, closers: Closers): Promise<Runnin
     runtime: hostRuntime(log),
     engine,
     name: options.name,
-    zone: options.zone,
-    capacity: options.capacity,
-    ...(directory?.cluster !== undefined && { expectCluster: directory.cluster }),
+    zone: options.zone ?? before?.zone,
+    capacity: options.capacity ?? before?.capacity,
+    ...(directory?.member !== undefined && { expectCluster: directory.member.cluster }),
+    isEmptied: before !== undefined,
     listen: options.listen ?? "127.0.0.1:7400",
     ...(options.advertise !== undefined && { advertise: options.advertise }),
     http: http?.address ?? "",
-    join: options.join ?? [],
+    join: join.length > 0 ? join : (before?.peers ?? []),
     settings: options.settings ?? {},
     limits,
     software: softwareVersion,
-    ...(options.onEnded !== undefined && { onEnded: options.onEnded }),
+    onStoreRead: () => void directory?.storeWasRead().catch(() => {}),
+    onEnded: (error) => {
+      const isDamaged = error.code === "storage-damaged" && directory !== undefined;
+      const marked = isDamaged ? directory.markDamaged(error.message) : Promise.resolve();
+      void marked.catch(() => {}).then(() => options.onEnded?.(error));
+    },
   });
   http?.serve(node);
   // Before the web interface on the way in, after it on the way out: what it was asked may still need the node.
   closers.splice(closers.length - (http === undefined ? 0 : 1), 0, (leftMs) => node.stop(leftMs));
-  await started(node, options.signal);
-  await directory?.remember(node.cluster().cluster);
+  try {
+    await started(node, options.signal);
+  } catch (error) {
+    if (error instanceof StorageError && error.code === "corrupt") await directory?.markDamaged(error.message);
+    throw error;
+  }
+  if (directory !== undefined) closers.push(await keepRemembering(directory, node));
 
   let stopping: Promise<void> | undefined;
   const stop = (): Promise<void> => (stopping ??= closeAll(closers));
   return { api: node, http: http?.address, stop, [Symbol.asyncDispose]: stop };
+}
+
+/** Notes in the directory who the node is and where others are, now and from time to time; answers with what ends that. */
+async function keepRemembering(directory: DataDirectory, node: Node): Promise<() => Promise<void>> {
+  const remember = async (): Promise<void> => {
+    const { cluster, members } = node.cluster();
+    const own = members.find(({ name }) => name === node.name);
+    if (own === undefined) return;
+    const peers = members.filter((member) => member !== own && member.peer !== "").map(({ peer }) => peer);
+    await directory.remember({ cluster, zone: own.zone, capacity: own.capacity, peers: peers.slice(0, mostPeers) });
+  };
+  await remember();
+  let last = Promise.resolve();
+  const timer = setInterval(() => {
+    last = last.then(remember).catch(() => {});
+  }, rememberEveryMs);
+  timer.unref();
+  return () => {
+    clearInterval(timer);
+    return last;
+  };
 }
 
 /** Undefined where everything is kept in memory. */

@@ -11,6 +11,7 @@ import { readRequirement, writeRequirement } from "../core/quorum/requirement.ts
 import { bucketSettings } from "../core/ring/preference-list.ts";
 import type { Ring } from "../core/ring/ring.ts";
 import type { BucketSettings } from "../core/settings.ts";
+import { Pause } from "../runtime/pause.ts";
 import type { CoordinateGet, CoordinateWrite, GetAnswer, Refusal, RefusalCode, WriteAnswer } from "../wire/message.ts";
 import { type Coordination, refusal } from "./coordination.ts";
 import { GetOperation } from "./get.ts";
@@ -44,8 +45,17 @@ export class Coordinator {
     return this.#underWay;
   }
 
+  /** Waits for what is under way, so long at most: nodes that stop together could else wait for each other. */
+  async finish(graceMs: number): Promise<void> {
+    const { clock, log } = this.#node.runtime;
+    const pause = new Pause(clock);
+    void this.#idle().then(() => pause.end());
+    await pause.wait(graceMs);
+    if (this.#underWay > 0) log.warn("requests under way are given up", { requests: this.#underWay });
+  }
+
   /** Resolves once nothing is under way. */
-  idle(): Promise<void> {
+  #idle(): Promise<void> {
     if (this.#underWay === 0) return Promise.resolve();
     return new Promise((resolve) => this.#idleWaiters.push(resolve));
   }

@@ -88,8 +88,8 @@ export class DamagedRecords {
     return this.#more.has(partition) || this.#counts.has(partition);
   }
 
-  /** A look at a stored record found it damaged. `bytes` is what is there, undefined where that cannot be read. */
-  found(storeKey: Uint8Array, bytes: Uint8Array | undefined, why: string): void {
+  /** A look at a stored record found it damaged; `bytes` is what is there. */
+  found(storeKey: Uint8Array, bytes: Uint8Array, why: string): void {
     const node = this.#node;
     if (node === undefined) return;
     const place = placeAt(node.ring(), storeKey);
@@ -103,7 +103,7 @@ export class DamagedRecords {
     node.counters.corruptRecords += 1;
     this.#count(partition, 1);
     this.#known.set(at.id, { place, foundMs: node.runtime.clock.monotonicMs(), told: "" });
-    const setAside = bytes === undefined ? "cannot be read" : this.#setAside.keep(at, bytes);
+    const setAside = this.#setAside.keep(at, bytes);
     const what =
       "a stored record is damaged: it is set aside, and its key refused until the other owners have answered";
     node.runtime.log.error(what, { bucket, key, partition, setAside, why });
@@ -193,10 +193,10 @@ export class DamagedRecords {
   }
 
   /** The key itself is damaged. Whose the record was nobody can say; what is missing there the next exchange finds. */
-  #removeNonsense(node: Coordination, bytes: Uint8Array, record: Uint8Array | undefined, why: string): void {
+  #removeNonsense(node: Coordination, bytes: Uint8Array, record: Uint8Array, why: string): void {
     const key = { id: `\0${toHex(bytes)}`, bytes };
     node.counters.corruptRecords += 1;
-    const setAside = record === undefined ? "cannot be read" : this.#setAside.keep(key, record);
+    const setAside = this.#setAside.keep(key, record);
     node.runtime.log.error("a record is stored under a damaged key: it is set aside", { setAside, why });
     this.#buffer.put(key, undefined);
   }

@@ -14,7 +14,7 @@ import { keyAfter, parseDataKey, partitionRange } from "../storage/store-key.ts"
 import type { WriteBuffer } from "../storage/write-buffer.ts";
 import type { ListedKey, TreeName } from "../wire/message.ts";
 import { decodeRecord } from "../wire/record.ts";
-import type { OnDamaged } from "./replica.ts";
+import type { DamagedRecords } from "./damaged-records.ts";
 
 /** Stored keys looked at in one turn. */
 const pageRecords = 128;
@@ -28,9 +28,9 @@ export interface LeafPage {
 export class LeafScan {
   readonly #buffer: WriteBuffer;
   readonly #checksum: Checksum;
-  readonly #onDamaged: OnDamaged;
+  readonly #onDamaged: DamagedRecords["found"];
 
-  constructor(buffer: WriteBuffer, checksum: Checksum, onDamaged: OnDamaged) {
+  constructor(buffer: WriteBuffer, checksum: Checksum, onDamaged: DamagedRecords["found"]) {
     this.#onDamaged = onDamaged;
     this.#buffer = buffer;
     this.#checksum = checksum;

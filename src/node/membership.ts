@@ -37,6 +37,8 @@ export interface MemberOptions {
   readonly settings: Partial<ClusterSettings>;
   /** The software's version. */
   readonly software: string;
+  /** The only cluster it may belong to, where its directory remembers one. */
+  readonly cluster?: string | undefined;
 }
 
 /** What opening the directory found: a member's, one that belongs to no cluster yet, or one that must not be used. */
@@ -250,6 +252,8 @@ export class Membership {
       if (why !== undefined) return { kind: "invalid", why };
       const { cluster, members } = foldHistory(history);
       const { node, incarnation, secret } = answer;
+      const own = this.#options.cluster ?? cluster;
+      if (own !== cluster) return { kind: "invalid", why: `it is of cluster ${cluster}, this directory of ${own}` };
       if (members.get(node)?.incarnation !== incarnation) {
         return { kind: "invalid", why: `the history that came with the answer does not know ${incarnation}` };
       }

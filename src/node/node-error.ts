@@ -7,6 +7,7 @@
  * - `wrong-cluster`: the addresses it was given are another cluster's;
  * - `listen-failed`: it cannot have the address it was to listen on;
  * - `storage-failed`: its store failed for good; what is on disk is as it was acknowledged, and a restart may help;
+ * - `storage-damaged`: its store cannot be read any more, and nobody knows how much of it;
  * - `stopped`: it was stopped before it was a member.
  */
 export type NodeErrorCode =
@@ -17,6 +18,7 @@ export type NodeErrorCode =
   | "wrong-cluster"
   | "listen-failed"
   | "storage-failed"
+  | "storage-damaged"
   | "stopped";
 
 export class NodeError extends Error {

@@ -28,6 +28,10 @@ export interface NodeOptions {
   readonly software: string;
   /** The cluster of which this engine is known to be a member's: one that knows of none has lost what it held. */
   readonly expectCluster?: string;
+  /** That member's store was damaged and this empty one is in its place: the node is to take its place again. */
+  readonly isEmptied?: boolean;
+  /** Everything that is stored was read once. */
+  readonly onStoreRead?: () => void;
   /** The node found out that it must not go on; it serves nothing any more and is to be stopped. */
   readonly onEnded?: (error: NodeError) => void;
 }

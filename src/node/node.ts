@@ -13,7 +13,6 @@ import type { BucketChange } from "../core/settings.ts";
 import { Peers } from "../rpc/peers.ts";
 import { Server } from "../rpc/server.ts";
 import type { Address } from "../runtime/network.ts";
-import { Pause } from "../runtime/pause.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { TaskGroup } from "../runtime/task-group.ts";
 import type { StorageError } from "../storage/engine.ts";
@@ -55,7 +54,7 @@ import { MembershipService } from "./membership-service.ts";
 import { NodeError } from "./node-error.ts";
 import type { NodeOptions } from "./node-options.ts";
 import { NodeViews } from "./node-views.ts";
-import { outdatedBy, supersededBy } from "./peer-admission.ts";
+import { damagedStore, outdatedBy, supersededBy } from "./peer-admission.ts";
 import { PeerRequests } from "./peer-requests.ts";
 import { PeerService } from "./peer-service.ts";
 import { PlacementChange } from "./placement-change.ts";
@@ -124,16 +123,28 @@ export class Node implements NodeApi {
     const ring = (): Ring => membership.ring;
     const setAside = new SetAside(this.#buffer);
     this.#damaged = new DamagedRecords(this.#buffer, setAside);
-    const onDamaged: OnDamaged = (...found) => this.#damaged.found(...found);
-    this.#trees = new Trees({ clock, log, checksum: runtime.checksum, buffer: this.#buffer, onDamaged, ring });
+    const onDamaged: OnDamaged = (key, bytes, why) => {
+      if (bytes !== undefined) return this.#damaged.found(key, bytes, why);
+      // The engine says so: what else it lost without a word nobody knows, so no "nothing" of it may count.
+      this.#end(new NodeError("storage-damaged", damagedStore(this.name, why)));
+    };
+    this.#trees = new Trees({
+      clock,
+      log,
+      checksum: runtime.checksum,
+      buffer: this.#buffer,
+      onDamaged,
+      onScanned: () => options.onStoreRead?.(),
+      ring,
+    });
     const states = tellAll(() => [this.#trees, this.#reaper]);
     const replica = new Replica({ runtime, buffer: this.#buffer, limits, counters, states, onDamaged });
 
     const hints = new Hints({ runtime, buffer: this.#buffer, limits, counters, setAside, ring });
     this.#hints = hints;
 
-    const { name, zone, capacity, settings, software } = options;
-    this.#membership = new Membership(runtime, meta, { name, zone, capacity, settings, software });
+    const { name, zone, capacity, settings, software, expectCluster: cluster } = options;
+    this.#membership = new Membership(runtime, meta, { name, zone, capacity, settings, software, cluster });
     const membership = this.#membership;
     const hello = (): Hello => this.#hello();
     const addressOf = (node: NodeId): Address | undefined => membership.addressOf(node);
@@ -270,7 +281,7 @@ export class Node implements NodeApi {
     const stopping = [this.#antiEntropy, this.#damaged, this.#handoff, this.#hints, this.#reaper].map((part) =>
       part.stop(),
     );
-    await this.#finishRequests(graceMs);
+    await this.#coordinator.finish(graceMs);
     await Promise.all([this.#gossip.stop(), this.#changes.stop(), this.#detector.stop(), this.#description.stop()]);
     await this.#server.stop();
     this.#peers.stop();
@@ -278,15 +289,6 @@ export class Node implements NodeApi {
     await this.#tasks.close();
     await this.#seats.stop();
     await this.#buffer.close();
-  }
-
-  /** Nodes that stop together can wait for each other for as long as their clients let them. */
-  async #finishRequests(graceMs: number): Promise<void> {
-    const pause = new Pause(this.#runtime.clock);
-    void this.#coordinator.idle().then(() => pause.end());
-    await pause.wait(graceMs);
-    const left = this.#coordinator.underWay;
-    if (left > 0) this.#runtime.log.warn("requests under way are given up", { requests: left });
   }
 
   get isReady(): boolean {
@@ -371,8 +373,8 @@ export class Node implements NodeApi {
   }
 
   #mustBeNew(): void {
-    const { expectCluster: cluster } = this.#options;
-    if (cluster === undefined) return;
+    const { expectCluster: cluster, isEmptied, join } = this.#options;
+    if (cluster === undefined || (isEmptied && join.length > 0)) return;
     const remedy = `start ${this.name} with an empty directory and --join, and it takes its place again`;
     throw new NodeError("refused", `the store of a member of cluster ${cluster} is gone: ${remedy}`);
   }

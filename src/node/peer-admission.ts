@@ -18,6 +18,11 @@ export function reasonToRefuse(membership: Membership, isServing: boolean, asker
   return { code: "superseded", detail: `another process has taken the place of this ${name}` };
 }
 
+/** Why a node whose engine cannot read what it stored must not go on. */
+export function damagedStore(name: string, why: string): string {
+  return `the store of ${name} is damaged: ${why}; started again, it sets it aside and is filled by the other members`;
+}
+
 /** Why a directory that knows less of its own node than others do must not be used. */
 export function outdatedBy({ name, incarnation }: Membership): string {
   const what = `others know a newer word of ${name} (${incarnation}) than this data directory`;

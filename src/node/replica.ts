@@ -76,7 +76,7 @@ export interface LocalWrite {
   readonly state: SiblingSet;
 }
 
-/** `bytes` are those found under the stored key; undefined where they cannot be read. */
+/** `bytes` are those found under the stored key; undefined where the engine says that it cannot read them. */
 export type OnDamaged = (storeKey: Uint8Array, bytes: Uint8Array | undefined, why: string) => void;
 
 /** A disk that does not take what was forgotten keeps it a little longer: no harm. */

@@ -24,7 +24,7 @@ import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import { Pause } from "../runtime/pause.ts";
 import { TaskGroup } from "../runtime/task-group.ts";
-import type { KeyRange } from "../storage/engine.ts";
+import { type KeyRange, StorageError } from "../storage/engine.ts";
 import { dataRange, keyAfter, parseDataKey, partitionRange } from "../storage/store-key.ts";
 import type { WriteBuffer } from "../storage/write-buffer.ts";
 import type { TreeName } from "../wire/message.ts";
@@ -53,6 +53,8 @@ export interface TreesOptions {
   readonly checksum: Checksum;
   readonly buffer: WriteBuffer;
   readonly onDamaged: OnDamaged;
+  /** All that was stored at the start has been read. */
+  readonly onScanned?: () => void;
   readonly ring: () => Ring;
 }
 
@@ -166,8 +168,10 @@ export class Trees implements StoredStates {
     }
     this.#pageRecords = bytes > pageBytes ? Math.max(1, limit >> 1) : Math.min(mostPageRecords, limit << 1);
     const last = page[page.length - 1];
-    if (last === undefined || page.length < limit) this.#scan = undefined;
-    else scan.position = last.key.slice();
+    if (last === undefined || page.length < limit) {
+      this.#scan = undefined;
+      if (scan.partition === undefined) this.#options.onScanned?.();
+    } else scan.position = last.key.slice();
     return this.#scan !== undefined || this.#marked.size > 0;
   }
 
@@ -196,6 +200,8 @@ export class Trees implements StoredStates {
       return this.advance() ? pauseMs : undefined;
     } catch (error) {
       this.#options.log.warn("the store cannot be scanned for the hash trees", { error: String(error) });
+      const isDamaged = error instanceof StorageError && error.code === "corrupt";
+      if (isDamaged) this.#options.onDamaged(this.#scan?.position ?? new Uint8Array(0), undefined, error.message);
       return troublePauseMs;
     }
   }

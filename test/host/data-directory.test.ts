@@ -42,15 +42,16 @@ describe("a data directory", () => {
   test("is made where there is none, for its owner's eyes only, and is the same one the next time", async () => {
     const path = join(scratch, "deep", "inside", "new");
     const first = await openDataDirectory(path);
-    assert.deepEqual([first.cluster, first.storage], [undefined, "lmdb"]);
+    assert.deepEqual([first.member, first.storage], [undefined, "lmdb"]);
     assert.equal(statSync(path).mode & 0o077, 0);
     const engine = first.openEngine();
     await engine.write([{ key: Uint8Array.of(1), value: Uint8Array.of(2) }]);
     await engine.close();
-    await first.remember("0123456789abcdef");
+    const member = { cluster: "0123456789abcdef", zone: "z", capacity: 2, peers: ["127.0.0.1:7400"] };
+    await first.remember(member);
     await first.close();
     const again = await openDataDirectory(path, { storage: "lmdb" });
-    assert.equal(again.cluster, "0123456789abcdef");
+    assert.deepEqual(again.member, member);
     const same = again.openEngine();
     assert.deepEqual(same.get(Uint8Array.of(1)), Uint8Array.of(2));
     await same.close();
@@ -113,7 +114,7 @@ describe("a data directory", () => {
     writeFileSync(join(path, "cartwheel.json.new"), "{");
     writeFileSync(join(path, "lock-0123456789abcdef.new"), "");
     const directory = await openDataDirectory(path);
-    assert.equal(directory.cluster, undefined);
+    assert.equal(directory.member, undefined);
     assert.deepEqual(JSON.parse(readFileSync(join(path, "cartwheel.json"), "utf8")), { format: 1, storage: "lmdb" });
     await directory.close();
     assert.deepEqual(readdirSync(path), ["cartwheel.json", "lost+found"]);
