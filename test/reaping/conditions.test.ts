@@ -8,6 +8,7 @@ import { describe, test } from "node:test";
 import { emptyDotSet } from "../../src/core/causality/dot-set.ts";
 import { emptySiblingSet, putVersion, type SiblingSet } from "../../src/core/causality/sibling-set.ts";
 import type { ActorId, NodeId } from "../../src/core/ids.ts";
+import { defaultLimits, forgettingQuietMs } from "../../src/core/limits.ts";
 import { machineChecksum } from "../../src/host/checksum.ts";
 import { hintKey } from "../../src/storage/store-key.ts";
 import type { KeyRecord } from "../../src/wire/record.ts";
@@ -136,6 +137,32 @@ describe("2: a member that holds", () => {
     await world.simulation.run(3 * graceMs);
     assert.deepEqual(forgotten(world), { reaped: 0, compacted: 0 });
     assert.equal(metric(world, leader, "reaper_candidates"), 1);
+  });
+
+  test("or held a hint a while ago, keeps its owners from forgetting: what it sent may be on its way", async () => {
+    const world = await forgetfulCluster(4);
+    const [leader, second, , fallback] = machinesOf(world) as [string, string, string, string];
+    await world.put(leader, key, "deleted");
+    await world.simulation.run(1000);
+    const { state } = recordOn(world, leader) as KeyRecord;
+    await remove(world, leader, key, 3);
+    const owner = idOf(world, second);
+    world.kill(fallback);
+    const { bytes } = hintKey(owner, placeIn(world).storeKey);
+    putOnDisk(world, fallback, bytes, state);
+    cutBetween(world, fallback, second);
+    await world.up(fallback, { limits: forgetful });
+    await world.simulation.run(3 * graceMs);
+    world.network.mendAll();
+    const isHome = (): boolean => world.machine(fallback).disk.get(bytes) === undefined;
+    assert.ok(await world.simulation.runUntil(isHome, 10_000));
+    const goneMs = world.simulation.now;
+    // The owners have agreed for long: the hint told them nothing new.
+    await untilForgotten(world);
+    const quietMs = forgettingQuietMs({ ...defaultLimits, ...forgetful });
+    const waitedMs = world.simulation.now - goneMs;
+    assert.ok(waitedMs >= quietMs && waitedMs < graceMs, `${waitedMs} ms`);
+    assert.deepEqual(await world.get(second, key, 3), []);
   });
 
   test("a copy of a key that it does not own keeps its owners from forgetting", async () => {
