@@ -7,25 +7,30 @@ import type { SimCluster, SimMember } from "./cluster.ts";
 import { dotName, type KeyJournal, type ReadEntry } from "./journal.ts";
 import type { Client } from "./workload.ts";
 
-/** The second round's reads, where they succeeded. */
+/** The second round's reads of each key, where they succeeded. */
 export async function lastReads(
   cluster: SimCluster,
   client: Client,
-  key: KeyJournal,
+  keys: readonly KeyJournal[],
   withinMs: number,
-): Promise<readonly ReadEntry[]> {
-  let reads: ReadEntry[] = [];
+): Promise<ReadonlyMap<KeyJournal, readonly ReadEntry[]>> {
+  const found = new Map<KeyJournal, readonly ReadEntry[]>();
   for (let round = 0; round < 2; round++) {
-    reads = [];
-    for (const member of cluster.members) {
-      const read = await readAll(cluster, client, member, { key, withinMs });
-      if (read !== undefined) reads.push(read);
+    for (const key of keys) {
+      const reads: ReadEntry[] = [];
+      for (const member of cluster.members) {
+        const read = await readAll(cluster, client, member, { key, withinMs });
+        if (read !== undefined) reads.push(read);
+      }
+      found.set(key, reads);
     }
     await cluster.simulation.run(1000);
   }
-  for (const read of reads) read.isLast = true;
-  checkAgreement(cluster, key, reads);
-  return reads;
+  for (const [key, reads] of found) {
+    for (const read of reads) read.isLast = true;
+    checkAgreement(cluster, key, reads);
+  }
+  return found;
 }
 
 /** A read with all voices, tried until it succeeds. */

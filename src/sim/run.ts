@@ -38,7 +38,7 @@ const mostCallsPerKey = 800;
 /** Rounds of exchanges after which all owners must hold the same. */
 const mostRepairs = 5;
 /** How often the bounds are looked at, in ms. */
-const lookMs = 50;
+const lookMs = 200;
 
 export interface Report {
   readonly seed: number;
@@ -293,8 +293,9 @@ class Run {
   async #readEverywhere(client: Client): Promise<void> {
     const { damage } = this.#nemesis;
     const leniency = leniencyOf(this.#plan);
-    for (const key of this.#journal.keys.values()) {
-      for (const read of await lastReads(this.#cluster, client, key, mostHealingMs)) {
+    const keys = [...this.#journal.keys.values()];
+    for (const [key, reads] of await lastReads(this.#cluster, client, keys, mostHealingMs)) {
+      for (const read of reads) {
         this.#durableWrites += checkDurability(this.#simulation, key, read, damage, leniency);
       }
     }
