@@ -119,8 +119,8 @@ export class DamagedRecords {
     const foundBefore = node.runtime.clock.monotonicMs() - node.limits.messageLifeMs;
     const due = [...this.#known.values()].filter(({ foundMs }) => foundMs <= foundBefore).slice(0, keysARound);
     for (const damaged of due) {
-      // Those that could not be mended wait behind the others.
-      this.#known.delete(damaged.place.storeKey.id);
+      // It may have become whole while others were asked about. Those that could not be mended wait behind the others.
+      if (!this.#known.delete(damaged.place.storeKey.id)) continue;
       this.#known.set(damaged.place.storeKey.id, damaged);
       await this.#mend(damaged, false);
       if (this.#isStopped) return;

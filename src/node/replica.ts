@@ -198,9 +198,13 @@ export class Replica {
 
   /**
    * Puts this state, the merge of what all other owners hold, in the place of a damaged record, without a mint record;
-   * where nobody knows anything of the key, nothing stays.
+   * where nobody knows anything of the key, nothing stays. A record that is whole by now may hold writes of its own:
+   * it stays as it is.
    */
   putBack(place: KeyPlace, state: SiblingSet, listener: DurableListener): void {
+    const held = this.#load(place);
+    if (held === undefined || !("kind" in held)) return this.#confirm(place, listener);
+    if (held.code !== "corrupt") return;
     if (!isKnown(state)) this.#buffer.put(place.storeKey, undefined, listener);
     else this.#buffer.put(place.storeKey, this.#encoded(place, { mint: undefined, state }), listener);
     this.#states.stored(place, undefined, state);

@@ -163,3 +163,31 @@ test("an owner with a damaged record does not vouch for its partition when anoth
   await repair(world, "n2");
   assertSame(world, three, 40);
 });
+
+test("a record that is whole again is not put back once more while its disk is slow: it may hold a write by now", async () => {
+  const all = { w: 3, r: 1 };
+  const world = await threeEqual(7, 10, all);
+  const { simulation, network } = world;
+  const { disk } = world.machine("n3");
+  damage(world, "n3", "key-3");
+  await readsAt(world, "n3", "key-3", 1);
+  network.traits = { ...network.traits, leastDelayMs: 150, mostDelayMs: 150 };
+  let rounds = 0;
+  let askedMs = 0;
+  network.onSent = (message, from) => {
+    if (message !== "replica-get" || from.name !== "n3") return;
+    if (simulation.now - askedMs > 100) rounds += 1;
+    askedMs = simulation.now;
+  };
+  // The first answers put the record back, which does not get to the disk for a while.
+  assert.ok(await simulation.runUntil(() => rounds === 1, 60_000));
+  disk.stall(2500);
+  assert.ok(await simulation.runUntil(() => rounds === 2, 60_000));
+  assert.equal(await world.put("n3", "key-3", "late"), "written");
+  network.onSent = undefined;
+  await whole(world, "n3");
+  const { bytes } = placeOf("carts", "key-3", settings.partitions).storeKey;
+  const holds = (machine: string): boolean =>
+    Buffer.from(world.machine(machine).disk.get(bytes) ?? []).includes("late");
+  assert.deepEqual(three.map(holds), [true, true, true]);
+});
