@@ -64,6 +64,7 @@ export class DamagedRecords {
 
   /** For members, before the first look at a record. Throws `StorageError`. */
   start(node: Coordination, trees: Trees): void {
+    if (this.#isStopped) return;
     this.#node = node;
     this.#trees = trees;
     this.#setAside.open();

@@ -8,7 +8,7 @@
  * - `listen-failed`: it cannot have the address it was to listen on;
  * - `storage-failed`: its store failed for good; what is on disk is as it was acknowledged, and a restart may help;
  * - `storage-damaged`: its store cannot be read any more, and nobody knows how much of it;
- * - `stopped`: it was stopped before it was a member.
+ * - `stopped`: it was stopped while it started.
  */
 export type NodeErrorCode =
   | "bad-settings"

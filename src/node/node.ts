@@ -139,7 +139,6 @@ export class Node implements NodeApi {
     });
     const states = tellAll(() => [this.#trees, this.#reaper]);
     const replica = new Replica({ runtime, buffer: this.#buffer, limits, counters, states, onDamaged });
-
     const hints = new Hints({ runtime, buffer: this.#buffer, limits, counters, setAside, ring });
     this.#hints = hints;
 
@@ -247,7 +246,7 @@ export class Node implements NodeApi {
     const addresses = { peer: this.#options.advertise ?? listening, http: this.#options.http };
     if (opened.kind === "stranger") await this.#becomeMember(addresses);
     else this.#tasks.run("looking at the seeds", () => this.#checkSeeds());
-    if (this.#isStopping) throw new NodeError("stopped", `${this.name} was stopped before it was a member`);
+    this.#mustGoOn();
     await this.#seats.open();
     this.#damaged.start(this.#node, this.#trees);
     this.#trees.start();
@@ -264,6 +263,7 @@ export class Node implements NodeApi {
     this.#handoff.start();
     this.#reaper.start();
     await this.#gossip.spread();
+    this.#mustGoOn();
     const { self, cluster, incarnation, ring } = this.#membership;
     const fields = { node: self, cluster, incarnation, members: ring.members.size, ...this.#seats.count };
     this.#runtime.log.info("serving", { ...fields, ...addresses });
@@ -278,9 +278,8 @@ export class Node implements NodeApi {
     this.#isStopping = true;
     this.#joiner.stop();
     this.#buckets.stop();
-    const stopping = [this.#antiEntropy, this.#damaged, this.#handoff, this.#hints, this.#reaper].map((part) =>
-      part.stop(),
-    );
+    const parts = [this.#antiEntropy, this.#damaged, this.#handoff, this.#hints, this.#reaper];
+    const stopping = parts.map((part) => part.stop());
     await this.#coordinator.finish(graceMs);
     await Promise.all([this.#gossip.stop(), this.#changes.stop(), this.#detector.stop(), this.#description.stop()]);
     await this.#server.stop();
@@ -354,6 +353,10 @@ export class Node implements NodeApi {
   #hello(): Hello {
     const { isMember, self: node, cluster, incarnation, name } = this.#membership;
     return { kind: "hello", id: 0, role: isMember ? "member" : "joiner", cluster, node, incarnation, name };
+  }
+
+  #mustGoOn(): void {
+    if (this.#isStopping) throw new NodeError("stopped", `${this.name} was stopped while it started`);
   }
 
   async #listen(): Promise<Address> {
