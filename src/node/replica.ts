@@ -242,10 +242,10 @@ export class Replica {
     return encodeRecord(record, storeKey.bytes, this.#runtime.checksum);
   }
 
-  /** Tells the listener when a state that need not change is on disk. */
-  #confirm(place: KeyPlace, listener: DurableListener | undefined): void {
-    if (listener === undefined || this.#buffer.follow(place.storeKey, listener)) return;
-    this.#runtime.clock.endOfTurn(() => listener.onDurable());
+  /** Tells the listener when a state that need not change is on disk. Without one, it will be as soon as there is room. */
+  #confirm({ storeKey }: KeyPlace, listener: DurableListener | undefined): void {
+    if (listener === undefined) this.#buffer.promise(storeKey);
+    else if (!this.#buffer.follow(storeKey, listener)) this.#runtime.clock.endOfTurn(() => listener.onDurable());
   }
 
   /** The bound of last resort on a context's size (§4.4). */

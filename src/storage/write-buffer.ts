@@ -147,6 +147,12 @@ export class WriteBuffer {
     return true;
   }
 
+  /** The key's newest write must not be let go either: somebody who does not wait counts on it. */
+  promise(key: StoreKey): void {
+    const slot = this.#gathering.get(key.id) ?? this.#underWay.get(key.id);
+    if (slot !== undefined) slot.isPromised = true;
+  }
+
   /** Tells `done` when every write put so far is on disk; `counts.failedCommits` says whether some were let go. */
   afterAll(done: DurableListener): void {
     this.#barriers += 1;

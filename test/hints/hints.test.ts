@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { mergeStates } from "../../src/core/causality/sibling-set.ts";
+import { StorageError } from "../../src/storage/engine.ts";
 import { hintKey } from "../../src/storage/store-key.ts";
 import { HintStore, intentOf, ownerA, ownerB, place, stateOf, Told, textsOf } from "./hint-store.ts";
 
@@ -170,4 +171,18 @@ test("a disk that is full brings back what was taken out, and the numbers with i
   if (store.buffer.get(hintKey(ownerA, place("k").storeKey)) === undefined) return;
   assert.equal(store.hints.count, 1);
   assert.equal(store.hints.bytes, bytes);
+});
+
+test("a hint that somebody waits for is promised to whoever brings the same and does not wait", async () => {
+  const store = new HintStore();
+  await store.settled();
+  store.disk.isFull = true;
+  const told = new Told();
+  store.hints.keep(ownerA, place("k"), stateOf("v"), false, told);
+  assert.equal(store.hints.keep(ownerA, place("k"), stateOf("v"), false, undefined).kind, "state");
+  await store.world.simulation.run(1000);
+  assert.ok(told.told instanceof StorageError);
+  store.disk.isFull = false;
+  await store.settled();
+  assert.ok(store.disk.get(hintKey(ownerA, place("k").storeKey).bytes));
 });

@@ -120,6 +120,7 @@ type Step =
       readonly isHeard: boolean;
     }
   | { readonly kind: "follow"; readonly key: number }
+  | { readonly kind: "promise"; readonly key: number }
   | { readonly kind: "turn" }
   | { readonly kind: "pass" }
   | { readonly kind: "finish"; readonly how: "well" | "badly" | "badly, but written" };
@@ -138,6 +139,7 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
       }),
     },
     { weight: 1, arbitrary: plainRecord({ kind: fc.constant("follow" as const), key: keyIndex }) },
+    { weight: 1, arbitrary: plainRecord({ kind: fc.constant("promise" as const), key: keyIndex }) },
     { weight: 3, arbitrary: plainRecord({ kind: fc.constant("turn" as const) }) },
     { weight: 1, arbitrary: plainRecord({ kind: fc.constant("pass" as const) }) },
     {
@@ -236,6 +238,11 @@ async function play(script: readonly Step[], batchBytes: number): Promise<void> 
       });
       assert.equal(follows, of !== undefined);
       if (of !== undefined) followers.push({ of, told });
+    } else if (step.kind === "promise") {
+      const key = keys[step.key] as StoreKey;
+      const of = newest(key);
+      buffer.promise(key);
+      if (of !== undefined) of.isPromised = true;
     } else if (step.kind === "turn") {
       clock.turn();
       takeNote();
