@@ -6,7 +6,8 @@
  * Whatever certainly did not happen is tried at the next node: a request that never left, or was refused before it
  * began. A get is also tried again when its coordinator vanished. A write is not: it is answered with "outcome
  * unknown" and never sent twice. While owners wait for a membership change to be decided, so does the request: half its
- * time before others stand in for them, and up to its deadline where nobody can.
+ * time before others stand in for them, and up to its deadline where nobody can. One that has to be filled before it has
+ * a voice is hardly waited for.
  */
 
 import type { NodeId } from "../core/ids.ts";
@@ -27,6 +28,9 @@ import { type KeyPlace, placeOf } from "./key-place.ts";
 
 /** How much longer than the request's own time its coordinator's refusal may take to arrive, in ms. */
 const graceMs = 50;
+/** An owner that has no voice may be about to store one that the ring just gave it: it is given so long, in ms. */
+const voicelessMs = 100;
+
 export interface RouteOptions {
   readonly node: Coordination;
   readonly coordinator: Coordinator;
@@ -48,9 +52,10 @@ export class Route implements AnswerHandler {
   /** Whether the candidates are asked to stand in. */
   #asFallback = false;
   readonly #voiceless: Set<NodeId> = new Set();
-  /** The last refusal that let the request go on, and whether any may pass with time. */
+  /** The last refusal that let the request go on. */
   #refused: Refusal | undefined;
-  #mayPass = false;
+  /** How much of the request's time owners are given before others stand in for them, in ms: 0 where that is no use. */
+  #patienceMs = 0;
 
   constructor(options: RouteOptions) {
     this.#options = options;
@@ -61,7 +66,7 @@ export class Route implements AnswerHandler {
   }
 
   start(): void {
-    this.#mayPass = false;
+    this.#patienceMs = 0;
     this.#asFallback = false;
     this.#candidates = this.#owners();
     this.#tryNext();
@@ -86,7 +91,7 @@ export class Route implements AnswerHandler {
     switch (failure) {
       case "not-sent":
         // A new member may be known of before its address is.
-        this.#mayPass ||= !this.#node.peers.isDoubtful(from);
+        if (!this.#node.peers.isDoubtful(from)) this.#giveTime();
         return this.#tryNext();
       case "overloaded":
         this.#refused = this.#refuse("overloaded", `${coordinator} takes no more requests`);
@@ -132,10 +137,15 @@ export class Route implements AnswerHandler {
     else this.#passOn(candidate, leftMs);
   }
 
-  /** Owners that refuse in passing are waited for, half the request's time. One that tried needs nobody in its place. */
+  /** Owners that refuse in passing are waited for. One that tried needs nobody in its place. */
   #mayAskFallbacks(leftMs: number): boolean {
     if (this.#asFallback || this.#refused?.code === "quorum-not-met") return false;
-    return !this.#mayPass || leftMs < this.#options.request.budgetMs / 2;
+    return leftMs <= this.#options.request.budgetMs - this.#patienceMs;
+  }
+
+  /** An owner may have another answer soon. */
+  #giveTime(mostMs: number = Number.POSITIVE_INFINITY): void {
+    this.#patienceMs = Math.max(this.#patienceMs, Math.min(mostMs, this.#options.request.budgetMs / 2));
   }
 
   #coordinate(budgetMs: number): void {
@@ -165,8 +175,9 @@ export class Route implements AnswerHandler {
       return;
     }
     this.#refused = answer;
-    this.#mayPass ||= isPassing(answer.code) || answer.code === "no-owner";
-    if (answer.code === "no-owner" && isSameRing) this.#voiceless.add(from);
+    const isVoiceless = answer.code === "no-owner" && isSameRing;
+    if (isVoiceless) this.#voiceless.add(from);
+    if (isPassing(answer.code) || answer.code === "no-owner") this.#giveTime(isVoiceless ? voicelessMs : undefined);
     this.#tryNext();
   }
 
@@ -179,7 +190,7 @@ export class Route implements AnswerHandler {
   }
 
   #exhausted(leftMs: number): void {
-    if (this.#mayPass && leftMs > retryPauseMs) {
+    if (this.#patienceMs > 0 && leftMs > retryPauseMs) {
       this.#node.runtime.clock.setTimer(retryPauseMs, () => this.start());
       return;
     }

@@ -65,8 +65,10 @@ test("an owner without a voice takes writes and is read like one that stands in,
   assert.ok(doubtful.kind === "failure" && doubtful.outcome === "unknown", "nobody knew that it has no voice");
   await key.lose(a);
   for (const on of [c, key.fallback(0)]) {
+    const { now } = world.simulation;
     assert.equal(voices(await key.put(on, on)), 0);
     assert.ok((await key.values(on)).includes(on));
+    assert.ok(world.simulation.now - now < 500, "an owner that is to be filled first is not waited for");
   }
   assert.deepEqual(key.copyAt(c), ["one", "two", c, key.fallback(0)].sort(), "it wrote into its own copy");
 });
