@@ -17,9 +17,10 @@ import type { Address } from "../runtime/network.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { TaskGroup } from "../runtime/task-group.ts";
 import { Ticker } from "../runtime/ticker.ts";
+import { isDiskFull } from "../storage/engine.ts";
 import type { Answer, GossipAnswer, GossipDelta, Gossip as GossipRequest, Request } from "../wire/message.ts";
 import { type MemberCalls, type NoAnswer, refuse } from "./member-calls.ts";
-import type { Membership } from "./membership.ts";
+import type { Absorbed, Membership } from "./membership.ts";
 
 export interface GossipOptions {
   /** Addresses the operator gave (`--join`). */
@@ -144,15 +145,25 @@ export class Gossip {
     const history = digestOf(this.#membership.history);
     const answer = await ask({ kind: "gossip", id: 0, history, records: this.#membership.recordDigest() });
     if (answer.kind !== "gossip-answer") return false;
-    const absorbed = await this.#membership.absorb(answer.events, answer.records);
-    if (absorbed.kind === "invalid") {
-      this.#runtime.log.warn("a peer's history cannot be believed", { peer: whom, why: absorbed.why });
+    const absorbed = await this.#absorb(answer);
+    if (absorbed.kind !== "absorbed") {
+      this.#runtime.log.warn("a peer's news cannot be taken in", { peer: whom, why: absorbed.why });
       return false;
     }
     const events = missingFrom(this.#membership.history, answer.history).slice(0, this.#options.mostEntries);
     const records = this.#newerThan(answer.recordDigest);
     if (events.length > 0 || records.length > 0) await ask({ kind: "gossip-delta", id: 0, events, records });
     return answer.events.length < this.#options.mostEntries;
+  }
+
+  /** On a full disk nothing can be taken in: the node goes on with what it knows, and asks again. */
+  async #absorb({ events, records }: GossipAnswer): Promise<Absorbed> {
+    try {
+      return await this.#membership.absorb(events, records);
+    } catch (error) {
+      if (!isDiskFull(error)) throw error;
+      return { kind: "invalid", why: error.message };
+    }
   }
 
   /** A peer tells what it knows, and is told what it lacks. */

@@ -8,6 +8,7 @@
 import type { Clock } from "../runtime/clock.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { Ticker } from "../runtime/ticker.ts";
+import { isDiskFull } from "../storage/engine.ts";
 import type { WriteBuffer } from "../storage/write-buffer.ts";
 import type { OwnAddresses } from "./joining.ts";
 import type { Membership } from "./membership.ts";
@@ -34,19 +35,28 @@ export class SelfDescription {
     this.#seats = seats;
     this.#clock = clock;
     this.#buffer = buffer;
-    const round = (): Promise<void> => this.#describe();
+    const round = (): Promise<void> => this.#describeIfRoom();
     this.#ticker = new Ticker({ name: "describing this node", clock, random, log, everyMs, round });
   }
 
-  /** Resolves when the record says what is so now. Rejects with `StorageError`. */
+  /** Resolves when the record says what is so now, or the disk is full. Rejects with `StorageError`. */
   async start(addresses: OwnAddresses): Promise<void> {
     this.#addresses = addresses;
-    await this.#describe();
+    await this.#describeIfRoom();
     this.#ticker.start();
   }
 
   stop(): Promise<void> {
     return this.#ticker.stop();
+  }
+
+  /** On a full disk nothing new can be said: the next look tries again. */
+  async #describeIfRoom(): Promise<void> {
+    try {
+      await this.#describe();
+    } catch (error) {
+      if (!isDiskFull(error)) throw error;
+    }
   }
 
   async #describe(): Promise<void> {

@@ -69,3 +69,8 @@ export class StorageError extends Error {
     this.code = code;
   }
 }
+
+/** Whether that is why: nothing is wrong but that there is no room, for now. */
+export function isDiskFull(error: unknown): error is StorageError {
+  return error instanceof StorageError && error.code === "disk-full";
+}

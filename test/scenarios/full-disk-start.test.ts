@@ -1,0 +1,29 @@
+/** A node whose disk is full can be started all the same: it is read, and takes up what is new once there is room. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { metaKey } from "../../src/storage/store-key.ts";
+import { World } from "../membership/world.ts";
+
+test("a node starts on a full disk though the others have news for it, is read, and stores once there is room", async () => {
+  const world = new World(1);
+  await world.cluster(3);
+  assert.equal(await world.put("n1", "kept", "v", 3), "written");
+  world.kill("n3");
+  // Those that are written to say something new of themselves from time to time.
+  for (let i = 0; i < 3; i++) {
+    await world.simulation.run(20_000);
+    assert.equal(await world.put("n1", "other", `v${i}`), "written");
+  }
+  const { disk } = world.machine("n3");
+  disk.isFull = true;
+  const known = (): string => Buffer.from(disk.get(metaKey("records").bytes) ?? []).toString();
+  const knownBefore = known();
+  await world.up("n3");
+  const read = await world.inside("n3", (node) => node.get({ bucket: "carts", key: "kept", r: 3, pr: 3 }));
+  assert.ok(read.kind === "found" && read.voices === 3);
+  disk.isFull = false;
+  await world.simulation.run(5000);
+  assert.notEqual(known(), knownBefore);
+  assert.equal(await world.put("n3", "kept", "more", 3), "written");
+});
