@@ -10,7 +10,8 @@
  * A node that is no owner mints into its hint for an owner that it stands in for, on top of all it keeps for the key.
  *
  * Invariant: once all calls have ended, every owner has confirmed the write or somebody keeps a hint for it: one that
- * stands in, or, where none is left, this node, which counts for nothing. That goes on after the client's answer.
+ * stands in, or, where none is left, this node, which counts for nothing. That goes on after the client's answer. Where
+ * nobody has room for hints, or this node stops, exchanges do the rest.
  */
 
 import { type DotSet, emptyDotSet, withDot } from "../core/causality/dot-set.ts";
