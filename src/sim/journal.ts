@@ -83,6 +83,8 @@ export class KeyJournal {
   /** Writes by `actor:counter`. */
   readonly byDot: Map<string, WriteEntry> = new Map();
   readonly #replacers: Map<WriteEntry, readonly WriteEntry[]> = new Map();
+  /** How much was known when `#replacers` was asked: more writes, or more of their names, may answer otherwise. */
+  #replacersKnew = 0;
 
   constructor(bucket: string, key: string, settings: BucketSettings) {
     this.bucket = bucket;
@@ -94,8 +96,11 @@ export class KeyJournal {
     return this.settings.reconcile === "last-write-wins";
   }
 
-  /** The writes that may have replaced this one: their clients had seen it, or nobody can know. Asked at the end. */
+  /** The writes that may have replaced this one: their clients had seen it, or nobody can know. No write is under way. */
   replacersOf(write: WriteEntry): readonly WriteEntry[] {
+    const knows = this.writes.length + this.byDot.size;
+    if (knows !== this.#replacersKnew) this.#replacers.clear();
+    this.#replacersKnew = knows;
     let replacers = this.#replacers.get(write);
     if (replacers === undefined) {
       replacers = this.writes.filter(

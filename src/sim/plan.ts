@@ -72,11 +72,20 @@ const costlyFaults: ReadonlySet<FaultName> = new Set<FaultName>([
   "wiped disk",
 ]);
 
-/** Whether hints alone must bring what was acknowledged to every owner. */
-export function mustHintsDo({ faults, limits }: Plan): boolean {
-  const hasRoom =
-    limits.hintBytes >= roomForHints.hintBytes && limits.writeBufferBytes >= roomForHints.writeBufferBytes;
-  return hasRoom && limits.exchangeEveryMs >= never && [...faults.keys()].every((fault) => !costlyFaults.has(fault));
+/** Whether owners compare what they hold by themselves. */
+export function doesExchange({ limits }: Plan): boolean {
+  return limits.exchangeEveryMs < never;
+}
+
+/**
+ * Whether hints alone must bring what was acknowledged to every owner. Not where owners forget after seconds: there a
+ * call may take longer than hints may still be kept for what it brings.
+ */
+export function mustHintsDo(plan: Plan): boolean {
+  const { hintBytes, writeBufferBytes } = plan.limits;
+  const hasRoom = hintBytes >= roomForHints.hintBytes && writeBufferBytes >= roomForHints.writeBufferBytes;
+  const isCheap = [...plan.faults.keys()].every((fault) => !costlyFaults.has(fault));
+  return hasRoom && isCheap && !doesExchange(plan) && !doesForget(plan);
 }
 
 /** Whether contexts may be pruned under this plan, so that replaced versions may show again (§4.4). */
@@ -102,7 +111,7 @@ export function drawPlan(seed: number): Plan {
   // Some runs have nothing that may cost a hint, so that handoff alone can be held to what it promises.
   const isForHints = prng.chance(0.15);
   // In others owners forget after seconds, in quiet enough places that they can.
-  const isForForgetting = prng.chance(0.25);
+  const isForForgetting = prng.chance(0.25) && !isForHints;
   const faults = isForHints ? withoutLosses(drawFaults(prng)) : drawFaults(prng);
   const buckets: PlannedBucket[] = [
     { name: "carts", change: {} },
