@@ -36,22 +36,20 @@ async function plant(bug: PlantedBug): Promise<RunOneSeed> {
 const runSound = (seed: number, { plan }: PlantedBug): Promise<Report> =>
   runSeed({ seed, surroundings: nodeSurroundings, build: buildNode, adjust: plan });
 
-/** Declares the test: one of the bug's laws catches it, and every seed up to there passes without it. */
+/** Declares the test: one of the bug's laws catches it, in a seed that passes without it. */
 export function caughtTest(bug: PlantedBug): void {
   test(`${bug.name} is caught by ${bug.laws.join(" or ")}`, async (context) => {
     const runPlanted = await plant(bug);
     const others = new Set<string>();
     for (let seed = 1; seed <= mostSeeds; seed++) {
       const planted = await runPlanted(seed);
-      const sound = await runSound(seed, bug);
-      const [first] = sound.violations;
-      assert.equal(first && `${first.law}: ${first.what}`, undefined, `seed ${seed} fails without the bug, too`);
-      if (planted.violations.some(({ law }) => bug.laws.includes(law))) {
-        context.diagnostic(`caught by seed ${seed}`);
-        return;
-      }
       for (const { law } of planted.violations) others.add(law);
+      if (!planted.violations.some(({ law }) => bug.laws.includes(law))) continue;
+      const [first] = (await runSound(seed, bug)).violations;
+      assert.equal(first && `${first.law}: ${first.what}`, undefined, `seed ${seed} fails without the bug, too`);
+      context.diagnostic(`caught by seed ${seed}`);
+      return;
     }
-    assert.fail(`not caught in ${mostSeeds} seeds; other laws that were broken: ${[...others].join(", ") || "none"}`);
+    assert.fail(`not caught in ${mostSeeds} seeds; laws that were broken: ${[...others].join(", ") || "none"}`);
   });
 }
