@@ -11,12 +11,15 @@ const everyMs = 200;
 const path = "/cluster/repair";
 
 /** As `/cluster/repair` has it. */
-type Progress = Pick<RepairView, "running"> & {
+type Progress = Pick<RepairView, "running" | "leftOut" | "damaged"> & {
   readonly rebuild: Omit<RebuildView, "forced"> & { readonly forced: RebuildView["forced"] | null };
   readonly lastRun: (Omit<NonNullable<RepairView["lastRun"]>, "finishedMs"> & { readonly finished: unknown }) | null;
 };
 
-/** Starts a repair, or joins the one that runs, and waits until it is over. Fails where voices are still missing. */
+/**
+ * Starts a repair, or joins the one that runs, and waits until it is over. Fails where it left something as it was: an
+ * owner that could not be had, a damaged key, a voice that is still missing.
+ */
 export async function repairCommand({ url, json, force }: ViewOptions & { readonly force: boolean }): Promise<number> {
   const started = await ask({ url, method: "POST", path: force ? `${path}?force=true` : path });
   if (started.status !== 202) throw refused(started);
@@ -29,9 +32,21 @@ export async function repairCommand({ url, json, force }: ViewOptions & { readon
     if (progress.running && line !== shown && process.stderr.isTTY) process.stderr.write(`${line}\n`);
     shown = line;
   }
-  const said = [lineOf(progress), ...rebuildLines(progress)].join("\n");
+  const said = [lineOf(progress), ...leftLines(progress), ...rebuildLines(progress)].join("\n");
   process.stdout.write(`${json ? JSON.stringify(progress, undefined, 2) : said}\n`);
-  return progress.rebuild.running ? exitStatus.failed : exitStatus.done;
+  const { leftOut, damaged, rebuild } = progress;
+  const isWhole = leftOut.length === 0 && damaged.waiting === 0 && !rebuild.running;
+  return isWhole ? exitStatus.done : exitStatus.failed;
+}
+
+/** What the run could not do. */
+export function leftLines({ leftOut, damaged }: Pick<Progress, "leftOut" | "damaged">): readonly string[] {
+  const lines = leftOut.map(({ name, why }) => `not compared with ${name}: ${why}`);
+  if (damaged.waiting > 0) {
+    const keys = damaged.waiting === 1 ? "1 damaged key is" : `${damaged.waiting} damaged keys are`;
+    lines.push(`${keys} refused here until the other owners have said what they hold; the log names them`);
+  }
+  return lines;
 }
 
 /** What there is to say of a node whose disk was lost. */
@@ -39,6 +54,8 @@ function rebuildLines({ rebuild }: Progress): readonly string[] {
   const { seats, voices, running, waitingFor, forced } = rebuild;
   const lines = waitingFor.map(({ name, partitions, why }) => `  ${name}, for ${partitions} partitions: ${why}`);
   if (running) lines.unshift(`it speaks for ${voices} of its ${seats} seats, and waits for copies of:`);
+  if (running)
+    lines.push("where a copy cannot be had any more, repair --force goes on without it, and may lose writes");
   if (forced !== null && forced !== undefined) {
     lines.push(`voices in ${forced.partitions} partitions were taken by force; ${forced.mayBeLost} may be lost`);
   }

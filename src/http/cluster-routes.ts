@@ -69,8 +69,8 @@ export function clusterRoutes(): readonly Route[] {
 }
 
 /** A repair as the interface shows it: the run under way is `lastRun`, too, not finished yet. */
-function repairBody({ running, lastRun, rebuild }: RepairView): unknown {
-  const body = { running, rebuild: { ...rebuild, forced: rebuild.forced ?? null } };
+function repairBody({ running, lastRun, leftOut, damaged, rebuild }: RepairView): unknown {
+  const body = { running, leftOut, damaged, rebuild: { ...rebuild, forced: rebuild.forced ?? null } };
   if (lastRun === undefined) return { ...body, lastRun: null };
   const { finishedMs, ...totals } = lastRun;
   const finished = finishedMs === undefined ? null : new Date(finishedMs).toISOString();

@@ -132,6 +132,14 @@ export const schemas: { readonly [Name in SchemaName]: Shape } = {
         }),
       ],
     },
+    leftOut: {
+      ...listOf(exactly({ name: text, why: text })),
+      description: "Owners that the run gave up: what they hold is not compared.",
+    },
+    damaged: exactly({
+      waiting: { ...whole, description: "Damaged keys that this node refuses until their other owners have answered." },
+      setAside: { ...whole, description: "Damaged records kept in the store, to be looked at." },
+    }),
     rebuild: exactly({
       seats: { ...whole, description: "Seats this node holds." },
       voices: { ...whole, description: "Those for which its answers count: all, unless its disk was lost." },

@@ -18,7 +18,7 @@ import { Ticker } from "../runtime/ticker.ts";
 import { TurnTaking } from "../runtime/turn-taking.ts";
 import type { WriteBuffer } from "../storage/write-buffer.ts";
 import type { RepairView } from "./api.ts";
-import type { Coordination } from "./coordination.ts";
+import { type Coordination, nameOf } from "./coordination.ts";
 import { Exchange, type ExchangeOutcome, type ExchangeTotals, sharedTrees } from "./exchange.ts";
 import { type ExchangeRequest, ExchangeService } from "./exchange-service.ts";
 import { LeafScan } from "./leaf-scan.ts";
@@ -36,12 +36,22 @@ const mostAttempts = 3;
 export const noRepairView: RepairView = {
   running: false,
   lastRun: undefined,
+  leftOut: [],
+  damaged: { waiting: 0, setAside: 0 },
   rebuild: { seats: 0, voices: 0, running: false, waitingFor: [], forced: undefined },
 };
 
 export interface AntiEntropyCounts {
   readonly outcomes: { readonly [Kind in ExchangeOutcome["kind"]]: number };
   readonly totals: Readonly<ExchangeTotals>;
+}
+
+/** A repair that was asked for. */
+interface Run {
+  readonly totals: ExchangeTotals;
+  /** Owners that it gave up. */
+  readonly leftOut: { readonly name: string; readonly why: string }[];
+  finishedMs: number | undefined;
 }
 
 export class AntiEntropy {
@@ -58,7 +68,7 @@ export class AntiEntropy {
   /** Of all exchanges, those asked for and the others. */
   readonly #totals: ExchangeTotals = newTotals();
   /** The last repair that was asked for, or the one that runs. */
-  #run: { readonly totals: ExchangeTotals; finishedMs: number | undefined } | undefined;
+  #run: Run | undefined;
   /** The run that was asked for is to take what voices it can. */
   #isForced = false;
   #isStopped = false;
@@ -106,12 +116,12 @@ export class AntiEntropy {
   repair(force: boolean): void {
     this.#isForced ||= force;
     if (this.#isStopped || (this.#run !== undefined && this.#run.finishedMs === undefined)) return;
-    const run = { totals: newTotals(), finishedMs: undefined as number | undefined };
+    const run: Run = { totals: newTotals(), leftOut: [], finishedMs: undefined };
     this.#run = run;
     this.#tasks.run("repair", async () => {
       try {
         const endsMs = this.#node.runtime.clock.monotonicMs() + patienceMs;
-        for (const peer of this.#partners()) await this.#repairWith(peer, run.totals, endsMs);
+        for (const peer of this.#partners()) await this.#repairWith(peer, run, endsMs);
         await this.#rebuild.tryAll();
         if (this.#isForced && !this.#isStopped) await this.#force();
       } finally {
@@ -130,18 +140,23 @@ export class AntiEntropy {
   view(): RepairView {
     const run = this.#run;
     const rebuild = this.#rebuild.view();
-    if (run === undefined) return { running: false, lastRun: undefined, rebuild };
-    return { running: run.finishedMs === undefined, lastRun: { ...run.totals, finishedMs: run.finishedMs }, rebuild };
+    const damaged = this.#node.damaged.counts;
+    if (run === undefined) return { ...noRepairView, damaged, rebuild };
+    const { totals, leftOut, finishedMs } = run;
+    const lastRun = { ...totals, finishedMs };
+    return { running: finishedMs === undefined, lastRun, leftOut: [...leftOut], damaged, rebuild };
   }
 
   /** Waits, within limits, for an owner that has to build its trees first, and tries one again that failed. */
-  async #repairWith(peer: NodeId, totals: ExchangeTotals, endsMs: number): Promise<void> {
+  async #repairWith(peer: NodeId, { totals, leftOut }: Run, endsMs: number): Promise<void> {
     for (let failures = 0; !this.#isStopped; ) {
       const outcome = await this.#exchange(peer, totals);
       if (outcome.kind === "compared") return;
       if (outcome.kind === "failed") failures += 1;
       if (failures >= mostAttempts || this.#node.runtime.clock.monotonicMs() >= endsMs) {
-        this.#node.runtime.log.warn("repair left an owner out", { peer, why: outcome.why });
+        const name = nameOf(this.#node.ring(), peer);
+        leftOut.push({ name, why: outcome.why });
+        this.#node.runtime.log.warn("repair left an owner out", { peer, owner: name, why: outcome.why });
         return;
       }
       await this.#pause.wait(retryMs);

@@ -173,6 +173,15 @@ export interface RepairView {
   readonly running: boolean;
   /** The run under way, else the last one; undefined where nobody has asked for one since the start. */
   readonly lastRun: RepairRun | undefined;
+  /** The owners that this run could not be ended with: what they hold, or lack, is not compared. */
+  readonly leftOut: readonly { readonly name: string; readonly why: string }[];
+  /** Records found damaged on this node's disk since it started. */
+  readonly damaged: {
+    /** Of those, keys that this node refuses until their other owners have said what they hold. */
+    readonly waiting: number;
+    /** Their bytes, kept in the store to be looked at, those of earlier runs included. */
+    readonly setAside: number;
+  };
   /** How far this node is in getting back the voices that went with a lost disk. */
   readonly rebuild: RebuildView;
 }

@@ -30,6 +30,7 @@ import { verifyValues } from "../wire/state-codec.ts";
 import type { Coordination } from "./coordination.ts";
 import { type KeyPlace, placeOf } from "./key-place.ts";
 import type { LeafScan } from "./leaf-scan.ts";
+import { callTroubles } from "./seat-calls.ts";
 import type { Trees } from "./trees.ts";
 
 /** What exchanges did; grows while they run. */
@@ -314,7 +315,7 @@ export class Exchange {
     const { node, peer, totals } = this.#parts;
     totals.bytesSent += this.#sizeOf(request);
     const answer = await node.peers.ask(peer, request, timeoutMs);
-    if (answer.kind === "call-failure") throw new BrokenOff("failed", `a call ${answer.failure}`);
+    if (answer.kind === "call-failure") throw new BrokenOff("failed", callTroubles[answer.failure]);
     totals.bytesReceived += this.#sizeOf(answer);
     if (answer.kind !== "refusal") return answer;
     if (answer.code === "stale-ring") node.ringDiffers(peer);

@@ -67,7 +67,8 @@ const mostStandInRefusals = 3;
 /** The pause before asking again doubles up to this, in ms. */
 const longestPauseMs = 200;
 
-const troubles: Readonly<Record<CallFailure, string>> = {
+/** What became of a call, as those are told it who run the cluster. */
+export const callTroubles: Readonly<Record<CallFailure, string>> = {
   "not-sent": "cannot be reached",
   lost: "was connected and is not any more",
   "timed-out": "did not answer in time",
@@ -204,7 +205,7 @@ export class SeatCalls implements AnswerHandler {
   }
 
   onFailure(from: NodeId, failure: CallFailure, tag: number): void {
-    this.failed(this.#seats[tag >> 1] as Seat, from, troubles[failure]);
+    this.failed(this.#seats[tag >> 1] as Seat, from, callTroubles[failure]);
   }
 
   /** Its own seat; else the first whose owner is not up, where it stands in. */

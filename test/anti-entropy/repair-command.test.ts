@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { leftLines } from "../../src/cli/repair-command.ts";
 import { runCartwheel } from "../cli/run-cartwheel.ts";
 import { ServedNode } from "../http/served-node.ts";
 
@@ -23,7 +24,8 @@ test("a repair is asked for, runs, and tells what it did, as it is described", a
   const [node] = nodes;
   assert.ok(node);
   const rebuild = { seats: 16, voices: 16, running: false, waitingFor: [], forced: null };
-  assert.deepEqual((await node.ask("/cluster/repair")).json(), { running: false, lastRun: null, rebuild });
+  const whole = { leftOut: [], damaged: { waiting: 0, setAside: 0 }, rebuild };
+  assert.deepEqual((await node.ask("/cluster/repair")).json(), { running: false, lastRun: null, ...whole });
   assert.equal((await node.ask("/cluster/repair?force=maybe", { method: "POST" })).status, 400);
   await node.ask("/kv/b/k", { method: "PUT", body: "v" });
   const started = await node.ask("/cluster/repair", { method: "POST" });
@@ -46,4 +48,21 @@ test("the command waits for the end, and says it in words or in JSON", async () 
   const { running, lastRun } = JSON.parse(inJson.out) as { running: boolean; lastRun: { partitionsCompared: number } };
   assert.equal(running, false);
   assert.equal(lastRun.partitionsCompared, 16);
+});
+
+test("what a repair had to leave is said, and is a failure", async () => {
+  const [node, other] = nodes;
+  assert.ok(node !== undefined && other !== undefined);
+  await other.node.stop();
+  const environment = { CARTWHEEL_URL: `http://${node.node.http}` };
+  const said = await runCartwheel(["repair"], { environment });
+  assert.equal(said.status, 1);
+  assert.match(said.out, /\nnot compared with n2: [a-z ]+\n$/);
+  const told = (await node.ask("/cluster/repair")).json();
+  assert.deepEqual(
+    (told["leftOut"] as { name: string }[]).map(({ name }) => name),
+    ["n2"],
+  );
+  const [line] = leftLines({ leftOut: [], damaged: { waiting: 1, setAside: 3 } });
+  assert.match(line ?? "", /^1 damaged key is refused here until/);
 });
