@@ -15,8 +15,19 @@ function processMetrics(): Registry {
   if (processRegistry === undefined) {
     processRegistry = new Registry();
     collectDefaultMetrics({ register: processRegistry });
+    countFromTheStart(processRegistry);
   }
   return processRegistry;
+}
+
+/** The collectors begin with the first scrape; what the process had used by then belongs to its totals, too. */
+function countFromTheStart(registry: Registry): void {
+  const { user, system } = process.cpuUsage();
+  const used = { process_cpu_user_seconds_total: user, process_cpu_system_seconds_total: system };
+  for (const [name, micros] of Object.entries({ ...used, process_cpu_seconds_total: user + system })) {
+    const metric = registry.getSingleMetric(name);
+    if (metric instanceof Counter) metric.inc(micros / 1e6);
+  }
 }
 
 export class HttpMetrics {

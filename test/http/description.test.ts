@@ -89,7 +89,9 @@ test("metrics are in the text format, and count requests by route", async () => 
     text,
     /^cartwheel_http_request_duration_seconds_count\{method="GET",route="\/kv\/\{bucket\}\/\{key\}",status="404"\} \d+$/m,
   );
-  assert.match(text, /^process_cpu_seconds_total \d/m);
+  const used = Number(/^process_cpu_seconds_total (\S+)$/m.exec(text)?.[1]);
+  const { user, system } = process.cpuUsage();
+  assert.ok(used > 0.1 && used <= (user + system) / 1e6, `${used}: all since the process began, not since a scrape`);
   assert.match(text, /^cartwheel_requests_total\{operation="get"\} \d+$/m);
   const names = [...text.matchAll(/^# TYPE (\S+) /gm)].map(([, name]) => name);
   assert.equal(new Set(names).size, names.length, "no metric twice");
