@@ -84,7 +84,8 @@ function parsePartitions(text: string): number | undefined {
 
 function parseUrl(text: string): string | undefined {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  return url?.protocol === "http:" ? url.origin : undefined;
+  // Anything behind the origin would be left out in silence.
+  return url?.protocol === "http:" && url.href === `${url.origin}/` ? url.origin : undefined;
 }
 
 const address = "HOST:PORT, an IPv6 host in square brackets";

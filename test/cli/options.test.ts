@@ -96,7 +96,7 @@ test("each option takes what it should and nothing else", () => {
     ],
     url: [
       ["http://localhost:7480", "http://[::1]:1/"],
-      ["localhost:7480", "https://a", "ftp://a", "", "http://"],
+      ["localhost:7480", "https://a", "ftp://a", "", "http://", "http://a/cluster", "http://a/?b", "http://me@a"],
     ],
     nodes: [
       ["1", "6"],
