@@ -18,7 +18,17 @@
  *   succeeds says nothing about them.
  */
 
-import { closeSync, existsSync, fstatSync, openSync, readSync, statfsSync, statSync, truncateSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  openSync,
+  readSync,
+  type StatsFs,
+  statfsSync,
+  statSync,
+  truncateSync,
+} from "node:fs";
 import { endianness } from "node:os";
 import { join } from "node:path";
 import { open, type RootDatabase } from "lmdb";
@@ -180,10 +190,19 @@ class LmdbEngine implements StorageEngine {
   /** Removals need next to no room, and are what may make some. */
   #mustHaveRoom(operations: readonly WriteOperation[]): void {
     if (operations.every(({ value }) => value === undefined)) return;
-    const { bavail, blocks, bsize } = statfsSync(this.#directory);
+    const { bavail, blocks, bsize } = this.#statistics();
     const leftBytes = bavail * bsize - Math.min(marginBytes, blocks * bsize * marginShare);
     if (leftBytes >= 2 * bytesOf(operations)) return;
     throw new StorageError("disk-full", `no room on the disk of ${this.#directory}: ${bavail * bsize} bytes are left`);
+  }
+
+  /** What the file system says of the directory; its words are the reason where it is gone under an open store. */
+  #statistics(): StatsFs {
+    try {
+      return statfsSync(this.#directory);
+    } catch (error) {
+      throw storageError(error, this.#directory, 0);
+    }
   }
 
   /** Whether the environment still takes transactions: an empty one touches no disk. */

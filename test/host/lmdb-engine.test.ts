@@ -227,4 +227,13 @@ describe("the LMDB engine", () => {
     assert.ok(existsSync(join(scratch, "keys", "data.mdb")));
     await engine.close();
   });
+
+  test("a directory that is removed under an open store is told with the system's own reason", async () => {
+    const directory = join(scratch, "removed");
+    const engine = openLmdbEngine(directory);
+    rmSync(directory, { recursive: true });
+    const write = engine.write([{ key: encoder.encode("k"), value: encoder.encode("v") }]);
+    await assert.rejects(write, { name: "StorageError", code: "io", message: /removed failed: ENOENT/ });
+    await engine.close();
+  });
 });
