@@ -12,6 +12,8 @@ import type { ClusterSettings } from "../core/settings.ts";
 import { type HttpServer, startHttpServer } from "../http/server.ts";
 import type { NodeApi } from "../node/api.ts";
 import { Node } from "../node/node.ts";
+import { NodeError } from "../node/node-error.ts";
+import { damagedStore } from "../node/peer-admission.ts";
 import { type Log, silentLog } from "../runtime/log.ts";
 import type { Address } from "../runtime/network.ts";
 import { StorageError } from "../storage/engine.ts";
@@ -119,8 +121,11 @@ async function open(options: StartNodeOptions, closers: Closers): Promise<Runnin
   try {
     await started(node, options.signal);
   } catch (error) {
-    if (error instanceof StorageError && error.code === "corrupt") await directory?.markDamaged(error.message);
-    throw error;
+    if (!(error instanceof StorageError) || error.code !== "corrupt" || directory === undefined) throw error;
+    await directory.markDamaged(error.message);
+    const hasOthers = join.length > 0 || (directory.member?.peers ?? []).length > 0;
+    if (!hasOthers) throw error;
+    throw new NodeError("storage-damaged", damagedStore(options.name, error.message), { cause: error });
   }
   if (directory !== undefined) closers.push(await keepRemembering(directory, node));
 

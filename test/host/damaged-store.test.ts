@@ -2,7 +2,16 @@
 
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, openSync, readdirSync, statSync, truncateSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -156,4 +165,16 @@ test("a store of the only member there ever was is not set aside: nobody could f
   truncateSync(fileOf("alone"), 8192);
   await assert.rejects(startNode(options), /the store in .* is damaged .*--join/);
   assert.deepEqual(setAside("alone"), []);
+});
+
+test("a node whose own records are damaged says what its next start does, which then does it", async () => {
+  await stop("n3");
+  const stored = readFileSync(fileOf("n3"));
+  for (let at = stored.indexOf('{"node":"'); at >= 0; at = stored.indexOf('{"node":"', at + 1)) stored[at + 2] = 0x4e;
+  writeFileSync(fileOf("n3"), stored);
+  const before = setAside("n3").length;
+  await assert.rejects(start("n3"), /the store of n3 is damaged: .*identity.*; started again, it sets it aside/);
+  const node = await start("n3");
+  assert.equal(setAside("n3").length, before + 1);
+  await servesAll(node);
 });
