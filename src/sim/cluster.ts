@@ -7,6 +7,7 @@
 import type { Limits } from "../core/limits.ts";
 import type { ClusterSettings } from "../core/settings.ts";
 import type { NodeApi } from "../node/api.ts";
+import { NodeError } from "../node/node-error.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { type StorageEngine, StorageError } from "../storage/engine.ts";
 import { MachineClock } from "./clock.ts";
@@ -64,6 +65,7 @@ export class SimCluster {
   readonly plan: Plan;
   readonly #build: BuildNode;
   #moves = 0;
+  readonly #toldToStop: Set<SimProcess> = new Set();
 
   constructor(simulation: Simulation, plan: Plan, build: BuildNode) {
     this.simulation = simulation;
@@ -156,6 +158,7 @@ export class SimCluster {
     const { node } = member;
     const { process } = member.machine;
     if (node === undefined || process === undefined) return;
+    this.#toldToStop.add(process);
     this.#inProcess(process, async () => {
       await node.stop();
       process.kill();
@@ -176,6 +179,8 @@ export class SimCluster {
 
   /** A disk without room is a reason not to start; another try comes a little later. */
   #failedToStart(process: SimProcess, error: unknown): void {
+    // It serves a little before its start is over; it ends as it was told to.
+    if (error instanceof NodeError && error.code === "stopped" && this.#toldToStop.has(process)) return;
     const isFull = error instanceof StorageError && error.code === "disk-full";
     if (!isFull) this.simulation.violate("a node starts", `${process.name}: ${describeError(error)}`);
     this.simulation.tell(process.name, `did not start: ${error instanceof Error ? error.message : String(error)}`);
