@@ -53,7 +53,7 @@ export function busyWithHints(faults: Faults, change: Partial<Plan> = {}): (plan
 /** Keys that rest, and owners that forget what was deleted after seconds. */
 export function forgetting(faults: Faults, change: Partial<Plan> = {}): (plan: Plan) => Plan {
   const times = { messageLifeMs: 200, requestTimeoutMs: 300, longestTimeoutMs: 300, reapGraceMs: 3100 };
-  const calm = { keysPerBucket: 30, clients: 5, mostRestMs: 800, safetyMs: 30_000, drift: 0, turnMs: 0 };
+  const calm = { keysPerBucket: 30, clients: 4, mostRestMs: 2000, safetyMs: 60_000, drift: 0, turnMs: 0 };
   const link = { leastDelayMs: 0.1, mostDelayMs: 2, spikeChance: 0, spikeMs: 0, windowBytes: 1e6, refusalChance: 0 };
   const disk = { leastCommitMs: 0.1, mostCommitMs: 2 };
   return busy(faults, { nodes: 4, link, disk, ...calm, ...change }, times);
