@@ -15,6 +15,7 @@ import { existsSync, writeFileSync } from "node:fs";
 import { mkdir, open, readdir, readFile, realpath, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
+import { TurnTaking } from "../runtime/turn-taking.ts";
 import type { StorageEngine } from "../storage/engine.ts";
 import { MemoryEngine } from "../storage/memory-engine.ts";
 import { DirectoryInUse, type DirectoryLock, lockDirectory, lockLeavings } from "./directory-lock.ts";
@@ -125,11 +126,15 @@ export async function openDataDirectory(directory: string, options: DataDirector
     if (found === undefined) await mustBeEmpty(path);
     const storage = found?.storage ?? options.storage ?? "lmdb";
     let description: Description = found ?? { format: formatVersion, storage };
-    const write = async (changed: Description): Promise<void> => {
-      await writeDescription(path, changed);
-      description = changed;
-    };
-    if (found === undefined) await write(description);
+    const turns = new TurnTaking();
+    const change = (changed: (known: Description) => Description): Promise<void> =>
+      turns.run(async () => {
+        const next = changed(description);
+        if (isDeepStrictEqual(next, description)) return;
+        await writeDescription(path, next);
+        description = next;
+      });
+    if (found === undefined) await writeDescription(path, description);
     const store = join(path, storeDirectory);
     const unread = join(path, unreadFile);
     return {
@@ -148,16 +153,17 @@ export async function openDataDirectory(directory: string, options: DataDirector
       wasLeftUnread: existsSync(unread),
       async remember(member) {
         // What is kept in memory is gone after every start, and missing it then would be no news.
-        if (storage === "memory" || isDeepStrictEqual(description, { format: formatVersion, storage, member })) return;
-        await write({ format: formatVersion, storage, member });
+        if (storage === "memory") return;
+        await change(({ format, damage }) => ({ format, storage, member, ...(damage !== undefined && { damage }) }));
       },
-      markDamaged: (why) => write({ ...description, damage: why }),
+      markDamaged: (why) => change((known) => ({ ...known, damage: why })),
       async setStoreAside() {
         const name = `${storeDirectory}-damaged-${new Date().toISOString().replaceAll(":", "-")}`;
-        // First the note: a store that is gone without one would be missed.
-        const { damage: _, ...rest } = description;
-        await write({ ...rest, isEmptied: true });
-        await rename(store, join(path, name));
+        // First the note, since a store that is gone without one would be missed; and what is known to be damaged is
+        // so until it is out of the way.
+        await change((known) => ({ ...known, isEmptied: true }));
+        await moveAway(store, join(path, name));
+        await change(({ damage: _, ...rest }) => rest);
         await rm(unread, { force: true });
         return name;
       },
@@ -267,6 +273,15 @@ async function mustBeEmpty(path: string): Promise<void> {
       "foreign",
       `data directory ${path} holds "${foreign}" but no ${descriptionFile}: it is not a node's, give an empty or a new one`,
     );
+  }
+}
+
+/** A process that was killed while it did so may have done it. */
+async function moveAway(from: string, to: string): Promise<void> {
+  try {
+    await rename(from, to);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
   }
 }
 

@@ -3,8 +3,9 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { cpSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import files, { mkdtemp, rm } from "node:fs/promises";
+import { syncBuiltinESMExports } from "node:module";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -38,6 +39,34 @@ function opener(directory: string): { readonly child: ChildProcess; next(): Prom
   return { child, next: async () => String((await said.next()).value) };
 }
 
+/** Copies of the directory as it is before each change of its files that `act` makes, and at the end. */
+async function momentsOf(path: string, act: () => Promise<void>): Promise<readonly string[]> {
+  const moments: string[] = [];
+  const copy = (): void => {
+    const moment = `${path}-${moments.length}`;
+    cpSync(path, moment, { recursive: true, filter: (file) => !file.includes("/lock-") });
+    moments.push(moment);
+  };
+  const { rename, rm: remove } = files;
+  files.rename = (...names) => {
+    copy();
+    return rename(...names);
+  };
+  files.rm = (...names) => {
+    copy();
+    return remove(...names);
+  };
+  syncBuiltinESMExports();
+  try {
+    await act();
+    copy();
+  } finally {
+    Object.assign(files, { rename, rm: remove });
+    syncBuiltinESMExports();
+  }
+  return moments;
+}
+
 describe("a data directory", () => {
   test("is made where there is none, for its owner's eyes only, and is the same one the next time", async () => {
     const path = join(scratch, "deep", "inside", "new");
@@ -57,6 +86,57 @@ describe("a data directory", () => {
     await same.close();
     await again.close();
     assert.deepEqual(readdirSync(path), ["cartwheel.json", "store"]);
+  });
+
+  test("whose store is damaged says so until that store is out of the way, whatever else is noted meanwhile", async () => {
+    const path = join(scratch, "marked");
+    const member = { cluster: "0123456789abcdef", zone: "z", capacity: 2, peers: ["127.0.0.1:7400"] };
+    const first = await openDataDirectory(path);
+    await first.openEngine().close();
+    // At the same time, as a node may end while its directory notes where the others are.
+    await Promise.all([
+      first.markDamaged("lost a page"),
+      first.remember(member),
+      first.remember({ ...member, peers: [] }),
+    ]);
+    await first.close();
+    const again = await openDataDirectory(path);
+    assert.deepEqual([again.damage, again.member], ["lost a page", { ...member, peers: [] }]);
+    await again.setStoreAside();
+    assert.deepEqual([again.damage, again.isEmptied], [undefined, true]);
+    await again.close();
+    const emptied = await openDataDirectory(path);
+    assert.deepEqual([emptied.damage, emptied.isEmptied], [undefined, true]);
+    await emptied.remember(member);
+    assert.equal(emptied.isEmptied, false);
+    await emptied.close();
+  });
+
+  test("whose process is killed at any moment of setting a damaged store aside sets it aside the next time", async () => {
+    const path = join(scratch, "cut-off-aside");
+    const first = await openDataDirectory(path);
+    const engine = first.openEngine();
+    await engine.write([{ key: Uint8Array.of(1), value: Uint8Array.of(2) }]);
+    await engine.close();
+    await first.markDamaged("lost a page");
+    await first.close();
+    // What is in the directory before each change of it that another process could find.
+    const moments = await momentsOf(path, async () => {
+      const directory = await openDataDirectory(path);
+      await directory.setStoreAside();
+      await directory.close();
+    });
+    assert.ok(moments.length >= 3);
+    for (const moment of moments) {
+      const directory = await openDataDirectory(moment);
+      if (directory.damage !== undefined) await directory.setStoreAside();
+      assert.equal(directory.isEmptied, true);
+      const store = directory.openEngine();
+      assert.equal(store.get(Uint8Array.of(1)), undefined);
+      await store.close();
+      await directory.close();
+      assert.equal(readdirSync(moment).filter((file) => /^store-damaged-/.test(file)).length, 1);
+    }
   });
 
   test("keeps the engine it was made with", async () => {
