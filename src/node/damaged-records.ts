@@ -21,12 +21,11 @@ import { bucketSettings, ownersOf } from "../core/ring/preference-list.ts";
 import type { Ring } from "../core/ring/ring.ts";
 import { Ticker } from "../runtime/ticker.ts";
 import type { StorageError } from "../storage/engine.ts";
-import { parseDataKey } from "../storage/store-key.ts";
+import { damagedKey, parseDataKey } from "../storage/store-key.ts";
 import type { WriteBuffer } from "../storage/write-buffer.ts";
 import { verifyValues } from "../wire/state-codec.ts";
 import { type Coordination, nameOf } from "./coordination.ts";
 import { type KeyPlace, placeOf } from "./key-place.ts";
-import { toHex } from "./membership-store.ts";
 import type { SetAside } from "./set-aside.ts";
 import type { Trees } from "./trees.ts";
 
@@ -195,7 +194,7 @@ export class DamagedRecords {
 
   /** The key itself is damaged. Whose the record was nobody can say; what is missing there the next exchange finds. */
   #removeNonsense(node: Coordination, bytes: Uint8Array, record: Uint8Array, why: string): void {
-    const key = { id: `\0${toHex(bytes)}`, bytes };
+    const key = damagedKey(bytes);
     node.counters.corruptRecords += 1;
     const setAside = this.#setAside.keep(key, record);
     node.runtime.log.error("a record is stored under a damaged key: it is set aside", { setAside, why });

@@ -23,7 +23,15 @@ import { bucketSettings } from "../core/ring/preference-list.ts";
 import type { Ring } from "../core/ring/ring.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { StorageError } from "../storage/engine.ts";
-import { hintBucketRange, hintKey, hintRange, isHintKey, keyAfter, parseHintKey } from "../storage/store-key.ts";
+import {
+  damagedKey,
+  hintBucketRange,
+  hintKey,
+  hintRange,
+  isHintKey,
+  keyAfter,
+  parseHintKey,
+} from "../storage/store-key.ts";
 import type { DurableListener, WriteBuffer } from "../storage/write-buffer.ts";
 import { decodeRecord } from "../wire/record.ts";
 import { verifyValues } from "../wire/state-codec.ts";
@@ -278,14 +286,37 @@ export class Hints {
   }
 
   #setAside(storeKey: Uint8Array, bytes: Uint8Array | undefined, why: string): void {
-    const { runtime, buffer, counters, setAside } = this.#options;
-    const { owner, bucket, key } = parseHintKey(storeKey);
-    const place = placeOf(bucket, key, this.#options.ring().settings.partitions);
-    const at = hintPlace(owner, place);
-    runtime.log.error("a hint is damaged and set aside", { owner, bucket, key, why });
+    const { runtime, buffer, counters, setAside, ring } = this.#options;
+    const { log } = runtime;
     counters.corruptRecords += 1;
+    const hint = hintAt(ring(), storeKey);
+    if (hint === undefined) {
+      // Whose it was nobody can say, and the hint that its bytes may name lies elsewhere.
+      const key = damagedKey(storeKey);
+      log.error("a hint is stored under a damaged key: it is set aside", { why });
+      if (bytes !== undefined) setAside.keep(key, bytes);
+      buffer.put(key, undefined);
+      return;
+    }
+    const { owner, place, at } = hint;
+    log.error("a hint is damaged and set aside", { owner, bucket: place.bucket, key: place.key, why });
     if (bytes !== undefined) setAside.keep(at.storeKey, bytes);
     buffer.put(at.storeKey, undefined, this.#takenOut.deletion(place));
+  }
+}
+
+/** The hint that is stored under these bytes, or undefined where none can be. */
+function hintAt(
+  ring: Ring,
+  storeKey: Uint8Array,
+): { readonly owner: NodeId; readonly place: KeyPlace; readonly at: KeyPlace } | undefined {
+  try {
+    const { owner, partition, bucket, key } = parseHintKey(storeKey);
+    const place = placeOf(bucket, key, ring.settings.partitions);
+    return place.partition === partition ? { owner, place, at: hintPlace(owner, place) } : undefined;
+  } catch (error) {
+    if (error instanceof MalformedBytes) return undefined;
+    throw error;
   }
 }
 

@@ -133,6 +133,11 @@ export function hintBucketRange(owner: NodeId, partition: PartitionId, bucket: s
   return { from, to: after(from) as Uint8Array };
 }
 
+/** What is stored under bytes that are no key of this layout: damaged ones. */
+export function damagedKey(bytes: Uint8Array): StoreKey {
+  return { id: `\0${hexOf(bytes)}`, bytes };
+}
+
 /** Where bytes that are damaged are kept for people to look at, instead of under `key`. */
 export function setAsideKey(key: StoreKey): StoreKey {
   return { id: `\0\0${key.id}`, bytes: Uint8Array.of(setAsideTag, ...key.bytes) };
@@ -174,8 +179,11 @@ function bytesOfNodeId(node: NodeId): Uint8Array {
 }
 
 function nodeIdOf(bytes: Uint8Array): NodeId {
-  const digits = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0"));
-  return parseNodeId(digits.join("")) as NodeId;
+  return parseNodeId(hexOf(bytes)) as NodeId;
+}
+
+function hexOf(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /** The key if both texts are ASCII, as nearly all are: their length in bytes is then known before they are encoded. */

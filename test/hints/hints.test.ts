@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { compareBytes } from "../../src/core/bytes/order.ts";
 import { mergeStates } from "../../src/core/causality/sibling-set.ts";
 import { StorageError } from "../../src/storage/engine.ts";
 import { hintKey } from "../../src/storage/store-key.ts";
@@ -121,6 +122,36 @@ test("a damaged hint is set aside, and served, sent and merged into no more", as
   await store.settled();
   assert.equal(store.hints.count, 2);
   assert.equal([...store.disk.contents().values()].filter(({ key }) => key[0] === 4).length, 1);
+});
+
+test("a hint under a damaged key is set aside and keeps none from going, least of all that of the key it now names", async () => {
+  const store = new HintStore();
+  assert.notEqual(place("k1").partition, place("k3").partition);
+  for (const key of ["k1", "k3", "k4"]) store.hints.keep(ownerA, place(key), stateOf(key), false, undefined);
+  await store.settled();
+  const [other, nonsense] = ["k1", "k4"].map((key) => hintKey(ownerA, place(key).storeKey).bytes);
+  const contents = [...store.disk.contents()].map(([name, entry]) => {
+    const key = entry.key.slice();
+    const last = key.length - 1;
+    if (compareBytes(key, other as Uint8Array) === 0) key[last] = (key[last] as number) ^ 2;
+    if (compareBytes(key, nonsense as Uint8Array) === 0) key[last] = (key[last] as number) ^ 0x80;
+    return [compareBytes(key, entry.key) === 0 ? name : String.fromCharCode(...key), { ...entry, key }] as const;
+  });
+  store.crash();
+  store.disk.replace(new Map(contents));
+  store.start();
+  const sent = store.hints.page(ownerA, undefined, 10).hints;
+  assert.deepEqual(
+    sent.map(({ place: { key } }) => key),
+    ["k3"],
+  );
+  await store.settled();
+  const held = store.hints.read(place("k3"));
+  assert.ok(held.kind === "state");
+  assert.deepEqual(textsOf(held.state), ["k3"]);
+  assert.equal(store.hints.count, 1);
+  assert.equal([...store.disk.contents().values()].filter(({ key }) => key[0] === 3).length, 1);
+  assert.equal([...store.disk.contents().values()].filter(({ key }) => key[0] === 4).length, 2);
 });
 
 test("beyond the limit a hint is refused, and taken again once there is room", async () => {
