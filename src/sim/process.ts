@@ -83,6 +83,7 @@ export class SimProcess {
 
   /** From now on each event takes `eventMs`: a machine whose processor others use, too, or that swaps. */
   slow(eventMs: number): void {
+    if (eventMs === this.#eventMs) return;
     this.pauses++;
     this.#eventMs = eventMs;
   }
