@@ -188,3 +188,41 @@ test("a replica whose disk changes values is caught, as what nobody wrote or by 
     })),
     busy([["kill", 1000]]),
   ));
+
+test("a node that does not come up is caught", () =>
+  caught(
+    ["a node starts"],
+    withDoor(() => ({ start: () => Promise.reject(new Error("planted")) })),
+    busy([]),
+  ));
+
+test("a node that never ends its stop is caught", () =>
+  caught(
+    ["a node stops"],
+    withDoor(() => ({ stop: () => new Promise(() => {}) })),
+    busy([["graceful stop", 500]], { clients: 1, mostRestMs: 1000, safetyMs: 25_000 }),
+  ));
+
+test("a node with an error that nobody catches is caught", () =>
+  caught(
+    ["no uncaught error"],
+    (parts) => {
+      parts.runtime.clock.setTimer(2000, () => {
+        throw new Error("planted");
+      });
+      return buildNode(parts);
+    },
+    busy([]),
+  ));
+
+test("a node that shows nothing of what the others show is caught", () =>
+  caught(
+    ["agreement"],
+    withDoor((node) => ({
+      get: async (request) => {
+        const answer = await node.get(request);
+        return answer.kind === "found" && node.name === "n2" ? { ...answer, versions: [] } : answer;
+      },
+    })),
+    busy([]),
+  ));
