@@ -103,9 +103,10 @@ export class Gossip {
     await Promise.all(some.map((node) => this.exchange(node)));
   }
 
-  /** Exchanges with every member. Resolves when each has answered, or will not in time. */
-  async askAll(): Promise<void> {
-    await Promise.all(this.#others().map((node) => this.exchange(node)));
+  /** Exchanges with every member. Resolves when each has answered, or will not in time: whether anybody has. */
+  async askAll(): Promise<boolean> {
+    const went = await Promise.all(this.#others().map((node) => this.exchange(node)));
+    return went.includes(true);
   }
 
   /**

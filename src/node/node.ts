@@ -252,10 +252,10 @@ export class Node implements NodeApi {
     this.#trees.start();
     this.#hints.start();
     // An older copy of the directory must be found out before it says anything: others may know more of this node.
-    if (opened.kind === "member") await this.#gossip.askAll();
+    const hasAsked = opened.kind === "member" && (await this.#gossip.askAll());
     if (this.#membership.isOutdated) throw new NodeError("outdated", outdatedBy(this.#membership));
     this.#isServing = !this.#membership.isReplaced && !this.#hasEnded && !this.#isStopping;
-    await this.#description.start(addresses);
+    await this.#description.start(addresses, hasAsked);
     this.#gossip.start();
     this.#changes.start();
     this.#detector.start();

@@ -27,6 +27,8 @@ export class SelfDescription {
   readonly #buffer: WriteBuffer;
   #addresses: OwnAddresses | undefined;
   #saidMs = 0;
+  /** Whether it is to be said anew though nothing has changed. */
+  #isNews = false;
   #writesThen = 0;
 
   constructor(runtime: Runtime, membership: Membership, seats: Seats, buffer: WriteBuffer) {
@@ -39,9 +41,14 @@ export class SelfDescription {
     this.#ticker = new Ticker({ name: "describing this node", clock, random, log, everyMs, round });
   }
 
-  /** Resolves when the record says what is so now, or the disk is full. Rejects with `StorageError`. */
-  async start(addresses: OwnAddresses): Promise<void> {
+  /**
+   * Resolves when the record says what is so now, or the disk is full. Rejects with `StorageError`. `hasAsked`: others
+   * were asked what they know of this node. Then its start is news, so that a copy from before it is found out; a
+   * copy that has asked nobody must not say anything newer than they know.
+   */
+  async start(addresses: OwnAddresses, hasAsked: boolean): Promise<void> {
     this.#addresses = addresses;
+    this.#isNews = hasAsked;
     await this.#describeIfRoom();
     this.#ticker.start();
   }
@@ -73,10 +80,12 @@ export class SelfDescription {
       said.http === now.http &&
       said.voices === now.voices &&
       said.ringVersion === now.ringVersion;
-    if (isSaid && !this.#isOld()) return;
-    this.#saidMs = this.#clock.monotonicMs();
-    this.#writesThen = this.#buffer.counts.writes;
+    if (isSaid && !this.#isNews && !this.#isOld()) return;
+    const writes = this.#buffer.counts.writes;
     await this.#membership.describe(now);
+    this.#isNews = false;
+    this.#saidMs = this.#clock.monotonicMs();
+    this.#writesThen = writes;
   }
 
   #isOld(): boolean {

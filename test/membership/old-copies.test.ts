@@ -12,7 +12,7 @@ async function withBackup(seed: number): Promise<{ world: World; backup: Disk }>
   await world.cluster(3);
   const backup = world.machine("n3").disk.contents();
   world.kill("n3");
-  await world.up("n3", { host: "second" });
+  await world.up("n3");
   await world.agreed();
   assert.equal(await world.put("n1", "k", "v", 3), "written");
   await world.simulation.run(10_000);
