@@ -18,6 +18,7 @@ import type { Ring } from "../core/ring/ring.ts";
 import type { Log } from "../runtime/log.ts";
 import { TaskGroup } from "../runtime/task-group.ts";
 import { TurnTaking } from "../runtime/turn-taking.ts";
+import { isDiskFull } from "../storage/engine.ts";
 import type { MetaStore } from "../storage/meta-store.ts";
 import type { Membership } from "./membership.ts";
 import { asJson, readJson } from "./membership-store.ts";
@@ -63,15 +64,28 @@ export class Seats {
     this.#log = log;
     this.#tasks = new TaskGroup(log);
     membership.onChange(({ history }) => {
-      if (history) this.#tasks.run("storing the seats", () => this.#follow());
+      if (history) this.#tasks.run("storing the seats", () => this.follow());
     });
   }
 
-  /** Reads what is stored and takes what the ring gives; for members only. Rejects with `StorageError`. */
+  /** Reads what is stored and follows the ring; for members only. Rejects with `StorageError`. */
   async open(): Promise<void> {
     const stored = readJson(this.#meta, "seats") as StoredSeats | undefined;
     if (stored?.incarnation === this.#membership.incarnation) this.#use(stored);
-    await this.#follow();
+    await this.follow();
+  }
+
+  /**
+   * Takes what the ring gives now. On a full disk what is stored stays in force, and nothing new is vouched for until
+   * this is called again. Rejects with `StorageError`.
+   */
+  async follow(): Promise<void> {
+    try {
+      await this.#follow();
+    } catch (error) {
+      if (!isDiskFull(error)) throw error;
+      this.#log.debug("the seats cannot be stored yet", { error: error.message });
+    }
   }
 
   /** Calls the listener each time the seats, their voices, or the ring version they follow, are others. */

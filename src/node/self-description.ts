@@ -1,5 +1,6 @@
 /**
- * Keeps a node's own record true: where it is, how many seats it speaks for, which ring it knows (§4.8.2).
+ * Keeps a node's own record true: where it is, how many seats it speaks for, which ring it knows (§4.8.2). Seats that a
+ * full disk did not take are looked after on the way.
  *
  * A node that is written to also says it anew from time to time. A directory that is restored from a backup then knows
  * less of itself than others do, and is found out before it vouches for what it has forgotten (`Node.start`).
@@ -68,6 +69,7 @@ export class SelfDescription {
 
   async #describe(): Promise<void> {
     const addresses = this.#addresses;
+    await this.#seats.follow();
     if (addresses === undefined || this.#membership.isReplaced || this.#membership.isOutdated) return;
     const { ringVersion, incarnation, self, options } = this.#membership;
     const now = { ...addresses, voices: this.#seats.count.voices, ringVersion };

@@ -27,3 +27,34 @@ test("a node starts on a full disk though the others have news for it, is read, 
   assert.notEqual(known(), knownBefore);
   assert.equal(await world.put("n3", "kept", "more", 3), "written");
 });
+
+/** The version of the ring whose seats are on the machine's disk. */
+function seatsOnDisk(world: World, machine: string): number {
+  const stored = world.machine(machine).disk.get(metaKey("seats").bytes) ?? new Uint8Array(4);
+  return (JSON.parse(new TextDecoder().decode(stored.subarray(4))) as { readonly ringVersion: number }).ringVersion;
+}
+
+for (const isRestarted of [false, true]) {
+  const when = isRestarted ? "after a restart on the full disk" : "as it is";
+  test(`seats that a full disk did not take are stored once there is room, ${when}`, async () => {
+    const world = new World(1);
+    await world.cluster(3);
+    const n2 = world.nodes.get("n2");
+    const before = seatsOnDisk(world, "n2");
+    const { node, started } = world.start("n4", { join: ["n1"] });
+    assert.ok(await world.simulation.runUntil(() => n2?.cluster().ringVersion !== before, 10_000));
+    const { disk } = world.machine("n2");
+    disk.isFull = true;
+    await world.simulation.settle(started, 60_000, "n4 starts");
+    await world.simulation.run(2000);
+    assert.equal(seatsOnDisk(world, "n2"), before);
+    if (isRestarted) {
+      world.kill("n2");
+      await world.up("n2");
+      assert.equal(seatsOnDisk(world, "n2"), before);
+    }
+    disk.isFull = false;
+    await world.simulation.run(5000);
+    assert.equal(seatsOnDisk(world, "n2"), node.cluster().ringVersion);
+  });
+}
