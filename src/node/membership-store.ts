@@ -69,9 +69,14 @@ export function identityChange({ node, directory, name, member }: Identity): Met
   return asJson("identity", { node, directory, name, member: member && { ...member, secret: toHex(member.secret) } });
 }
 
-/** The changes that store the events behind the `stored` that are there. */
+/**
+ * The changes that store the events behind the `stored` that are there. What a refused batch may have left behind them
+ * goes: read back without those that these replace, it would be a history with a gap.
+ */
 export function eventChanges(stored: number, events: readonly HistoryEvent[]): readonly MetaChange[] {
-  return events.map((event, i) => asJson(`event/${stored + i}`, event));
+  if (events.length === 0) return [];
+  const changes = events.map((event, i) => asJson(`event/${stored + i}`, event));
+  return [...changes, { name: `event/${stored + events.length}`, value: undefined }];
 }
 
 export function recordsChange(records: Iterable<NodeRecord>): MetaChange {
