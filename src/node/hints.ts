@@ -271,7 +271,8 @@ export class Hints {
 
   /** What is stored there is damaged: goes on without it. */
   #mend(at: KeyPlace, why: string): void {
-    this.#setAside(at.storeKey.bytes, this.#bytesOf(at), why);
+    const bytes = this.#bytesOf(at);
+    if (bytes !== undefined) this.#setAside(at.storeKey.bytes, bytes, why);
     // Nobody knows how large it was taken to be.
     this.#index.countAnew();
   }
@@ -285,7 +286,7 @@ export class Hints {
     }
   }
 
-  #setAside(storeKey: Uint8Array, bytes: Uint8Array | undefined, why: string): void {
+  #setAside(storeKey: Uint8Array, bytes: Uint8Array, why: string): void {
     const { runtime, buffer, counters, setAside, ring } = this.#options;
     const { log } = runtime;
     counters.corruptRecords += 1;
@@ -294,13 +295,13 @@ export class Hints {
       // Whose it was nobody can say, and the hint that its bytes may name lies elsewhere.
       const key = damagedKey(storeKey);
       log.error("a hint is stored under a damaged key: it is set aside", { why });
-      if (bytes !== undefined) setAside.keep(key, bytes);
+      setAside.keep(key, bytes);
       buffer.put(key, undefined);
       return;
     }
     const { owner, place, at } = hint;
     log.error("a hint is damaged and set aside", { owner, bucket: place.bucket, key: place.key, why });
-    if (bytes !== undefined) setAside.keep(at.storeKey, bytes);
+    setAside.keep(at.storeKey, bytes);
     buffer.put(at.storeKey, undefined, this.#takenOut.deletion(place));
   }
 }

@@ -118,16 +118,16 @@ export class Node implements NodeApi {
       this.#reaper.mayHaveReverted();
       if (error.code !== "disk-full") this.#end(new NodeError("storage-failed", `the store failed: ${error.message}`));
     };
-    this.#buffer = new WriteBuffer({ engine, clock, limitBytes: limits.writeBufferBytes, onCommitFailed });
+    // What else the engine lost without a word nobody knows, so no "nothing" of it may count.
+    const onLoss = ({ message: why }: StorageError): void =>
+      this.#end(new NodeError("storage-damaged", damagedStore(this.name, why)));
+    const limitBytes = limits.writeBufferBytes;
+    this.#buffer = new WriteBuffer({ engine, clock, limitBytes, onCommitFailed, onDamaged: onLoss });
     const counters = this.#counters;
     const ring = (): Ring => membership.ring;
     const setAside = new SetAside(this.#buffer);
     this.#damaged = new DamagedRecords(this.#buffer, setAside);
-    const onDamaged: OnDamaged = (key, bytes, why) => {
-      if (bytes !== undefined) return this.#damaged.found(key, bytes, why);
-      // The engine says so: what else it lost without a word nobody knows, so no "nothing" of it may count.
-      this.#end(new NodeError("storage-damaged", damagedStore(this.name, why)));
-    };
+    const onDamaged: OnDamaged = (key, bytes, why) => this.#damaged.found(key, bytes, why);
     this.#trees = new Trees({
       clock,
       log,

@@ -76,8 +76,8 @@ export interface LocalWrite {
   readonly state: SiblingSet;
 }
 
-/** `bytes` are those found under the stored key; undefined where the engine says that it cannot read them. */
-export type OnDamaged = (storeKey: Uint8Array, bytes: Uint8Array | undefined, why: string) => void;
+/** `bytes` are those found under the stored key. */
+export type OnDamaged = (storeKey: Uint8Array, bytes: Uint8Array, why: string) => void;
 
 /** A disk that does not take what was forgotten keeps it a little longer: no harm. */
 const nobodyWaits: DurableListener = { onDurable: () => {}, onFailed: () => {} };
@@ -216,14 +216,13 @@ export class Replica {
       bytes = this.#buffer.get(place.storeKey);
       return bytes && decodeRecord(bytes, place.storeKey.bytes, this.#runtime.checksum);
     } catch (error) {
-      if (error instanceof MalformedBytes) return this.#damaged(place, bytes, error.message);
+      if (error instanceof MalformedBytes && bytes !== undefined) return this.#damaged(place, bytes, error.message);
       if (!(error instanceof StorageError)) throw error;
-      if (error.code === "corrupt") return this.#damaged(place, undefined, error.message);
       return { kind: "refused", code: "storage-failed", detail: `cannot read ${describe(place)}: ${error.message}` };
     }
   }
 
-  #damaged(place: KeyPlace, bytes: Uint8Array | undefined, why: string): ReplicaRefusal {
+  #damaged(place: KeyPlace, bytes: Uint8Array, why: string): ReplicaRefusal {
     this.#onDamaged?.(place.storeKey.bytes, bytes, why);
     return { kind: "refused", code: "corrupt", detail: `the stored record of ${describe(place)} is damaged: ${why}` };
   }

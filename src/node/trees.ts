@@ -24,7 +24,7 @@ import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import { Pause } from "../runtime/pause.ts";
 import { TaskGroup } from "../runtime/task-group.ts";
-import { type KeyRange, StorageError } from "../storage/engine.ts";
+import type { KeyRange } from "../storage/engine.ts";
 import { dataRange, keyAfter, parseDataKey, partitionRange } from "../storage/store-key.ts";
 import type { WriteBuffer } from "../storage/write-buffer.ts";
 import type { TreeName } from "../wire/message.ts";
@@ -200,8 +200,6 @@ export class Trees implements StoredStates {
       return this.advance() ? pauseMs : undefined;
     } catch (error) {
       this.#options.log.warn("the store cannot be scanned for the hash trees", { error: String(error) });
-      const isDamaged = error instanceof StorageError && error.code === "corrupt";
-      if (isDamaged) this.#options.onDamaged(this.#scan?.position ?? new Uint8Array(0), undefined, error.message);
       return troublePauseMs;
     }
   }

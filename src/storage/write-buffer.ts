@@ -41,6 +41,8 @@ export interface WriteBufferOptions {
   readonly batchBytes?: number;
   /** A commit failed: called before its listeners are, with the keys that may have gone back to what they were. */
   readonly onCommitFailed?: (error: StorageError, keys: readonly Uint8Array[]) => void;
+  /** The engine met damage in what it stores, whatever it was asked for: called before its caller hears of it. */
+  readonly onDamaged?: (error: StorageError) => void;
 }
 
 /** What a waiting write costs in memory beside its bytes, roughly. */
@@ -69,6 +71,7 @@ export class WriteBuffer {
   readonly #limitBytes: number;
   readonly #batchBytes: number;
   readonly #onCommitFailed: WriteBufferOptions["onCommitFailed"];
+  readonly #onDamaged: WriteBufferOptions["onDamaged"];
 
   /** Writes of which no commit knows yet. */
   #gathering: Batch = new Map();
@@ -89,6 +92,7 @@ export class WriteBuffer {
     this.#limitBytes = options.limitBytes;
     this.#batchBytes = options.batchBytes ?? defaultBatchBytes;
     this.#onCommitFailed = options.onCommitFailed;
+    this.#onDamaged = options.onDamaged;
   }
 
   /** Bytes of the writes that are not yet durable. */
@@ -109,7 +113,13 @@ export class WriteBuffer {
   /** The key's newest bytes: the caller's to keep, not to change. Throws `StorageError`. */
   get(key: StoreKey): Uint8Array | undefined {
     const waiting = this.#gathering.get(key.id) ?? this.#underWay.get(key.id);
-    return waiting === undefined ? this.#engine.get(key.bytes) : waiting.value;
+    if (waiting !== undefined) return waiting.value;
+    try {
+      return this.#engine.get(key.bytes);
+    } catch (error) {
+      this.#tellIfDamaged(error);
+      throw error;
+    }
   }
 
   /**
@@ -166,7 +176,7 @@ export class WriteBuffer {
    */
   scan(range: KeyRange, limit: number): readonly StoredEntry[] {
     const waiting = this.#waitingIn(range);
-    if (waiting.length === 0) return this.#engine.scan(range, limit);
+    if (waiting.length === 0) return this.#scanStored(range, limit);
     const found: StoredEntry[] = [];
     let next = 0;
     const takeWaitingBefore = (key: Uint8Array | undefined): void => {
@@ -177,7 +187,7 @@ export class WriteBuffer {
       }
     };
     for (let from = range.from; found.length < limit; ) {
-      const stored = this.#engine.scan({ from, to: range.to }, limit);
+      const stored = this.#scanStored({ from, to: range.to }, limit);
       for (const entry of stored) {
         takeWaitingBefore(entry.key);
         if (found.length >= limit) return found;
@@ -208,6 +218,19 @@ export class WriteBuffer {
 
   #isIdle(): boolean {
     return this.#gathering.size === 0 && this.#underWay.size === 0;
+  }
+
+  #scanStored(range: KeyRange, limit: number): readonly StoredEntry[] {
+    try {
+      return this.#engine.scan(range, limit);
+    } catch (error) {
+      this.#tellIfDamaged(error);
+      throw error;
+    }
+  }
+
+  #tellIfDamaged(error: unknown): void {
+    if (error instanceof StorageError && error.code === "corrupt") this.#onDamaged?.(error);
   }
 
   #commitSoon(): void {
@@ -251,6 +274,7 @@ export class WriteBuffer {
       this.#commits++;
     } else {
       this.#failedCommits++;
+      this.#tellIfDamaged(error);
       this.#onCommitFailed?.(
         error,
         [...batch.values()].map(({ key }) => key),
