@@ -8,7 +8,7 @@
 import { type ByteReader, MalformedBytes } from "../core/bytes/byte-reader.ts";
 import type { ByteWriter } from "../core/bytes/byte-writer.ts";
 import { type NodeId, parseNodeId } from "../core/ids.ts";
-import { bucketNameBytes, keyBytes } from "../core/limits.ts";
+import { bucketNameBytes, keyBytes, mostCopies } from "../core/limits.ts";
 import type { Voice } from "../core/quorum/voice.ts";
 import type { Quorum } from "../core/settings.ts";
 
@@ -105,6 +105,7 @@ export function writeVoice(head: ByteWriter, voice: Voice | undefined): void {
 export function readVoice(head: ByteReader): Voice | undefined {
   const seat = head.varint();
   if (seat === 0) return undefined;
+  if (seat > mostCopies) throw new MalformedBytes(`seat ${seat - 1} is none: there are ${mostCopies} at most`);
   return { seat: seat - 1, epoch: head.varint() };
 }
 

@@ -85,6 +85,19 @@ test("what is too long or empty for a bucket or key is refused", () => {
   }
 });
 
+test("a seat that no partition has is refused: seats are bits of one number", () => {
+  for (const [seat, isSeat] of [
+    [15, true],
+    [16, false],
+    [32, false],
+  ] as const) {
+    const voice = { seat, epoch: 1 };
+    const { head, bodies } = encoded({ kind: "replica-stored", id: 1, ringVersion: 1, voice, synced: true });
+    if (isSeat) decoded(head, bodies);
+    else assert.throws(() => decoded(head, bodies), MalformedBytes);
+  }
+});
+
 test("a head or bodies with a byte too few or too many are refused", () => {
   fc.assert(
     fc.property(anyOfAnyKind, (message) => {
