@@ -85,6 +85,8 @@ export interface DataDirectory {
   openEngine(): StorageEngine;
   /** Nothing that is stored makes its reader end. */
   storeWasRead(): Promise<void>;
+  /** The store has failed: whoever opens it next is to have it read through first, however this process ends. */
+  distrust(): void;
   /** Gives the directory free for others. */
   close(): Promise<void>;
 }
@@ -137,6 +139,7 @@ export async function openDataDirectory(directory: string, options: DataDirector
     if (found === undefined) await writeDescription(path, description);
     const store = join(path, storeDirectory);
     const unread = join(path, unreadFile);
+    let isDistrusted = false;
     return {
       path,
       storage,
@@ -172,10 +175,15 @@ export async function openDataDirectory(directory: string, options: DataDirector
         writeFileSync(unread, "");
         return openLmdbEngine(store);
       },
-      storeWasRead: () => rm(unread, { force: true }),
+      async storeWasRead() {
+        if (!isDistrusted) await rm(unread, { force: true });
+      },
+      distrust() {
+        isDistrusted = true;
+      },
       async close() {
         // Who closes it has ended well, whatever was read.
-        await rm(unread, { force: true });
+        if (!isDistrusted) await rm(unread, { force: true });
         await lock.release();
       },
     };

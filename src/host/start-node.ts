@@ -30,6 +30,9 @@ const graceMs = 10_000;
 const mostPeers = 64;
 const rememberEveryMs = 60_000;
 
+/** A store that was read through and written to for so long is taken for sound, in ms. */
+const soundAfterMs = 60_000;
+
 export interface StartNodeOptions {
   /** The node's name, for people; unique among the members that are up. */
   readonly name: string;
@@ -90,6 +93,12 @@ async function open(options: StartNodeOptions, closers: Closers): Promise<Runnin
   const join = options.join ?? [];
   /** What the node was before its store was lost, where it was. */
   const before = directory?.isEmptied ? directory.member : undefined;
+  // What is written then may meet damage that reading has not.
+  let soundIn: NodeJS.Timeout | undefined;
+  const onStoreRead = (): void => {
+    soundIn = setTimeout(() => void directory?.storeWasRead().catch(() => {}), soundAfterMs).unref();
+  };
+  closers.push(async () => clearTimeout(soundIn));
   const http = await openHttp(options, limits, log);
   if (http !== undefined) closers.push((leftMs) => http.close(leftMs));
 
@@ -108,8 +117,9 @@ async function open(options: StartNodeOptions, closers: Closers): Promise<Runnin
     settings: options.settings ?? {},
     limits,
     software: softwareVersion,
-    onStoreRead: () => void directory?.storeWasRead().catch(() => {}),
+    onStoreRead,
     onEnded: (error) => {
+      if (error.code === "storage-damaged" || error.code === "storage-failed") directory?.distrust();
       const isDamaged = error.code === "storage-damaged" && directory !== undefined;
       const marked = isDamaged ? directory.markDamaged(error.message) : Promise.resolve();
       void marked.catch(() => {}).then(() => options.onEnded?.(error));
@@ -121,7 +131,9 @@ async function open(options: StartNodeOptions, closers: Closers): Promise<Runnin
   try {
     await started(node, options.signal);
   } catch (error) {
-    if (!(error instanceof StorageError) || error.code !== "corrupt" || directory === undefined) throw error;
+    if (!(error instanceof StorageError) || directory === undefined) throw error;
+    directory.distrust();
+    if (error.code !== "corrupt") throw error;
     await directory.markDamaged(error.message);
     const hasOthers = join.length > 0 || (directory.member?.peers ?? []).length > 0;
     if (!hasOthers) throw error;

@@ -139,7 +139,7 @@ test("damage in the middle ends the node that meets it, and started again it is 
   for (let at = 16_384; at + 4096 <= size; at += 8192) overwrite(fileOf("n3"), at, new Uint8Array(4096).fill(at % 251));
   const before = setAside("n3").length;
   let became = "";
-  for (let tries = 0; tries < 4 && became !== "serving"; tries++) {
+  for (let tries = 0; tries < 8 && became !== "serving"; tries++) {
     const apart = await startApart();
     became = apart.became;
     if (became !== "serving") continue;

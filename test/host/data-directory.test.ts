@@ -151,6 +151,22 @@ describe("a data directory", () => {
     );
   });
 
+  test("whose store has failed is read by its next opener, however well its process ended", async () => {
+    const path = join(scratch, "failed");
+    const first = await openDataDirectory(path);
+    await first.openEngine().close();
+    await first.close();
+    const second = await openDataDirectory(path);
+    assert.equal(second.wasLeftUnread, false);
+    await second.openEngine().close();
+    second.distrust();
+    await second.storeWasRead();
+    await second.close();
+    const third = await openDataDirectory(path);
+    assert.equal(third.wasLeftUnread, true);
+    await third.close();
+  });
+
   test("is refused when a newer version wrote it, or when its description is damaged", async () => {
     const describedAs = async (name: string, description: string): Promise<DataDirectory> => {
       const path = join(scratch, name);
