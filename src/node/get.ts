@@ -66,11 +66,13 @@ export class GetOperation implements SeatListener {
     this.#askSelf();
   }
 
-  request(seat: Seat, isStandIn: boolean): ReplicaGet | ReplicaPut {
+  request(seat: Seat, isStandIn: boolean): ReplicaGet | ReplicaPut | undefined {
     const { bucket, key } = this.#plan.place;
     const ringVersion = this.#node.ring().version;
     const given = this.#given.get(seat);
-    if (isStandIn && given !== undefined && given === seat.standIn) return this.#gift(seat, given);
+    if (isStandIn && given !== undefined && given === seat.standIn) {
+      return lifeLeftMs(this.#node, this.#beganMs) === 0 ? undefined : this.#gift(seat, given);
+    }
     const get: ReplicaGet = { kind: "replica-get", id: 0, ringVersion, bucket, key };
     return isStandIn ? { ...get, standInFor: seat.owner } : get;
   }

@@ -48,8 +48,11 @@ export interface Heard {
 
 /** The request whose seats are asked. */
 export interface SeatListener {
-  /** What to send, made anew for each time of asking, since the ring may have moved on. */
-  request(seat: Seat, isStandIn: boolean): ReplicaGet | ReplicaPut;
+  /**
+   * What to send, made anew for each time of asking, since the ring may have moved on; undefined where it is too old to
+   * be sent.
+   */
+  request(seat: Seat, isStandIn: boolean): ReplicaGet | ReplicaPut | undefined;
   /** To be followed by `heard` or `failed`. */
   onAnswer(seat: Seat, from: NodeId, answer: Answer): void;
   /** The owner will not answer, and nobody is left to stand in for it. */
@@ -244,6 +247,7 @@ export class SeatCalls implements AnswerHandler {
   #call(seat: Seat, node: NodeId, isStandIn: boolean): void {
     const leftMs = this.#endsMs - this.#node.runtime.clock.monotonicMs();
     const request = this.#listener.request(seat, isStandIn);
+    if (request === undefined) return this.failed(seat, node, "was to be given what is too old by now");
     const tag = 2 * this.#seats.indexOf(seat) + (isStandIn ? 1 : 0);
     this.#node.peers.call(node, request, Math.max(leastCallMs, leftMs), this, tag);
   }
