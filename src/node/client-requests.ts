@@ -35,7 +35,7 @@ export class ClientRequests {
     const { bucket, key, r, pr } = request;
     const { ring } = this.#membership;
     const settings = bucketSettings(ring, bucket);
-    const requirement = readRequirement(settings, request, ring.members.size);
+    const requirement = readRequirement(settings, request, ring.size);
     if (requirement.kind === "unsatisfiable") return Promise.resolve(failure("bad-request", requirement.why));
     const message: CoordinateGet = {
       kind: "coordinate-get",
@@ -74,7 +74,7 @@ export class ClientRequests {
     const { bucket, key, w, pw, dw, writeId } = request;
     const { ring, secret } = this.#membership;
     const settings = bucketSettings(ring, bucket);
-    const requirement = writeRequirement(settings, request, ring.members.size);
+    const requirement = writeRequirement(settings, request, ring.size);
     if (requirement.kind === "unsatisfiable") return Promise.resolve(failure("bad-request", requirement.why));
     const token = request.context === undefined ? undefined : openToken(request.context, bucket, key, secret);
     if (token?.kind === "invalid") return Promise.resolve(failure("bad-context", `the context ${token.why}`));

@@ -107,7 +107,7 @@ export class Coordinator {
     if (request.asFallback !== true && node.voice(place, bucket.n) === undefined) {
       return this.#refuse("no-owner", `this node has no voice for partition ${place.partition}`);
     }
-    return { kind: "admitted", place, bucket, ring, members: ring.members.size };
+    return { kind: "admitted", place, bucket, ring, members: ring.size };
   }
 
   /** After a read: a promise to hold nothing may have been made since, and even a change of placement decided. */

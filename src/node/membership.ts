@@ -121,6 +121,8 @@ export class Membership {
     const { name, zone, capacity, settings } = this.#options;
     if (identity.name !== name) return `this data directory is that of node ${identity.name}, not of ${name}`;
     const member = ring.members.get(identity.node);
+    if (ring.removed.has(identity.node))
+      return `${name} was removed from the cluster; with an empty directory it may join`;
     if (member === undefined) return `this data directory's history does not know its own node ${identity.name}`;
     if (zone !== undefined && zone !== member.zone) return `${name} joined in zone "${member.zone}", not "${zone}"`;
     if (capacity !== undefined && capacity !== member.capacity) {
@@ -192,15 +194,16 @@ export class Membership {
   }
 
   /**
-   * Whether a process with this id and incarnation has been replaced: the member's directory was lost and another
-   * one took its place, so what this one holds is out of date and its word counts for nothing.
+   * Whether a process with this id and incarnation has been replaced or removed: the member's directory was lost and
+   * another one took its place, or nobody did, so what this one holds is out of date and its word counts for nothing.
    */
   isSuperseded(node: NodeId, incarnation: string): boolean {
+    if (this.#ring?.removed.has(node) === true) return true;
     const member = this.#ring?.members.get(node);
     if (member === undefined || compareEventNames(member.incarnation, incarnation) <= 0) return false;
     const joined = this.#history.find((event) => eventName(event) === incarnation);
     // An older join of the same directory, or one that this node has not heard of, replaced nobody.
-    return joined !== undefined && joined.kind !== "bucket" && directoryOf(joined) !== member.directory;
+    return joined !== undefined && directoryOf(joined) !== member.directory;
   }
 
   /** Whether this very process has been replaced. */
@@ -338,7 +341,8 @@ export class Membership {
     const events = history.filter((event) => !known.has(event));
     const ring = events.length > 0 ? foldHistory(history, this.#ring) : this.ring;
     const next = new Map(this.#records);
-    for (const record of records) if (ring.members.has(record.node)) next.set(record.node, record);
+    for (const record of records) next.set(record.node, record);
+    for (const node of next.keys()) if (!ring.members.has(node)) next.delete(node);
     const changes = [...eventChanges(this.#stored, events), ...also];
     const identity = this.#identityIn(ring);
     if (identity !== this.#identity) changes.push(identityChange(identity));
@@ -349,6 +353,7 @@ export class Membership {
     this.#ring = ring;
     this.#history = history;
     for (const [node, record] of next) this.#records.set(node, record);
+    for (const node of this.#records.keys()) if (!ring.members.has(node)) this.#records.delete(node);
     this.#announce({ history: events.length > 0, records: records.length > 0 });
   }
 
@@ -390,7 +395,8 @@ export class Membership {
   }
 }
 
-/** The id of the directory that a founding or a join made a member. */
-function directoryOf(event: FoundEvent | JoinEvent): NodeId {
-  return event.kind === "found" ? event.author : event.directory;
+/** The id of the directory that a founding or a join made a member; undefined for an event that is neither. */
+function directoryOf(event: HistoryEvent): NodeId | undefined {
+  if (event.kind === "found") return event.author;
+  return event.kind === "join" ? event.directory : undefined;
 }

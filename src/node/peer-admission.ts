@@ -12,6 +12,7 @@ export interface PeerRefused {
 export function reasonToRefuse(membership: Membership, isServing: boolean, asker: Hello): PeerRefused | undefined {
   const { node, incarnation, name } = asker;
   if (!isServing) return { code: "not-ready", detail: `${membership.name} is starting or stopping` };
+  if (membership.ring.removed.has(node)) return { code: "superseded", detail: `${name} was removed from the cluster` };
   const member = membership.ring.members.get(node);
   if (member === undefined || member.incarnation === incarnation) return undefined;
   if (!membership.isSuperseded(node, incarnation)) return undefined;
@@ -32,6 +33,7 @@ export function outdatedBy({ name, incarnation }: Membership): string {
 
 /** Why this directory must not be used any more. */
 export function supersededBy({ name, self, incarnation, ring }: Membership): string {
+  if (ring.removed.has(self)) return `${name} was removed from the cluster; with an empty directory it may join again`;
   const now = ring.members.get(self)?.incarnation;
   return `${name} took its place again with another directory (${now}); this one (${incarnation}) must not be used`;
 }

@@ -28,7 +28,7 @@ export interface Seen {
 export function clusterView(seen: Seen): ClusterView {
   const { ring, name, software } = seen;
   const bucket = bucketSettings(ring, "");
-  const size = ring.members.size;
+  const size = ring.size;
   const read = readRequirement(bucket, {}, size);
   const write = writeRequirement(bucket, {}, size);
   const owned = partitionsOwned(ring);
@@ -105,13 +105,18 @@ function memberView(seen: Seen, member: Member, partitions: number): MemberView 
   return {
     id: member.node,
     name: member.name,
-    status: seen.isUp(member.node) ? "up" : "down",
+    status: statusOf(seen, member),
     zone: member.zone,
     capacity: member.capacity,
     partitions,
     peer: record?.peer ?? "",
     http: record?.http ?? "",
   };
+}
+
+function statusOf(seen: Seen, { node, isLeaving }: Member): MemberView["status"] {
+  if (!seen.isUp(node)) return "down";
+  return isLeaving ? "leaving" : "up";
 }
 
 /** How many partitions each member has a seat in. */

@@ -6,7 +6,7 @@
 
 import { type ByteReader, MalformedBytes } from "../core/bytes/byte-reader.ts";
 import type { ByteWriter } from "../core/bytes/byte-writer.ts";
-import type { BucketEvent, FoundEvent, HistoryEvent, JoinEvent } from "../core/membership/event.ts";
+import type { BucketEvent, FoundEvent, HistoryEvent, JoinEvent, MemberEvent } from "../core/membership/event.ts";
 import type { NodeRecord } from "../core/membership/node-record.ts";
 import type { BucketChange } from "../core/settings.ts";
 import {
@@ -26,6 +26,10 @@ import {
 const foundKind = 1;
 const joinKind = 2;
 const bucketKind = 3;
+const leaveKind = 4;
+const removeKind = 5;
+const capacityKind = 6;
+const zoneKind = 7;
 
 /** The least bytes an event takes, for the check of counts. */
 export const leastEventBytes = 13;
@@ -50,6 +54,24 @@ export function writeEvent(head: ByteWriter, event: HistoryEvent): void {
       head.text(event.bucket);
       writeChange(head, event.change);
       return;
+    case "leave":
+      head.u8(leaveKind);
+      writeMember(head, event);
+      return;
+    case "remove":
+      head.u8(removeKind);
+      writeMember(head, event);
+      return;
+    case "capacity":
+      head.u8(capacityKind);
+      writeMember(head, event);
+      head.varint(event.capacity);
+      return;
+    case "zone":
+      head.u8(zoneKind);
+      writeMember(head, event);
+      head.text(event.zone);
+      return;
   }
 }
 
@@ -62,6 +84,14 @@ export function readEvent(head: ByteReader): HistoryEvent {
       return readJoin(head);
     case bucketKind:
       return readBucketEvent(head);
+    case leaveKind:
+      return { kind: "leave", ...readMember(head) };
+    case removeKind:
+      return { kind: "remove", ...readMember(head) };
+    case capacityKind:
+      return { kind: "capacity", ...readMember(head), capacity: head.varint() };
+    case zoneKind:
+      return { kind: "zone", ...readMember(head), zone: readShortText(head) };
     default:
       throw new MalformedBytes(`event kind ${kind} at offset ${head.offset - 1} is not known`);
   }
@@ -134,6 +164,22 @@ function readBucketEvent(head: ByteReader): BucketEvent {
     at: head.varint(),
     bucket: readBucket(head),
     change: readChange(head),
+  };
+}
+
+function writeMember(head: ByteWriter, event: MemberEvent): void {
+  writeBase(head, event);
+  writeNodeId(head, event.node);
+  head.varint(event.claim);
+}
+
+function readMember(head: ByteReader): Pick<MemberEvent, "lamport" | "author" | "at" | "node" | "claim"> {
+  return {
+    lamport: head.varint(),
+    author: readNodeId(head),
+    at: head.varint(),
+    node: readNodeId(head),
+    claim: head.varint(),
   };
 }
 

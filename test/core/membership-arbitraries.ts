@@ -74,8 +74,8 @@ const bucketChange: fc.Arbitrary<BucketChange> = fc.record(
 );
 
 /**
- * Histories with several authors: nodes join, join again, take a name that is taken, and set buckets; some events are
- * concurrent, as after a split.
+ * Histories with several authors: nodes join, join again, take a name that is taken, leave, are removed, change zone
+ * and capacity, and set buckets; some events are concurrent, as after a split.
  */
 export const histories: fc.Arbitrary<readonly HistoryEvent[]> = fc
   .tuple(
@@ -83,9 +83,9 @@ export const histories: fc.Arbitrary<readonly HistoryEvent[]> = fc
     fc.integer({ min: 1, max: 4 }),
     fc.array(
       plainRecord({
-        kind: fc.constantFrom("join", "again", "bucket"),
+        kind: fc.constantFrom("join", "join", "again", "bucket", "leave", "remove", "capacity", "zone"),
         author: fc.nat(5),
-        node: fc.integer({ min: 1, max: 9 }),
+        node: fc.nat(7),
         name: fc.nat(12),
         zone: fc.constantFrom("a", "b", "c"),
         capacity: fc.integer({ min: 1, max: 4 }),
@@ -93,7 +93,7 @@ export const histories: fc.Arbitrary<readonly HistoryEvent[]> = fc
         change: bucketChange,
         bucket: fc.constantFrom("carts", "orders"),
       }),
-      { maxLength: 14 },
+      { maxLength: 18 },
     ),
   )
   .map(([partitions, n, steps]) => {
@@ -108,9 +108,13 @@ export const histories: fc.Arbitrary<readonly HistoryEvent[]> = fc
       written.set(author, time);
       const base = { lamport: time, author, at: 0 };
       const { zone, capacity, bucket, change } = step;
+      const node = nodeId(step.node);
       if (step.kind === "bucket") events.push({ kind: "bucket", ...base, bucket, change });
+      else if (step.kind === "leave" || step.kind === "remove") {
+        events.push({ kind: step.kind, ...base, node, claim: 1 });
+      } else if (step.kind === "capacity") events.push({ kind: "capacity", ...base, node, capacity, claim: 1 });
+      else if (step.kind === "zone") events.push({ kind: "zone", ...base, node, zone, claim: 1 });
       else {
-        const node = nodeId(step.node);
         const founding = step.kind === "join";
         events.push({
           kind: "join",

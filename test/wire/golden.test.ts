@@ -73,6 +73,13 @@ const bucket: HistoryEvent = {
   change: { n: 5, r: "one", w: "all", pr: 0, pw: 1, dw: 2, durability: "buffered", reconcile: "last-write-wins" },
 };
 const smallBucket: HistoryEvent = { ...bucket, lamport: 4, change: { durability: "synced" } };
+const about = { author: n1, at: 1_700_000_003_000, node: n2, claim: 1 };
+const changes: readonly HistoryEvent[] = [
+  { kind: "capacity", lamport: 5, ...about, capacity: 8 },
+  { kind: "zone", lamport: 6, ...about, zone: "c" },
+  { kind: "leave", lamport: 7, ...about },
+  { kind: "remove", lamport: 8, ...about },
+];
 const record: NodeRecord = {
   node: n2,
   incarnation: `2-${n1}`,
@@ -178,6 +185,7 @@ const messages: Readonly<Record<string, Message>> = {
   gossip: { kind: "gossip", id: 18, history, records: recordDigest },
   "gossip-answer": { kind: "gossip-answer", id: 19, events: [found, join], records: [record], history, recordDigest },
   "gossip-delta": { kind: "gossip-delta", id: 20, events: [bucket, smallBucket], records: [record] },
+  "gossip-delta of changes of members": { kind: "gossip-delta", id: 38, events: changes, records: [] },
   "join-request": {
     kind: "join-request",
     id: 21,

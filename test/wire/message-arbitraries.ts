@@ -86,6 +86,20 @@ export const anyEvent: fc.Arbitrary<HistoryEvent> = fc.oneof(
     founding: fc.boolean(),
   }),
   plainRecord({ kind: fc.constant("bucket" as const), ...anyBase, bucket: anyBucket, change: anyChange }),
+  plainRecord({
+    kind: fc.constantFrom("leave" as const, "remove" as const),
+    ...anyBase,
+    node: anyNode,
+    claim: fc.nat(9),
+  }),
+  plainRecord({
+    kind: fc.constant("capacity" as const),
+    ...anyBase,
+    node: anyNode,
+    capacity: fc.nat(1000),
+    claim: fc.nat(9),
+  }),
+  plainRecord({ kind: fc.constant("zone" as const), ...anyBase, node: anyNode, zone: anyText, claim: fc.nat(9) }),
 );
 export const anyNodeRecord: fc.Arbitrary<NodeRecord> = plainRecord({
   node: anyNode,

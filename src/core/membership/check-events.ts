@@ -8,7 +8,7 @@
 import { type NodeId, parseNodeId } from "../ids.ts";
 import { bucketNameBytes, mostCapacity, nameCharacters } from "../limits.ts";
 import { parseBucketChange, parseClusterSettings, show } from "../settings.ts";
-import type { EventBase, HistoryEvent } from "./event.ts";
+import type { EventBase, HistoryEvent, MemberEvent } from "./event.ts";
 import type { History } from "./history.ts";
 
 export type CheckedEvents =
@@ -73,6 +73,9 @@ function readEvent(value: unknown): HistoryEvent | string {
   if (kind === "found") return readFound(base, fields);
   if (kind === "join") return readJoin(base, fields);
   if (kind === "bucket") return readBucket(base, fields);
+  if (kind === "leave" || kind === "remove" || kind === "capacity" || kind === "zone") {
+    return readMemberEvent(kind, base, fields);
+  }
   return `an event is of kind ${show(kind)}, which this version does not know`;
 }
 
@@ -98,6 +101,20 @@ function readJoin(base: EventBase, fields: Readonly<Record<string, unknown>>): H
   return { kind: "join", ...base, node, directory, ...place, founding };
 }
 
+function readMemberEvent(
+  kind: MemberEvent["kind"],
+  base: EventBase,
+  fields: Readonly<Record<string, unknown>>,
+): HistoryEvent | string {
+  const node = readNodeId(fields["node"]);
+  if (node === undefined) return `an event of kind ${kind} names no node`;
+  const { capacity, zone, claim } = fields;
+  if (!isClaim(claim)) return unknownClaim(claim);
+  if (kind === "leave" || kind === "remove") return { kind, ...base, node, claim };
+  if (kind === "capacity") return isCapacityValue(capacity) ? { kind, ...base, node, capacity, claim } : noCapacity;
+  return isZoneValue(zone) ? { kind, ...base, node, zone, claim } : `${show(zone)} is no zone's name`;
+}
+
 function readBucket(base: EventBase, fields: Readonly<Record<string, unknown>>): HistoryEvent | string {
   const { bucket } = fields;
   if (typeof bucket !== "string" || bucket === "") return "a bucket event names no bucket";
@@ -117,10 +134,28 @@ interface Place {
 function readPlace(fields: Readonly<Record<string, unknown>>): Place | string {
   const { name, zone, capacity, claim } = fields;
   if (typeof name !== "string" || !isNodeName(name)) return `${show(name)} is no node's name`;
-  if (typeof zone !== "string" || !isZoneName(zone)) return `${show(zone)} is no zone's name`;
-  if (!isWhole(capacity, 1, mostCapacity)) return `a capacity is no whole number from 1 to ${mostCapacity}`;
-  if (!isWhole(claim, 1, newestClaim)) return `claim version ${show(claim)} is newer than this software`;
+  if (!isZoneValue(zone)) return `${show(zone)} is no zone's name`;
+  if (!isCapacityValue(capacity)) return noCapacity;
+  if (!isClaim(claim)) return unknownClaim(claim);
   return { name, zone, capacity, claim };
+}
+
+const noCapacity: string = `a capacity is no whole number from 1 to ${mostCapacity}`;
+
+function unknownClaim(claim: unknown): string {
+  return `claim version ${show(claim)} is newer than this software`;
+}
+
+function isZoneValue(zone: unknown): zone is string {
+  return typeof zone === "string" && isZoneName(zone);
+}
+
+function isCapacityValue(capacity: unknown): capacity is number {
+  return isWhole(capacity, 1, mostCapacity);
+}
+
+function isClaim(claim: unknown): claim is number {
+  return isWhole(claim, 1, newestClaim);
 }
 
 function readNodeId(value: unknown): NodeId | undefined {

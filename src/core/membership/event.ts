@@ -25,7 +25,10 @@ export interface FoundEvent extends EventBase {
   readonly name: string;
   readonly zone: string;
   readonly capacity: number;
-  /** Version of the claim function that later ring changes use. */
+  /**
+   * Version of the claim function by which the seats are placed anew: that of the author's software, in every event
+   * that may move seats, so that a history means the same to whoever folds it later.
+   */
   readonly claim: number;
 }
 
@@ -49,6 +52,36 @@ export interface JoinEvent extends EventBase {
   readonly founding: boolean;
 }
 
+/** A member is to hand over all that it holds: from now on it has no seats, and it is a member until it is removed. */
+export interface LeaveEvent extends EventBase {
+  readonly kind: "leave";
+  readonly node: NodeId;
+  readonly claim: number;
+}
+
+/** A node is a member no longer, lost or gone, and its id never becomes one again. */
+export interface RemoveEvent extends EventBase {
+  readonly kind: "remove";
+  readonly node: NodeId;
+  readonly claim: number;
+}
+
+/** A member is to carry another share. */
+export interface CapacityEvent extends EventBase {
+  readonly kind: "capacity";
+  readonly node: NodeId;
+  readonly capacity: number;
+  readonly claim: number;
+}
+
+/** A member was moved, or was said to be where it is not. */
+export interface ZoneEvent extends EventBase {
+  readonly kind: "zone";
+  readonly node: NodeId;
+  readonly zone: string;
+  readonly claim: number;
+}
+
 /** Properties of a bucket; what it does not name stays as it was. */
 export interface BucketEvent extends EventBase {
   readonly kind: "bucket";
@@ -56,4 +89,7 @@ export interface BucketEvent extends EventBase {
   readonly change: BucketChange;
 }
 
-export type HistoryEvent = FoundEvent | JoinEvent | BucketEvent;
+/** Events about a member there is. */
+export type MemberEvent = LeaveEvent | RemoveEvent | CapacityEvent | ZoneEvent;
+
+export type HistoryEvent = FoundEvent | JoinEvent | MemberEvent | BucketEvent;

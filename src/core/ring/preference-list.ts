@@ -1,5 +1,5 @@
 /**
- * A partition's preference list: every member, in the order in which they are to be asked for its keys (§4.3).
+ * A partition's preference list: every member that stays, in the order in which they are to be asked for its keys (§4.3).
  *
  * First the seats, in a fixed permutation with new zones first, so that the first n of them serve a bucket with n < N
  * in as many zones as can be, and the load of such buckets is spread as evenly as the seats are. Then the fallbacks,
@@ -22,7 +22,7 @@ export interface Preferred {
   readonly role: "owner" | "fallback";
 }
 
-/** The owners of a partition's keys in a bucket of n copies, most preferred first: min(n, members) of them. */
+/** The owners of a partition's keys in a bucket of n copies, most preferred first: min(n, size) of them. */
 export function ownersOf(ring: Ring, partition: PartitionId, n: number): readonly NodeId[] {
   const place = partition * (mostCopies + 1) + n;
   const known = ring.owners.get(place);
@@ -39,12 +39,12 @@ export function copiesInUse(ring: Ring): readonly number[] {
   return [...copies].sort((a, b) => a - b);
 }
 
-/** Every member, the owners first. */
+/** Every member that stays, the owners first. */
 export function preferenceList(ring: Ring, partition: PartitionId, n: number): readonly Preferred[] {
   return preferenceOrder(ring, partition).map((node, i) => ({ node, role: i < n ? "owner" : "fallback" }));
 }
 
-/** Every member, in the partition's order of preference, which no bucket's n changes. */
+/** Every member that stays, in the partition's order of preference, which no bucket's n changes. */
 export function preferenceOrder(ring: Ring, partition: PartitionId): readonly NodeId[] {
   const known = ring.orders.get(partition);
   if (known !== undefined) return known;
@@ -75,7 +75,7 @@ function permutedSeats(ring: Ring, partition: PartitionId): readonly NodeId[] {
 function fallbacksOf(ring: Ring, partition: PartitionId): readonly NodeId[] {
   const holders = ring.seats[partition] ?? [];
   const taken = new Set(holders.map((node) => (ring.members.get(node) as Member).zone));
-  const others = [...ring.members.values()].filter(({ node }) => !holders.includes(node));
+  const others = [...ring.members.values()].filter(({ node, isLeaving }) => !isLeaving && !holders.includes(node));
   const ranked = others.map(({ node, capacity }) => ({ node, drawn: highestDraw(node, partition, capacity) }));
   ranked.sort((a, b) => b.drawn - a.drawn || (a.node < b.node ? -1 : 1));
   return newZonesFirst(

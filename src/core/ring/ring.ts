@@ -8,24 +8,13 @@
 import { hash128 } from "../hash/murmur3.ts";
 import type { NodeId, PartitionId } from "../ids.ts";
 import { flawOf } from "../membership/check-events.ts";
-import type { FoundEvent, HistoryEvent, JoinEvent } from "../membership/event.ts";
+import type { FoundEvent, HistoryEvent } from "../membership/event.ts";
 import { compareEvents, eventName, type History, isPlacement } from "../membership/history.ts";
 import { type BucketSettings, type ClusterSettings, defaultBucketSettings } from "../settings.ts";
 import { claim, type Seats } from "./claim.ts";
+import { apply, type Member, type People, staying } from "./members.ts";
 
-export interface Member {
-  readonly node: NodeId;
-  /** For people; no two members have the same. */
-  readonly name: string;
-  readonly zone: string;
-  readonly capacity: number;
-  /** The name of the event by which it last became a member: another process under its id is an impostor or a ghost. */
-  readonly incarnation: string;
-  /** The id that the directory of that incarnation drew. */
-  readonly directory: NodeId;
-  /** Whether every member vouched for an empty cluster then, so that it speaks for its seats from the start. */
-  readonly founding: boolean;
-}
+export type { Member } from "./members.ts";
 
 export interface Ring {
   /**
@@ -38,9 +27,13 @@ export interface Ring {
   /** The cluster's id. */
   readonly cluster: string;
   readonly settings: ClusterSettings;
-  /** In the order they joined. */
+  /** In the order they joined; those that leave are among them until they are removed. */
   readonly members: ReadonlyMap<NodeId, Member>;
-  /** By partition: its holders by seat, min(N, members) of them. */
+  /** How many of them stay: as many copies of a key there can be, at most. */
+  readonly size: number;
+  /** Ids that were removed: none ever becomes a member again. */
+  readonly removed: ReadonlySet<NodeId>;
+  /** By partition: its holders by seat, min(N, size) of them. */
   readonly seats: readonly Seats[];
   /** Those that were told anything; see `bucketSettings` for the others. */
   readonly buckets: ReadonlyMap<string, BucketSettings>;
@@ -93,14 +86,25 @@ function foundRing(found: FoundEvent): Ring {
   const { author: node, name, zone, capacity, cluster, settings } = found;
   const version = versionWith(0, found);
   const incarnation = eventName(found);
-  const member: Member = { node, name, zone, capacity, incarnation, directory: node, founding: true };
+  const member: Member = { node, name, zone, capacity, incarnation, directory: node, founding: true, isLeaving: false };
   const seats = claim([], [member], { partitions: settings.partitions, copies: settings.n });
   const members = new Map([[node, member]]);
-  return { version, cluster, settings, members, seats, buckets: new Map(), history: [found], ...emptyMemos() };
+  return {
+    version,
+    cluster,
+    settings,
+    members,
+    size: 1,
+    removed: new Set(),
+    seats,
+    buckets: new Map(),
+    history: [found],
+    ...emptyMemos(),
+  };
 }
 
 function foldOnto(ring: Ring, events: readonly HistoryEvent[], history: History): Ring {
-  const members = new Map(ring.members);
+  const people: People = { members: new Map(ring.members), removed: new Set(ring.removed) };
   const buckets = new Map(ring.buckets);
   const size = { partitions: ring.settings.partitions, copies: ring.settings.n };
   let { seats, version } = ring;
@@ -109,30 +113,15 @@ function foldOnto(ring: Ring, events: readonly HistoryEvent[], history: History)
     if (event.kind === "bucket") {
       const before = buckets.get(event.bucket) ?? defaultBucketSettings(ring.settings);
       buckets.set(event.bucket, { ...before, ...event.change });
-    } else if (event.kind === "join") {
-      const isNew = !members.has(event.node);
-      join(members, event);
-      if (isNew) seats = claim(seats, [...members.values()], size);
-    } else throw new Error(`a second found event, ${eventName(event)}`);
+    } else if (event.kind === "found") {
+      throw new Error(`a second found event, ${eventName(event)}`);
+    } else if (apply(people, event)) seats = claim(seats, staying(people.members), size);
   }
-  const memos = seats === ring.seats ? { orders: ring.orders, owners: ring.owners } : emptyMemos();
-  return { ...ring, version, members, seats, buckets, history, ...memos };
-}
-
-/**
- * A member that joins again keeps its place and its seats. A join under a name that another member has is void: its
- * sponsor could not know, and two members must not answer to one name.
- */
-function join(members: Map<NodeId, Member>, event: JoinEvent): void {
-  const { node, directory, name, zone, capacity, founding } = event;
-  const incarnation = eventName(event);
-  const known = members.get(node);
-  if (known !== undefined) {
-    members.set(node, { ...known, incarnation, directory, founding });
-    return;
-  }
-  for (const member of members.values()) if (member.name === name) return;
-  members.set(node, { node, name, zone, capacity, incarnation, directory, founding });
+  const { members, removed } = people;
+  // A member's zone or leaving alone changes the orders, too.
+  const isSame = seats === ring.seats && !events.some(isPlacement);
+  const memos = isSame ? { orders: ring.orders, owners: ring.owners } : emptyMemos();
+  return { ...ring, version, members, removed, size: staying(members).length, seats, buckets, history, ...memos };
 }
 
 function emptyMemos(): Pick<Ring, "orders" | "owners"> {
