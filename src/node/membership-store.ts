@@ -1,6 +1,7 @@
 /**
  * Where a node keeps who it is and what it knows of its cluster, among its small records: `identity`, one
- * `event/<number>` for each event in the order they came, and `records`, what other nodes last said of themselves.
+ * `event/<number>` for each event in the order they came, and `record/<node id>` for each member: what it last said of
+ * itself.
  *
  * JSON, since it is little, seldom written, and the first thing a person looks for when a node will not start. What
  * was read is checked like what comes from a peer; the store's own checksum says whether the bytes are what was
@@ -61,7 +62,10 @@ export function loadMembership(meta: MetaStore): Loaded {
     const flaw = flawOf(history);
     if (flaw !== undefined) return { kind: "unreadable", why: `its history: ${flaw}` };
   }
-  const records = (readJson(meta, "records") ?? []) as readonly NodeRecord[];
+  const records = [...idsIn(history)].flatMap((node) => {
+    const record = readJson(meta, recordName(node)) as NodeRecord | undefined;
+    return record === undefined ? [] : [record];
+  });
   return { kind: "stored", identity, history, records, events: values.length };
 }
 
@@ -79,8 +83,28 @@ export function eventChanges(stored: number, events: readonly HistoryEvent[]): r
   return [...changes, { name: `event/${stored + events.length}`, value: undefined }];
 }
 
-export function recordsChange(records: Iterable<NodeRecord>): MetaChange {
-  return asJson("records", [...records]);
+/** The changes that store what these nodes said of themselves last, and nothing else: members may be many. */
+export function recordChanges(records: readonly NodeRecord[]): readonly MetaChange[] {
+  return records.map((record) => asJson(recordName(record.node), record));
+}
+
+/** The changes that forget what these nodes said. */
+export function recordDeletions(nodes: readonly NodeId[]): readonly MetaChange[] {
+  return nodes.map((node) => ({ name: recordName(node), value: undefined }));
+}
+
+function recordName(node: NodeId): string {
+  return `record/${node}`;
+}
+
+/** Every id that was ever a member's. */
+function idsIn(history: History): ReadonlySet<NodeId> {
+  const ids = new Set<NodeId>();
+  for (const event of history) {
+    if (event.kind === "found") ids.add(event.author);
+    else if (event.kind === "join") ids.add(event.node);
+  }
+  return ids;
 }
 
 /** A small record as JSON. */

@@ -24,7 +24,8 @@ import {
   type Identity,
   identityChange,
   loadMembership,
-  recordsChange,
+  recordChanges,
+  recordDeletions,
   toHex,
 } from "./membership-store.ts";
 import { NodeError } from "./node-error.ts";
@@ -269,7 +270,7 @@ export class Membership {
 
   async #become(identity: Identity, history: History, records: readonly NodeRecord[]): Promise<void> {
     const ring = foldHistory(history);
-    await this.#meta.put([identityChange(identity), ...eventChanges(0, history), recordsChange(records)]);
+    await this.#meta.put([identityChange(identity), ...eventChanges(0, history), ...recordChanges(records)]);
     this.#identity = identity;
     this.#stored = history.length;
     this.#history = history;
@@ -340,20 +341,19 @@ export class Membership {
     const known = new Set(this.#history);
     const events = history.filter((event) => !known.has(event));
     const ring = events.length > 0 ? foldHistory(history, this.#ring) : this.ring;
-    const next = new Map(this.#records);
-    for (const record of records) next.set(record.node, record);
-    for (const node of next.keys()) if (!ring.members.has(node)) next.delete(node);
-    const changes = [...eventChanges(this.#stored, events), ...also];
+    const isMember = ({ node }: NodeRecord): boolean => ring.members.has(node);
+    const fresh = records.filter(isMember);
+    const gone = events.length === 0 ? [] : [...this.#records.keys()].filter((node) => !ring.members.has(node));
+    const changes = [...eventChanges(this.#stored, events), ...also, ...recordChanges(fresh), ...recordDeletions(gone)];
     const identity = this.#identityIn(ring);
     if (identity !== this.#identity) changes.push(identityChange(identity));
-    if (records.length > 0) changes.push(recordsChange(next.values()));
     await this.#meta.put(changes);
     this.#stored += events.length;
     this.#identity = identity;
     this.#ring = ring;
     this.#history = history;
-    for (const [node, record] of next) this.#records.set(node, record);
-    for (const node of this.#records.keys()) if (!ring.members.has(node)) this.#records.delete(node);
+    for (const record of fresh) this.#records.set(record.node, record);
+    for (const node of gone) this.#records.delete(node);
     this.#announce({ history: events.length > 0, records: records.length > 0 });
   }
 
