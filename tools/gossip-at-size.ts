@@ -25,7 +25,9 @@ import type { Runtime } from "../src/runtime/runtime.ts";
 import { MachineClock } from "../src/sim/clock.ts";
 import { SimProcess } from "../src/sim/process.ts";
 import { Simulation } from "../src/sim/simulation.ts";
+import { MemoryEngine } from "../src/storage/memory-engine.ts";
 import type { MetaStore } from "../src/storage/meta-store.ts";
+import { WriteBuffer } from "../src/storage/write-buffer.ts";
 import { FrameDecoder } from "../src/wire/frame-decoder.ts";
 import { FrameEncoder } from "../src/wire/frame-encoder.ts";
 import { encodePreamble, ownVersions } from "../src/wire/hello.ts";
@@ -107,7 +109,10 @@ class GossipNode {
     this.membership = new Membership(runtime, meta, { name, settings: {}, software: "0.1.0" });
     const calls: MemberCalls = { ask: (node, request) => this.#ask(node, request), askAddress: () => unreachable() };
     this.#gossip = new Gossip(runtime, this.membership, calls, defaultGossipOptions);
-    this.#description = new SelfDescription(runtime, this.membership, new Seats(this.membership, meta, silent));
+    // No data: what a node says of itself changes with the ring alone.
+    const engine = new MemoryEngine();
+    const buffer = new WriteBuffer({ engine, clock: runtime.clock, limitBytes: 1, onCommitFailed: unreachable });
+    this.#description = new SelfDescription(runtime, this.membership, new Seats(this.membership, meta, silent), buffer);
   }
 
   async start(addresses: { readonly peer: string; readonly http: string }): Promise<void> {

@@ -2,9 +2,10 @@
  * Gossip (§4.8.1): once a second with a random member, and with a seed now and then, each side learns what the other
  * knows of the cluster's history and of the nodes.
  *
- * One exchange is a digest there, the difference and a digest back, and the difference the other way: two nodes that
- * know the same pay for two digests. A difference is cut to a bounded part; the rest comes with the next rounds. A
- * node's view of who is up or down is its own and never travels.
+ * One exchange begins with a summary of fixed size (`core/membership/summary.ts`). Who knows the same says just that, so
+ * that a cluster at rest pays as little for a thousand nodes as for ten. Else the two exchange digests of what differs,
+ * then the difference, cut to a bounded part; the rest comes with the next rounds. A node's view of who is up or down
+ * is its own and never travels.
  *
  * Seeds, the addresses the operator gave, are how two sides that lost all of each other's addresses find back
  * together.
@@ -12,13 +13,14 @@
 
 import type { NodeId } from "../core/ids.ts";
 import { digestOf, missingFrom } from "../core/membership/history.ts";
-import { isNewerRecord, type NodeRecord, type RecordDigest } from "../core/membership/node-record.ts";
+import { isNewerRecord, type RecordVersion } from "../core/membership/node-record.ts";
+import { differingGroups, groupOf, sameHistory } from "../core/membership/summary.ts";
 import type { Address } from "../runtime/network.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { TaskGroup } from "../runtime/task-group.ts";
 import { Ticker } from "../runtime/ticker.ts";
 import { isDiskFull } from "../storage/engine.ts";
-import type { Answer, GossipAnswer, GossipDelta, Gossip as GossipRequest, Request } from "../wire/message.ts";
+import type { Answer, Done, GossipDelta, GossipDigest, Gossip as GossipRequest, Request } from "../wire/message.ts";
 import { type MemberCalls, type NoAnswer, refuse } from "./member-calls.ts";
 import type { Absorbed, Membership } from "./membership.ts";
 
@@ -45,6 +47,11 @@ export const defaultGossipOptions: GossipOptions = {
 
 /** Most members that are told of something at once; the others hear of it by rounds. */
 const mostSpread = 16;
+
+interface NoRoom {
+  readonly kind: "no-room";
+  readonly why: string;
+}
 
 type Ask = (request: Request) => Promise<Answer | NoAnswer>;
 
@@ -143,55 +150,84 @@ export class Gossip {
   }
 
   async #exchange(ask: Ask, whom: string): Promise<boolean> {
-    const history = digestOf(this.#membership.history);
-    const answer = await ask({ kind: "gossip", id: 0, history, records: this.#membership.recordDigest() });
+    const { summary } = this.#membership;
+    const theirs = await ask({ kind: "gossip", id: 0, summary });
+    if (theirs.kind === "done") return true;
+    if (theirs.kind !== "gossip-digest") return false;
+    const answer = await ask(this.#deltaFor(theirs));
     if (answer.kind !== "gossip-answer") return false;
     const absorbed = await this.#absorb(answer);
     if (absorbed.kind !== "absorbed") {
       this.#runtime.log.warn("a peer's news cannot be taken in", { peer: whom, why: absorbed.why });
       return false;
     }
-    const events = missingFrom(this.#membership.history, answer.history).slice(0, this.#options.mostEntries);
-    const records = this.#newerThan(answer.recordDigest);
-    if (events.length > 0 || records.length > 0) await ask({ kind: "gossip-delta", id: 0, events, records });
     return answer.events.length < this.#options.mostEntries;
   }
 
   /** On a full disk nothing can be taken in: the node goes on with what it knows, and asks again. */
-  async #absorb({ events, records }: GossipAnswer): Promise<Absorbed> {
+  async #absorb({ events, records }: Pick<GossipDelta, "events" | "records">): Promise<Absorbed | NoRoom> {
     try {
       return await this.#membership.absorb(events, records);
     } catch (error) {
       if (!isDiskFull(error)) throw error;
-      return { kind: "invalid", why: error.message };
+      return { kind: "no-room", why: error.message };
     }
   }
 
-  /** A peer tells what it knows, and is told what it lacks. */
-  handleGossip(request: GossipRequest): GossipAnswer {
+  /** What the other lacks, and a question for what it has. */
+  #deltaFor(theirs: GossipDigest): GossipDelta {
+    const { history, records } = this.#membership;
+    const { mostEntries } = this.#options;
+    const known = new Map(theirs.records.map((entry) => [entry.node, entry]));
+    const groups = new Set(theirs.groups);
+    const newer = [...records.values()].filter((record) => {
+      return groups.has(groupOf(record.node)) && isNews(record, known.get(record.node));
+    });
+    const wanted = theirs.records.filter((entry) => isNews(entry, records.get(entry.node)));
     return {
-      kind: "gossip-answer",
-      id: request.id,
-      events: missingFrom(this.#membership.history, request.history).slice(0, this.#options.mostEntries),
-      records: this.#newerThan(request.records),
-      history: digestOf(this.#membership.history),
-      recordDigest: this.#membership.recordDigest(),
+      kind: "gossip-delta",
+      id: 0,
+      events: theirs.history === undefined ? [] : missingFrom(history, theirs.history).slice(0, mostEntries),
+      records: newer.slice(0, mostEntries),
+      ...(theirs.history === undefined ? {} : { history: digestOf(history) }),
+      wanted: wanted.slice(0, mostEntries).map(({ node }) => node),
     };
   }
 
-  /** A peer sends what this node lacked. A refusal with `bad-request` is for a peer that cannot be believed. */
-  async handleDelta(request: GossipDelta): Promise<Answer> {
-    const absorbed = await this.#membership.absorb(request.events, request.records);
-    if (absorbed.kind === "absorbed") return { kind: "done", id: request.id };
-    return refuse(request.id, this.#membership.ringVersion, "bad-request", absorbed.why);
+  /** A peer tells what it knows in brief, and is told where this node knows something else. */
+  handleGossip({ id, summary: theirs }: GossipRequest): GossipDigest | Done {
+    const { summary, history, records } = this.#membership;
+    const isSame = sameHistory(summary.history, theirs.history);
+    const groups = differingGroups(summary.records, theirs.records);
+    if (isSame && groups.size === 0) return { kind: "done", id };
+    const digest = [...records.values()].filter(({ node }) => groups.has(groupOf(node)));
+    return {
+      kind: "gossip-digest",
+      id,
+      ...(isSame ? {} : { history: digestOf(history) }),
+      groups: [...groups],
+      records: digest.map(({ node, incarnation, version }) => ({ node, incarnation, version })),
+    };
   }
 
-  #newerThan(digest: RecordDigest): readonly NodeRecord[] {
-    const theirs = new Map(digest.map((entry) => [entry.node, entry]));
-    const records = [...this.#membership.records.values()].filter((record) => {
-      const known = theirs.get(record.node);
-      return known === undefined || isNewerRecord(record, known);
-    });
-    return records.slice(0, this.#options.mostEntries);
+  /** A peer sends what this node lacked, and asks for what it lacks. `bad-request`: it cannot be believed. */
+  async handleDelta(request: GossipDelta): Promise<Answer> {
+    const { id, wanted, history: theirs } = request;
+    const { mostEntries } = this.#options;
+    const absorbed = await this.#absorb(request);
+    if (absorbed.kind === "invalid") {
+      return refuse(id, this.#membership.ringVersion, "bad-request", absorbed.why);
+    }
+    const { history, records } = this.#membership;
+    return {
+      kind: "gossip-answer",
+      id,
+      events: theirs === undefined ? [] : missingFrom(history, theirs).slice(0, mostEntries),
+      records: wanted.slice(0, mostEntries).flatMap((node) => records.get(node) ?? []),
+    };
   }
+}
+
+function isNews(version: RecordVersion, known: RecordVersion | undefined): boolean {
+  return known === undefined || isNewerRecord(version, known);
 }

@@ -11,8 +11,10 @@ import { type NodeId, parseNodeId } from "../core/ids.ts";
 import { checkEvents, flawOf, newestClaim } from "../core/membership/check-events.ts";
 import type { BucketEvent, EventBase, FoundEvent, HistoryEvent, JoinEvent } from "../core/membership/event.ts";
 import { compareEventNames, eventName, type History, nextLamport, uniteHistories } from "../core/membership/history.ts";
-import { isNewerRecord, type NodeRecord, type RecordDigest, welcomeVersion } from "../core/membership/node-record.ts";
+import { isNewerRecord, type NodeRecord, welcomeVersion } from "../core/membership/node-record.ts";
+import { emptySummary, type Summary, withEvents, withRecord } from "../core/membership/summary.ts";
 import { foldHistory, type Ring } from "../core/ring/ring.ts";
+import { isSupersededIn } from "../core/ring/superseded.ts";
 import { type ClusterSettings, parseClusterSettings, settingsMismatch } from "../core/settings.ts";
 import type { Address } from "../runtime/network.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -80,6 +82,8 @@ export class Membership {
   readonly #records: Map<NodeId, NodeRecord> = new Map();
   #identity: Identity | undefined;
   #history: History = [];
+  /** Of the history and the records, for gossip. */
+  #summary: Summary = emptySummary;
   #ring: Ring | undefined;
   /** Events on disk: the number of the next one's record. */
   #stored = 0;
@@ -112,7 +116,8 @@ export class Membership {
     this.#stored = events;
     this.#history = history;
     this.#ring = foldHistory(history);
-    for (const record of records) this.#records.set(record.node, record);
+    this.#summary = withEvents(emptySummary, history);
+    for (const record of records) this.#know(record);
     const why = this.#mismatch(identity, this.#ring);
     return why === undefined ? { kind: "member" } : { kind: "refused", why };
   }
@@ -190,21 +195,13 @@ export class Membership {
     return this.#records.get(node)?.peer;
   }
 
-  recordDigest(): RecordDigest {
-    return [...this.#records.values()].map(({ node, incarnation, version }) => ({ node, incarnation, version }));
+  get summary(): Summary {
+    return this.#summary;
   }
 
-  /**
-   * Whether a process with this id and incarnation has been replaced or removed: the member's directory was lost and
-   * another one took its place, or nobody did, so what this one holds is out of date and its word counts for nothing.
-   */
+  /** Whether a process with this id and incarnation has been replaced or removed. */
   isSuperseded(node: NodeId, incarnation: string): boolean {
-    if (this.#ring?.removed.has(node) === true) return true;
-    const member = this.#ring?.members.get(node);
-    if (member === undefined || compareEventNames(member.incarnation, incarnation) <= 0) return false;
-    const joined = this.#history.find((event) => eventName(event) === incarnation);
-    // An older join of the same directory, or one that this node has not heard of, replaced nobody.
-    return joined !== undefined && directoryOf(joined) !== member.directory;
+    return this.#ring !== undefined && isSupersededIn(this.#ring, node, incarnation);
   }
 
   /** Whether this very process has been replaced. */
@@ -275,8 +272,19 @@ export class Membership {
     this.#stored = history.length;
     this.#history = history;
     this.#ring = ring;
-    for (const record of records) this.#records.set(record.node, record);
+    this.#summary = withEvents(emptySummary, history);
+    for (const record of records) this.#know(record);
     this.#announce({ history: true, records: records.length > 0 });
+  }
+
+  #know(record: NodeRecord): void {
+    this.#summary = withRecord(this.#summary, record, this.#records.get(record.node));
+    this.#records.set(record.node, record);
+  }
+
+  #forget(node: NodeId): void {
+    this.#summary = withRecord(this.#summary, undefined, this.#records.get(node));
+    this.#records.delete(node);
   }
 
   /** Takes in what a peer knows. `invalid` says why the peer cannot be believed. Rejects with `StorageError`. */
@@ -331,9 +339,8 @@ export class Membership {
     const { peer, http, voices, ringVersion } = own;
     const last = this.#records.get(this.self)?.version ?? welcomeVersion;
     const version = Math.max(last + 1, this.#runtime.clock.wallMs());
-    const { software } = this.#options;
-    const { self: node, incarnation } = this;
-    return { node, incarnation, version, peer, http, voices, ringVersion, software };
+    const { self: node, incarnation, options } = this;
+    return { node, incarnation, version, peer, http, voices, ringVersion, software: options.software };
   }
 
   /** Stores and shows a new state. */
@@ -341,8 +348,7 @@ export class Membership {
     const known = new Set(this.#history);
     const events = history.filter((event) => !known.has(event));
     const ring = events.length > 0 ? foldHistory(history, this.#ring) : this.ring;
-    const isMember = ({ node }: NodeRecord): boolean => ring.members.has(node);
-    const fresh = records.filter(isMember);
+    const fresh = records.filter(({ node }) => ring.members.has(node));
     const gone = events.length === 0 ? [] : [...this.#records.keys()].filter((node) => !ring.members.has(node));
     const changes = [...eventChanges(this.#stored, events), ...also, ...recordChanges(fresh), ...recordDeletions(gone)];
     const identity = this.#identityIn(ring);
@@ -352,8 +358,9 @@ export class Membership {
     this.#identity = identity;
     this.#ring = ring;
     this.#history = history;
-    for (const record of fresh) this.#records.set(record.node, record);
-    for (const node of gone) this.#records.delete(node);
+    this.#summary = withEvents(this.#summary, events);
+    for (const record of fresh) this.#know(record);
+    for (const node of gone) this.#forget(node);
     this.#announce({ history: events.length > 0, records: records.length > 0 });
   }
 
@@ -393,10 +400,4 @@ export class Membership {
     if (this.#identity === undefined) throw new Error("the membership is not open");
     return this.#identity;
   }
-}
-
-/** The id of the directory that a founding or a join made a member; undefined for an event that is neither. */
-function directoryOf(event: HistoryEvent): NodeId | undefined {
-  if (event.kind === "found") return event.author;
-  return event.kind === "join" ? event.directory : undefined;
 }

@@ -26,6 +26,7 @@ const answers: Readonly<Record<Answer["kind"], true>> = {
   "get-answer": true,
   "write-answer": true,
   refusal: true,
+  "gossip-digest": true,
   "gossip-answer": true,
   "join-answer": true,
   "change-outcome": true,

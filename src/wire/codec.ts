@@ -43,20 +43,24 @@ import {
   writeForgettingViews,
 } from "./forgetting-codec.ts";
 import {
-  readChangeInquiry,
-  readChangeOutcome,
   readGossip,
   readGossipAnswer,
   readGossipDelta,
+  readGossipDigest,
+  writeGossip,
+  writeGossipAnswer,
+  writeGossipDelta,
+  writeGossipDigest,
+} from "./gossip-codec.ts";
+import {
+  readChangeInquiry,
+  readChangeOutcome,
   readHello,
   readJoinAnswer,
   readJoinRequest,
   readPrepareChange,
   writeChangeInquiry,
   writeChangeOutcome,
-  writeGossip,
-  writeGossipAnswer,
-  writeGossipDelta,
   writeHello,
   writeJoinAnswer,
   writeJoinRequest,
@@ -91,6 +95,7 @@ export const kindBytes: Readonly<Record<Message["kind"], number>> = {
   gossip: 48,
   "gossip-answer": 49,
   "gossip-delta": 50,
+  "gossip-digest": 51,
   "join-request": 64,
   "join-answer": 65,
   "prepare-change": 66,
@@ -146,6 +151,9 @@ export function encodeMessage(head: ByteWriter, bodies: Uint8Array[], message: M
       return;
     case "gossip":
       writeGossip(head, message);
+      return;
+    case "gossip-digest":
+      writeGossipDigest(head, message);
       return;
     case "gossip-answer":
       writeGossipAnswer(head, message);
@@ -231,6 +239,8 @@ export function decodeMessage(head: ByteReader, bodies: ByteReader): Message {
       return readHello(head, id);
     case kindBytes.gossip:
       return readGossip(head, id);
+    case kindBytes["gossip-digest"]:
+      return readGossipDigest(head, id);
     case kindBytes["gossip-answer"]:
       return readGossipAnswer(head, id);
     case kindBytes["gossip-delta"]:

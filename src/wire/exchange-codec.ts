@@ -12,7 +12,17 @@ import type { PartitionId } from "../core/ids.ts";
 import { mostCopies } from "../core/limits.ts";
 import type { NodeChildren } from "../core/merkle/exchange.ts";
 import { emptyHash, fanOut, leafCount, leafLevel, sameHash } from "../core/merkle/hash-tree.ts";
-import { readBucket, readFlag, readKey, readList, writeFlag, writeKey, writeList } from "./fields.ts";
+import {
+  readBucket,
+  readFlag,
+  readHash,
+  readKey,
+  readList,
+  writeFlag,
+  writeHash,
+  writeKey,
+  writeList,
+} from "./fields.ts";
 import type {
   CompareNodes,
   CompareTrees,
@@ -25,15 +35,6 @@ import type {
 
 /** A stored key is at most its head, a bucket and a key long. */
 const mostStoredKeyBytes = 2048;
-
-function writeHash(head: ByteWriter, { hi, lo }: Hash64): void {
-  head.u32(hi);
-  head.u32(lo);
-}
-
-function readHash(head: ByteReader): Hash64 {
-  return { hi: head.u32(), lo: head.u32() };
-}
 
 function writeTree(head: ByteWriter, { partition, n }: TreeName): void {
   head.u16(partition);

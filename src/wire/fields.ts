@@ -7,6 +7,7 @@
 
 import { type ByteReader, MalformedBytes } from "../core/bytes/byte-reader.ts";
 import type { ByteWriter } from "../core/bytes/byte-writer.ts";
+import type { Hash64 } from "../core/hash/murmur3.ts";
 import { type NodeId, parseNodeId } from "../core/ids.ts";
 import { bucketNameBytes, keyBytes, mostCopies } from "../core/limits.ts";
 import type { Voice } from "../core/quorum/voice.ts";
@@ -133,4 +134,13 @@ export function readList<T>(head: ByteReader, bytesEach: number, read: (head: By
   const items: T[] = [];
   for (let i = 0; i < count; i++) items.push(read(head));
   return items;
+}
+
+export function writeHash(head: ByteWriter, { hi, lo }: Hash64): void {
+  head.u32(hi);
+  head.u32(lo);
+}
+
+export function readHash(head: ByteReader): Hash64 {
+  return { hi: head.u32(), lo: head.u32() };
 }

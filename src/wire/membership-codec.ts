@@ -1,9 +1,7 @@
-/** Hello, gossip, joins and the consent to changes of placement, as bytes. */
+/** Hello, joins and the consent to changes of placement, as bytes. */
 
 import { type ByteReader, MalformedBytes } from "../core/bytes/byte-reader.ts";
 import type { ByteWriter } from "../core/bytes/byte-writer.ts";
-import type { HistoryDigest } from "../core/membership/history.ts";
-import type { RecordDigest } from "../core/membership/node-record.ts";
 import {
   leastEventBytes,
   leastNodeRecordBytes,
@@ -26,17 +24,8 @@ import {
   writeNodeId,
   writeQuorum,
 } from "./fields.ts";
-import type {
-  ChangeInquiry,
-  ChangeOutcome,
-  Gossip,
-  GossipAnswer,
-  GossipDelta,
-  Hello,
-  JoinAnswer,
-  JoinRequest,
-  PrepareChange,
-} from "./message.ts";
+import { readHistoryDigest, writeHistoryDigest } from "./gossip-codec.ts";
+import type { ChangeInquiry, ChangeOutcome, Hello, JoinAnswer, JoinRequest, PrepareChange } from "./message.ts";
 
 const roles = ["member", "joiner", "client"] as const;
 
@@ -58,75 +47,6 @@ export function readHello(head: ByteReader, id: number): Hello {
     node: readNodeId(head),
     incarnation: readShortText(head),
     name: readShortText(head),
-  };
-}
-
-function writeHistoryDigest(head: ByteWriter, digest: HistoryDigest): void {
-  writeList(head, digest, (to, entry) => {
-    writeNodeId(to, entry.author);
-    to.varint(entry.events);
-    to.varint(entry.last);
-  });
-}
-
-function readHistoryDigest(head: ByteReader): HistoryDigest {
-  return readList(head, 10, (from) => ({ author: readNodeId(from), events: from.varint(), last: from.varint() }));
-}
-
-function writeRecordDigest(head: ByteWriter, digest: RecordDigest): void {
-  writeList(head, digest, (to, entry) => {
-    writeNodeId(to, entry.node);
-    to.text(entry.incarnation);
-    to.varint(entry.version);
-  });
-}
-
-function readRecordDigest(head: ByteReader): RecordDigest {
-  return readList(head, 10, (from) => ({
-    node: readNodeId(from),
-    incarnation: readShortText(from),
-    version: from.varint(),
-  }));
-}
-
-export function writeGossip(head: ByteWriter, message: Gossip): void {
-  writeHistoryDigest(head, message.history);
-  writeRecordDigest(head, message.records);
-}
-
-export function readGossip(head: ByteReader, id: number): Gossip {
-  return { kind: "gossip", id, history: readHistoryDigest(head), records: readRecordDigest(head) };
-}
-
-export function writeGossipAnswer(head: ByteWriter, message: GossipAnswer): void {
-  writeList(head, message.events, writeEvent);
-  writeList(head, message.records, writeNodeRecord);
-  writeHistoryDigest(head, message.history);
-  writeRecordDigest(head, message.recordDigest);
-}
-
-export function readGossipAnswer(head: ByteReader, id: number): GossipAnswer {
-  return {
-    kind: "gossip-answer",
-    id,
-    events: readList(head, leastEventBytes, readEvent),
-    records: readList(head, leastNodeRecordBytes, readNodeRecord),
-    history: readHistoryDigest(head),
-    recordDigest: readRecordDigest(head),
-  };
-}
-
-export function writeGossipDelta(head: ByteWriter, message: GossipDelta): void {
-  writeList(head, message.events, writeEvent);
-  writeList(head, message.records, writeNodeRecord);
-}
-
-export function readGossipDelta(head: ByteReader, id: number): GossipDelta {
-  return {
-    kind: "gossip-delta",
-    id,
-    events: readList(head, leastEventBytes, readEvent),
-    records: readList(head, leastNodeRecordBytes, readNodeRecord),
   };
 }
 

@@ -11,10 +11,13 @@ import type { Hash64 } from "../core/hash/murmur3.ts";
 import type { NodeId, PartitionId } from "../core/ids.ts";
 import type { HistoryEvent } from "../core/membership/event.ts";
 import type { HistoryDigest } from "../core/membership/history.ts";
-import type { NodeRecord, RecordDigest } from "../core/membership/node-record.ts";
+import type { NodeRecord } from "../core/membership/node-record.ts";
 import type { NodeChildren } from "../core/merkle/exchange.ts";
 import type { Voice } from "../core/quorum/voice.ts";
 import type { Quorum } from "../core/settings.ts";
+import type { Gossip, GossipAnswer, GossipDelta, GossipDigest } from "./gossip-message.ts";
+
+export type { Gossip, GossipAnswer, GossipDelta, GossipDigest } from "./gossip-message.ts";
 
 /** First on every connection, from both sides, the dialler's first. A process that is no member yet has no cluster. */
 export interface Hello {
@@ -170,32 +173,6 @@ export interface Refusal {
   readonly received?: number;
   /** Whether a refused write may still take effect. */
   readonly mayHaveHappened: boolean;
-}
-
-/** One round of gossip: what the asker knows, by digest. */
-export interface Gossip {
-  readonly kind: "gossip";
-  readonly id: number;
-  readonly history: HistoryDigest;
-  readonly records: RecordDigest;
-}
-
-/** What the asker lacked, and what the answerer knows, so that the asker can send what is missing there. */
-export interface GossipAnswer {
-  readonly kind: "gossip-answer";
-  readonly id: number;
-  readonly events: readonly HistoryEvent[];
-  readonly records: readonly NodeRecord[];
-  readonly history: HistoryDigest;
-  readonly recordDigest: RecordDigest;
-}
-
-/** What the answerer lacked. Answered with `done`. */
-export interface GossipDelta {
-  readonly kind: "gossip-delta";
-  readonly id: number;
-  readonly events: readonly HistoryEvent[];
-  readonly records: readonly NodeRecord[];
 }
 
 /** A process asks a member to make it one, too. */
@@ -385,6 +362,7 @@ export type Answer =
   | GetAnswer
   | WriteAnswer
   | Refusal
+  | GossipDigest
   | GossipAnswer
   | JoinAnswer
   | ChangeOutcome

@@ -91,6 +91,10 @@ const record: NodeRecord = {
   software: "0.1.0",
 };
 const history = [{ author: n1, events: 2, last: 2 }];
+const summary = {
+  history: { hi: 0x01020304, lo: 0xfffefdfc },
+  records: Array.from({ length: 16 }, (_, i) => ({ hi: i, lo: 2 ** 32 - 1 - i })),
+};
 const recordDigest = [{ node: n2, incarnation: `2-${n1}`, version: 1_700_000_002_000 }];
 const tree = { partition: 300 as PartitionId, n: 3 };
 const key = { ringVersion: 2, bucket: "carts", key: "Grüße/42" };
@@ -182,10 +186,19 @@ const messages: Readonly<Record<string, Message>> = {
   "get-answer": { kind: "get-answer", id: 15, ringVersion: 2, state, fastest: n1, voices: 2 },
   "get-answer of nothing": { kind: "get-answer", id: 16, ringVersion: 2, voices: 3 },
   "write-answer": { kind: "write-answer", id: 17, ringVersion: 2, context, siblings: 2, voices: 1 },
-  gossip: { kind: "gossip", id: 18, history, records: recordDigest },
-  "gossip-answer": { kind: "gossip-answer", id: 19, events: [found, join], records: [record], history, recordDigest },
-  "gossip-delta": { kind: "gossip-delta", id: 20, events: [bucket, smallBucket], records: [record] },
-  "gossip-delta of changes of members": { kind: "gossip-delta", id: 38, events: changes, records: [] },
+  gossip: { kind: "gossip", id: 18, summary },
+  "gossip-digest": { kind: "gossip-digest", id: 39, history, groups: [0, 15], records: recordDigest },
+  "gossip-digest of records": { kind: "gossip-digest", id: 40, groups: [3], records: [] },
+  "gossip-delta": {
+    kind: "gossip-delta",
+    id: 20,
+    events: [bucket, smallBucket],
+    records: [record],
+    history,
+    wanted: [n1, n2],
+  },
+  "gossip-delta of changes of members": { kind: "gossip-delta", id: 38, events: changes, records: [], wanted: [] },
+  "gossip-answer": { kind: "gossip-answer", id: 19, events: [found, join], records: [record] },
   "join-request": {
     kind: "join-request",
     id: 21,

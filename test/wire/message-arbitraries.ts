@@ -7,6 +7,7 @@ import fc from "fast-check";
 import type { NodeId, PartitionId } from "../../src/core/ids.ts";
 import type { HistoryEvent } from "../../src/core/membership/event.ts";
 import type { NodeRecord } from "../../src/core/membership/node-record.ts";
+import { recordGroups } from "../../src/core/membership/summary.ts";
 import type { Quorum } from "../../src/core/settings.ts";
 import type { Message, Refusal } from "../../src/wire/message.ts";
 import { anyDotSet, anyState } from "../core/causality-arbitraries.ts";
@@ -263,16 +264,36 @@ export const anyMessage: { readonly [K in Message["kind"]]: fc.Arbitrary<Of<K>> 
     siblings: fc.nat(100),
     voices: fc.nat(16),
   }),
-  gossip: plainRecord({ kind: kind("gossip"), id: anyId, history: anyHistoryDigest, records: anyRecordDigest }),
-  "gossip-answer": plainRecord({
-    kind: kind("gossip-answer"),
+  gossip: plainRecord({
+    kind: kind("gossip"),
     id: anyId,
-    events: anyEvents,
-    records: anyRecords,
-    history: anyHistoryDigest,
-    recordDigest: anyRecordDigest,
+    summary: plainRecord({
+      history: anyHash,
+      records: fc.array(anyHash, { minLength: recordGroups, maxLength: recordGroups }),
+    }),
   }),
-  "gossip-delta": plainRecord({ kind: kind("gossip-delta"), id: anyId, events: anyEvents, records: anyRecords }),
+  "gossip-digest": partly<Of<"gossip-digest">, "history">(
+    {
+      kind: kind("gossip-digest"),
+      id: anyId,
+      history: anyHistoryDigest,
+      groups: fc.uniqueArray(fc.nat(recordGroups - 1)).map((groups) => groups.sort((a, b) => a - b)),
+      records: anyRecordDigest,
+    },
+    ["history"],
+  ),
+  "gossip-delta": partly<Of<"gossip-delta">, "history">(
+    {
+      kind: kind("gossip-delta"),
+      id: anyId,
+      events: anyEvents,
+      records: anyRecords,
+      history: anyHistoryDigest,
+      wanted: fc.array(anyNode, { maxLength: 4 }),
+    },
+    ["history"],
+  ),
+  "gossip-answer": plainRecord({ kind: kind("gossip-answer"), id: anyId, events: anyEvents, records: anyRecords }),
   "join-request": partly<Of<"join-request">, "partitions" | "n" | "r" | "w">(
     {
       kind: kind("join-request"),

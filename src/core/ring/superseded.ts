@@ -1,0 +1,26 @@
+/**
+ * Whether a process under a member's id is that member: its directory may have been lost and another have taken its
+ * place, or nobody may have and the member was removed. Then what it holds is out of date and its word counts for
+ * nothing.
+ */
+
+import type { NodeId } from "../ids.ts";
+import type { HistoryEvent } from "../membership/event.ts";
+import { compareEventNames, eventName } from "../membership/history.ts";
+import type { Ring } from "./ring.ts";
+
+/** Whether the process with this id and incarnation has been replaced or removed, as far as the ring knows. */
+export function isSupersededIn(ring: Ring, node: NodeId, incarnation: string): boolean {
+  if (ring.removed.has(node)) return true;
+  const member = ring.members.get(node);
+  if (member === undefined || compareEventNames(member.incarnation, incarnation) <= 0) return false;
+  const joined = ring.history.find((event) => eventName(event) === incarnation);
+  // An older join of the same directory, or one that is not known here, replaced nobody.
+  return joined !== undefined && directoryOf(joined) !== member.directory;
+}
+
+/** The id of the directory that a founding or a join made a member; undefined for an event that is neither. */
+function directoryOf(event: HistoryEvent): NodeId | undefined {
+  if (event.kind === "found") return event.author;
+  return event.kind === "join" ? event.directory : undefined;
+}
