@@ -29,6 +29,8 @@ export function claim(
   if (copies === 0) return Array.from({ length: partitions }, () => []);
   const placement = new Placement(before, members, partitions, copies);
   const claimants = members.map(({ zone, capacity }, i) => ({ zone, capacity, seats: placement.heldBy(i) }));
-  new LeastMoves(placement, targetShares(claimants, partitions, copies)).run();
+  const shares = targetShares(claimants, partitions, copies);
+  const isSettled = shares.every(({ seats }, i) => seats === placement.heldBy(i));
+  if (!isSettled) new LeastMoves(placement, shares).run();
   return placement.seats();
 }

@@ -19,6 +19,7 @@ export interface Placed {
 }
 
 const nobody = -1;
+const none: ReadonlySet<number> = Object.freeze(new Set<number>());
 
 /** Members are meant by their index, partitions by their number. */
 export class Placement {
@@ -35,7 +36,7 @@ export class Placement {
   /** 1 where the member held a seat of the partition before, by partition and member. */
   readonly #original: Uint8Array;
   /** The partitions in which each member holds a seat. */
-  readonly #held: readonly Set<number>[];
+  readonly #held: Map<number, Set<number>> = new Map();
   /** Of the partition that is looked at: how many of its holders are in each zone, and who holds it. */
   readonly #inZone: Int32Array;
   readonly #isHolder: Uint8Array;
@@ -50,7 +51,6 @@ export class Placement {
     this.#zoneCount = zones.size;
     this.#holders = new Int32Array(partitions * copies).fill(nobody);
     this.#original = new Uint8Array(partitions * members.length);
-    this.#held = members.map(() => new Set());
     this.#inZone = new Int32Array(zones.size);
     this.#isHolder = new Uint8Array(members.length);
     const indexes = new Map(members.map((member, i) => [member.node, i]));
@@ -88,12 +88,12 @@ export class Placement {
 
   /** Seats the member holds. */
   heldBy(member: number): number {
-    return (this.#held[member] as Set<number>).size;
+    return this.partitionsOf(member).size;
   }
 
   /** The partitions in which the member holds a seat. */
   partitionsOf(member: number): ReadonlySet<number> {
-    return this.#held[member] as Set<number>;
+    return this.#held.get(member) ?? none;
   }
 
   holdersOf(partition: number): readonly number[] {
@@ -182,7 +182,7 @@ export class Placement {
 
   /** Gives the holder's seat of the partition to the member. */
   replace(partition: number, holder: number, member: number): void {
-    (this.#held[holder] as Set<number>).delete(partition);
+    this.#held.get(holder)?.delete(partition);
     this.#put(partition, holder, member);
   }
 
@@ -190,7 +190,9 @@ export class Placement {
     const at = this.#holders.indexOf(instead, partition * this.copies);
     if (at < 0 || at >= (partition + 1) * this.copies) throw new Error(`partition ${partition} has no such seat`);
     this.#holders[at] = member;
-    (this.#held[member] as Set<number>).add(partition);
+    const held = this.#held.get(member);
+    if (held === undefined) this.#held.set(member, new Set([partition]));
+    else held.add(partition);
   }
 
   /** The table as it stands, with the very same arrays where nothing changed. Who keeps a seat keeps its number. */
