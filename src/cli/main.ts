@@ -10,6 +10,7 @@ import { deleteCommand, getCommand, givenValue, putCommand, type Target } from "
 import { hintsCommand } from "./hints-command.ts";
 import { environmentSource, fileSource } from "./option-sources.ts";
 import { type OptionName, type OptionSource, type OptionValues, options, readOptions } from "./options.ts";
+import { planCommand } from "./plan-command.ts";
 import { repairCommand } from "./repair-command.ts";
 import { exitStatus, UsageError } from "./usage-error.ts";
 
@@ -98,6 +99,14 @@ const commands: readonly CommandLine[] = [
     run: (_, values) => ringCommand(view(values)),
   },
   {
+    name: "plan",
+    help: "who would gain and lose how much by a change: join, leave or remove NAME, capacity NAME N, zone NAME ZONE",
+    words: "<change> <name> [value]",
+    options: ["zone", "capacity", "url", "json"],
+    run: ([change, name, value], { zone, capacity, ...values }) =>
+      planCommand({ change: change ?? "", name: name ?? "", value, zone, capacity, ...view(values) }),
+  },
+  {
     name: "hints",
     help: "what a node keeps for members that it could not reach: for whom, how much, how old",
     words: "",
@@ -114,7 +123,7 @@ const commands: readonly CommandLine[] = [
 ];
 
 /** Commands of the interface that later versions bring. */
-const later: readonly string[] = ["transfers", "plan", "leave", "remove", "bench"];
+const later: readonly string[] = ["transfers", "leave", "remove", "bench"];
 
 const otherPlaces =
   "Every option is also a variable (CARTWHEEL_DATA for --data) and a key of the JSON file that --config or\n" +

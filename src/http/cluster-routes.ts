@@ -2,6 +2,7 @@
 
 import type { RepairView } from "../node/api.ts";
 import { jsonResponse, type Operation, parameters } from "./openapi.ts";
+import { planRoute } from "./plan-route.ts";
 import { readSwitch, refuseQuery } from "./quorum-query.ts";
 import { jsonAnswer, type Route } from "./route.ts";
 
@@ -29,6 +30,7 @@ export function clusterRoutes(): readonly Route[] {
         return jsonAnswer(node.ring());
       },
     },
+    planRoute,
     {
       method: "GET",
       path: "/cluster/locate/{bucket}/{key}",

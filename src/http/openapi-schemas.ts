@@ -18,6 +18,10 @@ const exactly = (properties: Record<string, Shape>, optional: readonly string[] 
   additionalProperties: false,
 });
 const listOf = (items: Shape): Shape => ({ type: "array", items });
+const beforeAndAfter = (description: string): Shape => ({
+  ...exactly({ before: { type: "number", minimum: 0 }, after: { type: "number", minimum: 0 } }),
+  description,
+});
 const oneOf = (...values: readonly string[]): Shape => ({ enum: values });
 const quorum = (least: number): Shape => ({ oneOf: [{ type: "integer", minimum: least }, { enum: quorumWords }] });
 
@@ -38,6 +42,7 @@ const types = problemTypes();
 export type SchemaName =
   | "Problem"
   | "Siblings"
+  | "Plan"
   | "Cluster"
   | "Ring"
   | "Location"
@@ -104,6 +109,23 @@ export const schemas: { readonly [Name in SchemaName]: Shape } = {
     partition: whole,
     n: whole,
     preferenceList: listOf(exactly({ name: text, role: oneOf("owner", "fallback"), isUp: flag })),
+  }),
+  Plan: exactly({
+    members: listOf(
+      exactly({
+        name: text,
+        zone: text,
+        capacity: whole,
+        before: { ...whole, description: "Partitions it has a copy of now." },
+        after: { ...whole, description: "Partitions it would have a copy of." },
+        gains: whole,
+        loses: whole,
+      }),
+    ),
+    moves: { ...whole, description: "Copies of partitions that would move to another node." },
+    copies: beforeAndAfter("Copies of each partition."),
+    zones: beforeAndAfter("Zones in which each partition has a copy, at least."),
+    balance: beforeAndAfter("Mean load for a capacity as part of the greatest; 1 is even."),
   }),
   Hints: exactly({
     areCounted: { ...flag, description: "False for a while after the start: the numbers are too small then." },

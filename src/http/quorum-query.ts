@@ -40,7 +40,8 @@ export function refuseQuery(query: string): void {
   queryParameters(query, []);
 }
 
-function queryParameters(query: string, allowed: readonly string[]): Map<string, string> {
+/** The query's parameters by name, each of them one of `allowed` and given once. Throws a `Rejection`. */
+export function queryParameters(query: string, allowed: readonly string[]): Map<string, string> {
   const parameters = new Map<string, string>();
   for (const pair of query.split("&")) {
     if (pair === "") continue;

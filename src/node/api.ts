@@ -5,6 +5,7 @@
  */
 
 import type { HistoryEvent } from "../core/membership/event.ts";
+import type { PlanOutcome, ProposedChange } from "../core/ring/plan.ts";
 import type { BucketChange, BucketSettings, Quorum } from "../core/settings.ts";
 
 interface RequestBase {
@@ -242,6 +243,8 @@ export interface NodeApi {
   cluster(): ClusterView;
   ring(): RingView;
   locate(bucket: string, key: string): LocateView;
+  /** What a change of membership would move. Changes nothing. */
+  plan(change: ProposedChange): PlanOutcome;
   /** What waits here for whom. */
   hints(): HintsView;
   history(): readonly HistoryEvent[];

@@ -3,6 +3,7 @@
  * the node's parts what `views.ts` and `metrics.ts` put into the interface's words; changes nothing.
  */
 
+import { type PlanOutcome, type ProposedChange, planChange } from "../core/ring/plan.ts";
 import type { Peers } from "../rpc/peers.ts";
 import type { Server } from "../rpc/server.ts";
 import type { StorageEngine } from "../storage/engine.ts";
@@ -59,6 +60,12 @@ export class NodeViews {
 
   locate(bucket: string, key: string): LocateView {
     return locateView(this.#seen(), bucket, key);
+  }
+
+  plan(change: ProposedChange): PlanOutcome {
+    const { membership, name } = this.#parts;
+    if (!membership.isMember) return { kind: "void", why: `${name} is no member of a cluster yet` };
+    return planChange(membership.ring, change);
   }
 
   hints(): HintsView {

@@ -8,6 +8,7 @@
 
 import type { NodeId } from "../core/ids.ts";
 import type { HistoryEvent } from "../core/membership/event.ts";
+import type { PlanOutcome, ProposedChange } from "../core/ring/plan.ts";
 import type { Ring } from "../core/ring/ring.ts";
 import type { BucketChange } from "../core/settings.ts";
 import { Peers } from "../rpc/peers.ts";
@@ -328,6 +329,10 @@ export class Node implements NodeApi {
 
   locate(bucket: string, key: string): LocateView {
     return this.#views.locate(bucket, key);
+  }
+
+  plan(change: ProposedChange): PlanOutcome {
+    return this.#views.plan(change);
   }
 
   hints(): HintsView {

@@ -156,3 +156,29 @@ test("help and version are no errors", async () => {
   assert.equal(version.status, 0);
   assert.match(version.out, /^\d+\.\d+\.\d+\n$/);
 });
+
+test("plan says who would gain and lose how much, and changes nothing", async () => {
+  const joined = await run(["plan", "join", "n2", "--zone", "z2", "--capacity", "2"]);
+  assert.equal(joined.status, 0, joined.err);
+  assert.match(joined.out, /^n2 +z2 +2 +0 +256 +\+256$/m);
+  assert.match(
+    joined.out,
+    /256 copies of partitions would move; each has 1, then 2 copies, in 1, then 2 zones at least/,
+  );
+  const zone = JSON.parse((await run(["plan", "zone", "n1", "z3", "--json"])).out) as { moves: number };
+  assert.equal(zone.moves, 0);
+  assert.match((await run(["plan", "capacity", "n1", "4"])).out, /^0 copies/m);
+  const last = await run(["plan", "remove", "n1"]);
+  assert.equal(last.status, 1);
+  assert.match(last.err, /last member/);
+  for (const words of [
+    ["plan", "grow", "n1"],
+    ["plan", "leave", "n1", "2"],
+    ["plan", "zone", "n1"],
+  ]) {
+    const refused = await run(words);
+    assert.equal(refused.status, 2, words.join(" "));
+    assert.match(refused.err, /it takes join NAME/);
+  }
+  assert.match((await run(["members"])).out, /^n1 +up +z1 +1 +256/m);
+});

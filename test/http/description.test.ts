@@ -120,3 +120,32 @@ test("before there is a node, only life is told", async () => {
     await http.close(1000);
   }
 });
+
+test("a plan is shown before anything is done, and nonsense is refused", async () => {
+  const plan = (await served.ask("/cluster/plan?change=join&name=n2&zone=z2&capacity=3")).json();
+  const partitions = (await served.ask("/cluster")).json()["partitions"] as number;
+  assert.equal(plan["moves"], partitions);
+  assert.deepEqual(plan["copies"], { before: 1, after: 2 });
+  assert.deepEqual(plan["zones"], { before: 1, after: 2 });
+  assert.equal(((await served.ask("/cluster")).json()["members"] as unknown[]).length, 1);
+  const last = await served.ask("/cluster/plan?change=leave&name=n-1-");
+  assert.equal(last.status, 409);
+  assert.match(String(last.json()["detail"]), /last member/);
+  for (const query of [
+    "",
+    "change=grow&name=n2",
+    "change=leave",
+    "change=leave&name=n-1-&capacity=2",
+    "change=leave&name=n-1-&zone=a",
+    "change=capacity&name=n-1-",
+    "change=capacity&name=n-1-&capacity=0",
+    "change=capacity&name=n-1-&capacity=2&zone=a",
+    "change=zone&name=n-1-",
+    "change=zone&name=n-1-&zone=%20",
+    "change=join&name=%2f",
+    "change=join&name=n2&capacity=101",
+    "change=join&name=n2&size=1",
+  ]) {
+    assert.equal((await served.ask(`/cluster/plan?${query}`)).status, 400, query);
+  }
+});
