@@ -15,12 +15,13 @@ import { isNewerRecord, type NodeRecord, welcomeVersion } from "../core/membersh
 import { emptySummary, type Summary, withEvents, withRecord } from "../core/membership/summary.ts";
 import { foldHistory, type Ring } from "../core/ring/ring.ts";
 import { isSupersededIn } from "../core/ring/superseded.ts";
-import { type ClusterSettings, parseClusterSettings, settingsMismatch } from "../core/settings.ts";
+import { parseClusterSettings } from "../core/settings.ts";
 import type { Address } from "../runtime/network.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { TurnTaking } from "../runtime/turn-taking.ts";
 import type { MetaChange, MetaStore } from "../storage/meta-store.ts";
 import type { JoinAnswer } from "../wire/message.ts";
+import { type MemberOptions, mismatch } from "./member-options.ts";
 import {
   eventChanges,
   type Identity,
@@ -31,18 +32,6 @@ import {
   toHex,
 } from "./membership-store.ts";
 import { NodeError } from "./node-error.ts";
-
-/** What the operator said of this node. What is absent is as the directory or the cluster has it, or the default. */
-export interface MemberOptions {
-  readonly name: string;
-  readonly zone?: string | undefined;
-  readonly capacity?: number | undefined;
-  readonly settings: Partial<ClusterSettings>;
-  /** The software's version. */
-  readonly software: string;
-  /** The only cluster it may belong to, where its directory remembers one. */
-  readonly cluster?: string | undefined;
-}
 
 /** What opening the directory found: a member's, one that belongs to no cluster yet, or one that must not be used. */
 export type Opened =
@@ -118,23 +107,8 @@ export class Membership {
     this.#ring = foldHistory(history);
     this.#summary = withEvents(emptySummary, history);
     for (const record of records) this.#know(record);
-    const why = this.#mismatch(identity, this.#ring);
+    const why = mismatch(this.#options, identity, this.#ring);
     return why === undefined ? { kind: "member" } : { kind: "refused", why };
-  }
-
-  /** What the operator says that is not so, as a sentence. */
-  #mismatch(identity: Identity, ring: Ring): string | undefined {
-    const { name, zone, capacity, settings } = this.#options;
-    if (identity.name !== name) return `this data directory is that of node ${identity.name}, not of ${name}`;
-    const member = ring.members.get(identity.node);
-    if (ring.removed.has(identity.node))
-      return `${name} was removed from the cluster; with an empty directory it may join`;
-    if (member === undefined) return `this data directory's history does not know its own node ${identity.name}`;
-    if (zone !== undefined && zone !== member.zone) return `${name} joined in zone "${member.zone}", not "${zone}"`;
-    if (capacity !== undefined && capacity !== member.capacity) {
-      return `${name} joined with capacity ${member.capacity}, not ${capacity}`;
-    }
-    return settingsMismatch(ring.settings, settings);
   }
 
   get isMember(): boolean {

@@ -55,7 +55,7 @@ import { MembershipService } from "./membership-service.ts";
 import { NodeError } from "./node-error.ts";
 import type { NodeOptions } from "./node-options.ts";
 import { NodeViews } from "./node-views.ts";
-import { damagedStore, outdatedBy, supersededBy } from "./peer-admission.ts";
+import { damagedStore, lostStore, outdatedBy, supersededBy } from "./peer-admission.ts";
 import { PeerRequests } from "./peer-requests.ts";
 import { PeerService } from "./peer-service.ts";
 import { PlacementChange } from "./placement-change.ts";
@@ -240,7 +240,8 @@ export class Node implements NodeApi {
   async #start(): Promise<void> {
     const opened = await this.#membership.open();
     if (opened.kind === "refused") throw new NodeError("refused", opened.why);
-    if (opened.kind === "stranger") this.#mustBeNew();
+    const lost = opened.kind === "stranger" ? lostStore(this.#options) : undefined;
+    if (lost !== undefined) throw new NodeError("refused", lost);
     // Before anybody can ask for another one.
     this.#pledge.open();
     const listening = await this.#listen();
@@ -378,13 +379,6 @@ export class Node implements NodeApi {
     if (join.length === 0) return this.#membership.found();
     const outcome = await this.#joiner.join(join, addresses);
     if (outcome.kind === "refused") throw new NodeError("refused", `${this.name} cannot join: ${outcome.why}`);
-  }
-
-  #mustBeNew(): void {
-    const { expectCluster: cluster, isEmptied, join } = this.#options;
-    if (cluster === undefined || (isEmptied && join.length > 0)) return;
-    const remedy = `start ${this.name} with an empty directory and --join, and it takes its place again`;
-    throw new NodeError("refused", `the store of a member of cluster ${cluster} is gone: ${remedy}`);
   }
 
   async #checkSeeds(): Promise<void> {

@@ -2,6 +2,7 @@
 
 import type { Hello } from "../wire/message.ts";
 import type { Membership } from "./membership.ts";
+import type { NodeOptions } from "./node-options.ts";
 
 export interface PeerRefused {
   readonly code: "not-ready" | "superseded";
@@ -22,6 +23,13 @@ export function reasonToRefuse(membership: Membership, isServing: boolean, asker
 /** Why a node whose engine cannot read what it stored must not go on. */
 export function damagedStore(name: string, why: string): string {
   return `the store of ${name} is damaged: ${why}; started again, it sets it aside and is filled by the other members`;
+}
+
+/** Why a directory without a member in it must not be used, where it was to have one; undefined where it may. */
+export function lostStore({ name, expectCluster: cluster, isEmptied, join }: NodeOptions): string | undefined {
+  if (cluster === undefined || (isEmptied && join.length > 0)) return undefined;
+  const remedy = `start ${name} with an empty directory and --join, and it takes its place again`;
+  return `the store of a member of cluster ${cluster} is gone: ${remedy}`;
 }
 
 /** Why a directory that knows less of its own node than others do must not be used. */
