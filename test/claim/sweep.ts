@@ -73,4 +73,6 @@ process.stdout.write(`\nmoves as multiples of the fewest, over ${clusters} clust
 process.stdout.write(
   `worst balance ${worstBalance.toFixed(3)} of the best possible; worst efficiency where shares by capacity `,
 );
-process.stdout.write(`are possible and Q/S >= 8: ${worstFree.toFixed(3)}; slowest claim ${slowestMs.toFixed(0)} ms\n`);
+process.stdout.write(
+  `are possible and Q/S >= 8: ${worstFree.toFixed(3)}; most CPU time of one claim ${slowestMs.toFixed(0)} ms\n`,
+);
