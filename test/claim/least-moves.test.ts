@@ -155,8 +155,8 @@ test("a seat keeps its number as long as it keeps its holder", () => {
 });
 
 /** A small part of `sweep.ts`, which measures the whole range. */
-test("balance is the best there can be, and moves are within the promise against the most lenient minimum", (t) => {
-  const ratios: number[] = [];
+test("balance is the best there can be, and nothing as even moves fewer seats, wherever shares are rounded up or down", (t) => {
+  let changes = 0;
   let worstEfficiency = 1;
   for (const [i, partitions] of [16, 64, 128, 256, 512].entries()) {
     for (const zones of [1, 2, 3, 5]) {
@@ -167,20 +167,16 @@ test("balance is the best there can be, and moves are within the promise against
         const change = cluster.change();
         const measured = measure(seats, cluster.members, partitions, shape.n);
         seats = measured.seats;
+        changes++;
         assert.ok(measured.balance > 1 - 1e-9, `${change}: ${measured.balance} of the best balance`);
+        if (step > 0) assert.equal(measured.moved, measured.fewest, `${change} of ${cluster.members.length} members`);
         if (measured.isFree && partitions >= 8 * cluster.members.length) {
           worstEfficiency = Math.min(worstEfficiency, measured.efficiency);
         }
-        ratios.push(measured.moved === 0 ? 1 : measured.moved / Math.max(1, measured.fewest));
       }
     }
   }
-  ratios.sort((a, b) => a - b);
-  const at95 = ratios[Math.floor(0.95 * ratios.length)] as number;
-  const mean = ratios.reduce((sum, ratio) => sum + ratio, 0) / ratios.length;
-  t.diagnostic(`${ratios.length} changes: moves ${mean.toFixed(3)} times the fewest, 95th ${at95.toFixed(3)}`);
-  t.diagnostic(`worst ${ratios.at(-1)?.toFixed(3)}; worst efficiency where it is free ${worstEfficiency.toFixed(3)}`);
-  assert.ok(at95 <= 1.5 && (ratios.at(-1) as number) <= 2.5);
+  t.diagnostic(`${changes} changes; worst efficiency where it is free ${worstEfficiency.toFixed(3)}`);
   assert.ok(worstEfficiency >= 0.9);
 });
 

@@ -29,9 +29,10 @@ function check(seats: readonly Seats[], members: readonly Placed[], partitions: 
     assert.equal(spread, Math.min(size, zones), `partition ${partition} is in ${spread} zones`);
   }
   const held = members.map(({ node }) => heldBy(seats, node));
-  const claimants = members.map(({ zone, capacity }, i) => ({ zone, capacity, seats: held[i] as number }));
-  const targets = targetShares(claimants, partitions, size);
-  assert.deepEqual(held, seatsOf(targets), "somebody holds more or less than its share");
+  for (const [i, { least, most }] of targetShares(members, partitions, size).entries()) {
+    const seats = held[i] as number;
+    assert.ok(seats >= least && seats <= most, `member ${i} holds ${seats}, its share is ${least} to ${most}`);
+  }
 }
 
 /** Seats that have a holder now that did not hold any of that partition before. */
@@ -96,7 +97,7 @@ test("claiming again changes nothing, and equal arguments give equal seats", () 
 
 test("shares: one zone too few, one huge node, fewer zones than copies", () => {
   const claimants = (where: readonly (readonly [zone: string, capacity: number])[]) =>
-    where.map(([zone, capacity]) => ({ zone, capacity, seats: 0 }));
+    where.map(([zone, capacity]) => ({ zone, capacity }));
   const targetSeats = (...args: Parameters<typeof targetShares>): readonly number[] => seatsOf(targetShares(...args));
   assert.deepEqual(
     targetSeats(

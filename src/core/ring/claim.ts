@@ -7,14 +7,14 @@
  * to get there with the fewest moves (`least-moves.ts`), under the rules of `placement.ts`.
  *
  * Invariants of the result: min(N, members) seats a partition, on distinct nodes, in as many zones as there are or as
- * there are seats; every member holds its share; no other table of which that is true differs in fewer seats from the
- * one before. It is a function of its arguments alone, in whole numbers, with ties broken by `draw`; a change of what
+ * there are seats; every member holds what its share allows; no other table of which that is true differs in fewer
+ * seats from the one before. It is a function of its arguments alone, in whole numbers, with ties broken by `draw`; a change of what
  * it answers is a new version, since every member must fold the same ring from the same history.
  */
 
 import { LeastMoves } from "./least-moves.ts";
 import { type Placed, Placement, type Seats } from "./placement.ts";
-import { targetShares } from "./shares.ts";
+import { type Share, targetShares } from "./shares.ts";
 
 export type { Placed, Seats } from "./placement.ts";
 
@@ -28,9 +28,11 @@ export function claim(
   const copies = Math.min(size.copies, members.length);
   if (copies === 0) return Array.from({ length: partitions }, () => []);
   const placement = new Placement(before, members, partitions, copies);
-  const claimants = members.map(({ zone, capacity }, i) => ({ zone, capacity, seats: placement.heldBy(i) }));
-  const shares = targetShares(claimants, partitions, copies);
-  const isSettled = shares.every(({ seats }, i) => seats === placement.heldBy(i));
+  const shares = targetShares(members, partitions, copies);
+  const isFull = members.reduce((sum, _, i) => sum + placement.heldBy(i), 0) === partitions * copies;
+  const isWithin = ({ least, most }: Share, i: number): boolean =>
+    placement.heldBy(i) >= least && placement.heldBy(i) <= most;
+  const isSettled = isFull && shares.every(isWithin);
   if (!isSettled) new LeastMoves(placement, shares).run();
   return placement.seats();
 }

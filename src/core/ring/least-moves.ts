@@ -5,8 +5,7 @@
  * with detours, where zones forbid the straight way. Here each seat that must find a holder takes the cheapest chain
  * of members that pass seats on, up to one that has too few. A seat that comes to a node which did not hold its
  * partition costs one move; one that returns to where it was, or leaves a node it had just come to, takes back what
- * it cost. Where shares may as evenly be others (`shares.ts`), a step that lets one rise and another fall costs
- * nothing. Chains that are the cheapest one after the other are the cheapest together (successive shortest paths; see
+ * it cost. A step that lets one share rise and another fall, both within their ranges (`shares.ts`), costs nothing. Chains that are the cheapest one after the other are the cheapest together (successive shortest paths; see
  * Ahuja, Magnanti and Orlin, Network Flows, 1993, chapter 9), so no other way to these shares moves less.
  *
  * Costs of chains are compared under potentials, in which no step costs less than nothing (Dijkstra's condition), and
@@ -32,7 +31,7 @@ interface Step {
 export class LeastMoves {
   readonly #placement: Placement;
   readonly #shares: readonly Share[];
-  /** Seats each member shall hold: its share, or one more or less where that is as even. */
+  /** Seats each member shall hold: within the range of its share. */
   readonly #targets: number[];
   readonly #salts: (Salt | undefined)[];
   readonly #potentials: Int32Array;
@@ -206,11 +205,8 @@ export class LeastMoves {
 
   /** Whether `from` may have one seat more if `to` has one less. */
   #maySwapShares(from: number, to: number): boolean {
-    const rising = this.#shares[from] as Share;
-    const falling = this.#shares[to] as Share;
-    if (rising.circle !== falling.circle) return false;
-    const mayRise = (this.#targets[from] as number) < rising.seats + (rising.mayRise ? 1 : 0);
-    return mayRise && (this.#targets[to] as number) > falling.seats - (falling.mayFall ? 1 : 0);
+    const mayRise = (this.#targets[from] as number) < (this.#shares[from] as Share).most;
+    return mayRise && (this.#targets[to] as number) > (this.#shares[to] as Share).least;
   }
 
   #walk(steps: readonly Step[]): void {

@@ -6,33 +6,33 @@
  * the member that would have the least for its capacity afterwards, among those that may still take one. That is
  * water filling, in whole numbers, and exact.
  *
- * Where the last seats could as well have gone to others, a share may pass them on (`Share`), so that the moves can be
- * the fewest among all shares that are equally even.
+ * Seats cannot be cut into parts, and whose share is rounded up and whose down is as good one way as another. So a share
+ * is a range (`Share`): any shares within all ranges are as even as those that were dealt, and the moves decide.
  */
 
 /** A member as placement sees it. */
 export interface Claimant {
   readonly zone: string;
   readonly capacity: number;
-  /** Seats it holds now: of two equally entitled, the holder of more keeps what it has. */
-  readonly seats: number;
 }
 
 /** What a member shall hold. */
 export interface Share {
+  /** As it was dealt. The shares of all add up to all seats. */
   readonly seats: number;
-  /** Members of one circle may pass parts of their shares to each other, and all is as even as before. */
-  readonly circle: number;
-  /** Whether one seat more would still be as even, if another of the circle had one less. */
-  readonly mayRise: boolean;
-  /** Whether one seat less would still be as even, if another of the circle had one more. */
-  readonly mayFall: boolean;
+  /**
+   * It may as well hold from `least` to `most`: within one seat of what it would have if seats could be cut into parts,
+   * and not so many that anybody has more for its capacity than the greatest share that was dealt.
+   */
+  readonly least: number;
+  readonly most: number;
 }
 
 /**
  * The claimants' shares, in their order; they add up to `partitions` times `copies`, where `copies` is at most the
  * number of claimants. No share exceeds `partitions`. With at least as many zones as copies, no zone's shares exceed
- * `partitions`; with fewer, none falls below, so that every partition can have a copy in every zone.
+ * `partitions`; with fewer, none falls below, so that every partition can have a copy in every zone. Who holds what is
+ * no matter: while the members stay the same, so do their shares.
  */
 export function targetShares(claimants: readonly Claimant[], partitions: number, copies: number): readonly Share[] {
   const zones = zonesOf(claimants);
@@ -43,8 +43,6 @@ export function targetShares(claimants: readonly Claimant[], partitions: number,
     const members = zoneOf.filter((of) => of === zone).length;
     return partitions * Math.min(members, Math.max(1, copies - zones.length + 1));
   });
-  /** In each zone, who was dealt a seat last, and so has the most for its capacity; -1 where nobody was. */
-  const lastOf = zones.map(() => -1);
 
   const deal = (seats: number, mayTake: (claimant: number) => boolean): void => {
     for (let dealt = 0; dealt < seats; dealt++) {
@@ -57,7 +55,6 @@ export function targetShares(claimants: readonly Claimant[], partitions: number,
       shares[next] = (shares[next] as number) + 1;
       const zone = zoneOf[next] as number;
       zoneSums[zone] = (zoneSums[zone] as number) + 1;
-      lastOf[zone] = next;
     }
   };
 
@@ -65,40 +62,68 @@ export function targetShares(claimants: readonly Claimant[], partitions: number,
   const left = partitions * copies - zoneSums.reduce((sum, seats) => sum + seats, 0);
   deal(left, (i) => (zoneSums[zoneOf[i] as number] as number) < (zoneLimits[zoneOf[i] as number] as number));
 
-  const load = (i: number, more = 0): Load => {
-    return { seats: (shares[i] as number) + more, capacity: (claimants[i] as Claimant).capacity };
-  };
-  // A zone that has its least or its most has a circle of its own; the others have one together.
-  const isApart = zoneSums.map((sum, zone) => {
-    return sum === zoneLimits[zone] || (zones.length < copies && sum === partitions);
-  });
-  const together = lastOf.filter((last, zone) => last >= 0 && !isApart[zone]).map((last) => load(last));
-  const greatest = together.reduce(
-    (most, other) => (compareLoads(most, other) < 0 ? other : most),
-    together[0] ?? none,
+  const greatest = claimants
+    .map(({ capacity }, i): Level => ({ seats: shares[i] as number, capacity }))
+    .reduce((most, load) => (load.seats * most.capacity > most.seats * load.capacity ? load : most));
+  const levels = levelsOf(
+    zones.map((_, zone) => claimants.filter((_, i) => zoneOf[i] === zone)),
+    partitions,
+    copies,
   );
-  return claimants.map((_, i) => {
-    const zone = zoneOf[i] as number;
-    const edge = isApart[zone] ? load(lastOf[zone] as number) : greatest;
-    return {
-      seats: shares[i] as number,
-      circle: isApart[zone] ? zone : -1,
-      mayRise: (shares[i] as number) < partitions && compareLoads(load(i, 1), edge) === 0,
-      mayFall: compareLoads(load(i), edge) === 0,
-    };
+  return claimants.map(({ capacity }, i) => {
+    const seats = shares[i] as number;
+    const ideal = levels[zoneOf[i] as number] as Level;
+    const least = Math.min(partitions, wholeSeats(ideal, capacity, 0));
+    const most = Math.min(partitions, wholeSeats(ideal, capacity, 1), wholeSeats(greatest, capacity, 0));
+    return { seats, least: Math.min(seats, least), most: Math.max(seats, most) };
   });
 }
 
-interface Load {
+/** So many seats for so much capacity: a fraction, since seats are counted in whole numbers. */
+interface Level {
   readonly seats: number;
   readonly capacity: number;
 }
 
-const none: Load = { seats: 0, capacity: 1 };
+/** Seats of a member of that capacity at that level, rounded down, or up with `up`. */
+function wholeSeats(level: Level, capacity: number, up: 0 | 1): number {
+  const rest = (level.seats * capacity) % level.capacity;
+  return (level.seats * capacity - rest) / level.capacity + (rest > 0 ? up : 0);
+}
 
-/** Which of the two is more for its capacity. */
-function compareLoads(a: Load, b: Load): number {
-  return a.seats * b.capacity - b.seats * a.capacity;
+/**
+ * The level of load in each zone if seats could be cut into parts: one for all, save where a zone cannot have so much,
+ * or must have more.
+ */
+function levelsOf(zones: readonly (readonly Claimant[])[], partitions: number, copies: number): readonly Level[] {
+  const levels = new Map<readonly Claimant[], Level>();
+  for (let shared = zones; shared.length > 0; ) {
+    const level = levelOf(shared.flat(), partitions * (copies - zones.length + shared.length), partitions);
+    const room = partitions * level.capacity;
+    const isApart = (zone: readonly Claimant[]): boolean => {
+      const taken = zone.reduce((sum, { capacity }) => sum + Math.min(room, level.seats * capacity), 0);
+      return zones.length < copies ? taken < room : taken > room;
+    };
+    const apart = shared.filter(isApart);
+    if (apart.length === 0) for (const zone of shared) levels.set(zone, level);
+    for (const zone of apart) levels.set(zone, levelOf(zone, partitions, partitions));
+    shared = apart.length === 0 ? [] : shared.filter((zone) => !apart.includes(zone));
+  }
+  return zones.map((zone) => levels.get(zone) as Level);
+}
+
+/** The level at which these take so many seats in all, and nobody more than one of a partition. */
+function levelOf(claimants: readonly Claimant[], seats: number, partitions: number): Level {
+  let left = seats;
+  let others = claimants;
+  for (;;) {
+    const capacity = others.reduce((sum, other) => sum + other.capacity, 0);
+    const isFull = (claimant: Claimant): boolean => left * claimant.capacity > partitions * capacity;
+    const rest = others.filter((claimant) => !isFull(claimant));
+    if (rest.length === others.length) return { seats: left, capacity };
+    left -= partitions * (others.length - rest.length);
+    others = rest;
+  }
 }
 
 /** The zones that occur, each once, in the order of their first claimants. */
@@ -106,11 +131,8 @@ export function zonesOf(claimants: readonly { readonly zone: string }[]): readon
   return [...new Set(claimants.map((claimant) => claimant.zone))];
 }
 
-/** Whether `a` has less for its capacity than `b` once each has one more; of equals, whether it now holds more. */
+/** Whether `a` has less for its capacity than `b` once each has one more. */
 function isNeedier(claimants: readonly Claimant[], shares: readonly number[], a: number, b: number): boolean {
-  const claimA = claimants[a] as Claimant;
-  const claimB = claimants[b] as Claimant;
-  const difference = ((shares[a] as number) + 1) * claimB.capacity - ((shares[b] as number) + 1) * claimA.capacity;
-  if (difference !== 0) return difference < 0;
-  return claimA.seats - (shares[a] as number) > claimB.seats - (shares[b] as number);
+  const loadA = ((shares[a] as number) + 1) * (claimants[b] as Claimant).capacity;
+  return loadA < ((shares[b] as number) + 1) * (claimants[a] as Claimant).capacity;
 }
