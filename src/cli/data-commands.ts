@@ -18,8 +18,8 @@ interface Siblings {
   readonly siblings: readonly { readonly value: string; readonly contentType: string; readonly modified: string }[];
 }
 
-type GetOptions = Partial<Pick<OptionValues, "r" | "json">>;
-type WriteOptions = Partial<Pick<OptionValues, "r" | "w" | "context" | "json">>;
+type GetOptions = Partial<Pick<OptionValues, "r" | "zones" | "json">>;
+type WriteOptions = Partial<Pick<OptionValues, "r" | "w" | "zones" | "context" | "json">>;
 
 /** Writes the value to stdout, or each sibling under a line about it. Answers the exit status. */
 export async function getCommand(target: Target, options: GetOptions): Promise<number> {
@@ -66,10 +66,10 @@ async function write(
   options: WriteOptions,
   act: { readonly method: "PUT" | "DELETE"; readonly body?: Uint8Array },
 ): Promise<number> {
-  const context = options.context ?? (await read(target, options)).headers["cartwheel-context"];
+  const context = options.context ?? (await read(target, readOptions(options))).headers["cartwheel-context"];
   const answer = await ask({
     url: target.url,
-    path: pathOf(target, { w: options.w }),
+    path: pathOf(target, { w: options.w, zones: options.zones }),
     headers: context === undefined ? {} : { "cartwheel-context": context },
     ...act,
   });
@@ -84,8 +84,17 @@ async function write(
   return exitStatus.done;
 }
 
+/** Zones are asked of the write alone. */
+function readOptions({ r }: WriteOptions): GetOptions {
+  return r === undefined ? {} : { r };
+}
+
 async function read(target: Target, options: GetOptions): Promise<Answered> {
-  const answer = await ask({ url: target.url, method: "GET", path: pathOf(target, { r: options.r }) });
+  const answer = await ask({
+    url: target.url,
+    method: "GET",
+    path: pathOf(target, { r: options.r, zones: options.zones }),
+  });
   const isKnown = answer.status === 200 || answer.status === 300 || isNoKey(answer);
   if (!isKnown) throw refused(answer);
   return answer;

@@ -143,7 +143,7 @@ const getOperation: Operation = {
   summary: "Reads a key",
   description: "HEAD answers the same without a body.",
   tags: ["data"],
-  parameters: [parameters.bucket, parameters.key, parameters.r, parameters.pr, parameters.timeout],
+  parameters: [parameters.bucket, parameters.key, parameters.r, parameters.pr, parameters.zones, parameters.timeout],
   responses: {
     "200": {
       description: "One version: its bytes under its own Content-Type.",
@@ -181,6 +181,7 @@ const putOperation: Operation = {
     parameters.w,
     parameters.pw,
     parameters.dw,
+    parameters.zones,
     parameters.timeout,
     parameters.context,
     parameters.ifNoneMatch,
@@ -208,6 +209,7 @@ const deleteOperation: Operation = {
     parameters.w,
     parameters.pw,
     parameters.dw,
+    parameters.zones,
     parameters.timeout,
     parameters.context,
   ],

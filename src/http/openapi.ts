@@ -55,6 +55,7 @@ type ParameterName =
   | "w"
   | "pw"
   | "dw"
+  | "zones"
   | "timeout"
   | "context"
   | "ifNoneMatch"
@@ -69,6 +70,12 @@ export const parameters: { readonly [Name in ParameterName]: Schema } = {
   w: quorumParameter("w", 1, "Answers the write waits for, owners' and fallbacks' alike."),
   pw: quorumParameter("pw", 0, "How many of them must be owners'."),
   dw: quorumParameter("dw", 0, "Copies that must be on disk."),
+  zones: {
+    name: "zones",
+    in: "query",
+    description: "In how many zones those who answer must be; at most n, and at most as many as there are.",
+    schema: { type: "integer", minimum: 1, default: 1 },
+  },
   timeout: {
     name: "timeout",
     in: "query",

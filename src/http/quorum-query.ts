@@ -13,16 +13,20 @@ export type QuorumName = "r" | "w" | "pr" | "pw" | "dw";
 /** The least each may be: `r` and `w` wait for at least one answer. */
 const leastQuorum: { readonly [Name in QuorumName]: number } = { r: 1, w: 1, pr: 0, pw: 0, dw: 0 };
 
-export type QuorumQuery = { readonly [Name in QuorumName]?: Quorum } & { readonly timeoutMs?: number };
+export type QuorumQuery = { readonly [Name in QuorumName]?: Quorum } & {
+  readonly zones?: number;
+  readonly timeoutMs?: number;
+};
 
 /** The words for a number of answers. */
 export const quorumWords: readonly ["one", "quorum", "all"] = ["one", "quorum", "all"];
 
-/** Reads a query that may have these parameters and `timeout`. Throws a `Rejection`. */
+/** Reads a query that may have these parameters, `zones` and `timeout`. Throws a `Rejection`. */
 export function readQuorumQuery(query: string, names: readonly QuorumName[], longestTimeoutMs: number): QuorumQuery {
   const read: { -readonly [Name in keyof QuorumQuery]: QuorumQuery[Name] } = {};
-  for (const [name, value] of queryParameters(query, [...names, "timeout"])) {
-    if (name === "timeout") read.timeoutMs = timeout(value, longestTimeoutMs);
+  for (const [name, value] of queryParameters(query, [...names, "zones", "timeout"])) {
+    if (name === "zones") read.zones = zones(value);
+    else if (name === "timeout") read.timeoutMs = timeout(value, longestTimeoutMs);
     else read[name as QuorumName] = quorum(name as QuorumName, value);
   }
   return read;
@@ -72,6 +76,13 @@ export function parseQuorum(name: QuorumName, value: unknown): Quorum | undefine
 /** What is allowed, for a refusal. */
 export function quorumRule(name: QuorumName): string {
   return `and must be a whole number from ${leastQuorum[name]} to n, or one of ${quorumWords.join(", ")}`;
+}
+
+/** That there are so many is the node's to check. */
+function zones(text: string): number {
+  const count = /^\d{1,6}$/.test(text) ? Number(text) : 0;
+  if (count >= 1) return count;
+  throw new Rejection("bad-request", `zones is "${printable(text)}", and must be a whole number from 1 to n`);
 }
 
 function timeout(text: string, longestMs: number): number {

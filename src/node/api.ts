@@ -18,12 +18,16 @@ interface RequestBase {
 export interface GetRequest extends RequestBase {
   readonly r?: Quorum;
   readonly pr?: Quorum;
+  /** In how many zones those who answer must be; any where absent. */
+  readonly zones?: number;
 }
 
 interface WriteRequestBase extends RequestBase {
   readonly w?: Quorum;
   readonly pw?: Quorum;
   readonly dw?: Quorum;
+  /** In how many zones those who hold the write must be; any where absent. */
+  readonly zones?: number;
   /** The context token of the read this write builds on. */
   readonly context?: string;
   /** Equal on a write and its retries, so that they show as one. */

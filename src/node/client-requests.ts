@@ -32,10 +32,10 @@ export class ClientRequests {
     this.#node.counters.gets += 1;
     const wrong = this.#refusal(request);
     if (wrong !== undefined) return Promise.resolve(wrong);
-    const { bucket, key, r, pr } = request;
+    const { bucket, key, r, pr, zones } = request;
     const { ring } = this.#membership;
     const settings = bucketSettings(ring, bucket);
-    const requirement = readRequirement(settings, request, ring.size);
+    const requirement = readRequirement(settings, request, ring);
     if (requirement.kind === "unsatisfiable") return Promise.resolve(failure("bad-request", requirement.why));
     const message: CoordinateGet = {
       kind: "coordinate-get",
@@ -46,6 +46,7 @@ export class ClientRequests {
       budgetMs: request.timeoutMs ?? this.#node.limits.requestTimeoutMs,
       ...(r === undefined ? {} : { r }),
       ...(pr === undefined ? {} : { pr }),
+      ...(zones === undefined ? {} : { zones }),
     };
     return new Promise((resolve) => {
       const deliver = (answer: GetAnswer | WriteAnswer | Refusal): void => {
@@ -71,10 +72,10 @@ export class ClientRequests {
   #write(request: PutRequest | DeleteRequest): Promise<WriteOutcome> {
     const wrong = this.#refusal(request);
     if (wrong !== undefined) return Promise.resolve(wrong);
-    const { bucket, key, w, pw, dw, writeId } = request;
+    const { bucket, key, w, pw, dw, zones, writeId } = request;
     const { ring, secret } = this.#membership;
     const settings = bucketSettings(ring, bucket);
-    const requirement = writeRequirement(settings, request, ring.size);
+    const requirement = writeRequirement(settings, request, ring);
     if (requirement.kind === "unsatisfiable") return Promise.resolve(failure("bad-request", requirement.why));
     const token = request.context === undefined ? undefined : openToken(request.context, bucket, key, secret);
     if (token?.kind === "invalid") return Promise.resolve(failure("bad-context", `the context ${token.why}`));
@@ -89,6 +90,7 @@ export class ClientRequests {
       ...(w === undefined ? {} : { w }),
       ...(pw === undefined ? {} : { pw }),
       ...(dw === undefined ? {} : { dw }),
+      ...(zones === undefined ? {} : { zones }),
       ...(token === undefined ? {} : { context: token.seen }),
       ...(writeId === undefined ? {} : { writeId }),
       ...("value" in request ? { version: this.#version(request) } : {}),

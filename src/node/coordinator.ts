@@ -7,7 +7,7 @@
  */
 
 import { emptyDotSet } from "../core/causality/dot-set.ts";
-import { readRequirement, writeRequirement } from "../core/quorum/requirement.ts";
+import { type ReadAsk, readRequirement, writeRequirement } from "../core/quorum/requirement.ts";
 import { bucketSettings } from "../core/ring/preference-list.ts";
 import type { Ring } from "../core/ring/ring.ts";
 import type { BucketSettings } from "../core/settings.ts";
@@ -28,7 +28,6 @@ interface Admitted {
   readonly bucket: BucketSettings;
   /** Under which it was admitted. */
   readonly ring: Ring;
-  readonly members: number;
 }
 
 export class Coordinator {
@@ -63,7 +62,7 @@ export class Coordinator {
   get(request: CoordinateGet, deliver: DeliverGet): void {
     const admitted = this.#admit(request);
     if (admitted.kind === "refusal") return deliver(admitted);
-    this.#read(request, admitted, { r: request.r, pr: request.pr }, deliver);
+    this.#read(request, admitted, { r: request.r, pr: request.pr, zones: request.zones }, deliver);
   }
 
   write(request: CoordinateWrite, deliver: DeliverWrite): void {
@@ -107,7 +106,7 @@ export class Coordinator {
     if (request.asFallback !== true && node.voice(place, bucket.n) === undefined) {
       return this.#refuse("no-owner", `this node has no voice for partition ${place.partition}`);
     }
-    return { kind: "admitted", place, bucket, ring, members: ring.size };
+    return { kind: "admitted", place, bucket, ring };
   }
 
   /** After a read: a promise to hold nothing may have been made since, and even a change of placement decided. */
@@ -117,14 +116,9 @@ export class Coordinator {
     return this.#refuse("stale-ring", "the key's owners changed between the read and the write");
   }
 
-  #read(
-    request: CoordinateGet | CoordinateWrite,
-    admitted: Admitted,
-    asked: Parameters<typeof readRequirement>[1],
-    deliver: DeliverGet,
-  ): void {
-    const { place, bucket, members } = admitted;
-    const requirement = readRequirement(bucket, asked, members);
+  #read(request: CoordinateGet | CoordinateWrite, admitted: Admitted, asked: ReadAsk, deliver: DeliverGet): void {
+    const { place, bucket, ring } = admitted;
+    const requirement = readRequirement(bucket, asked, ring);
     if (requirement.kind === "unsatisfiable") return deliver(this.#refuse("bad-request", requirement.why));
     const lastWriteWins = bucket.reconcile === "last-write-wins";
     const plan = { place, requirement, lastWriteWins, budgetMs: request.budgetMs };
@@ -138,8 +132,8 @@ export class Coordinator {
     budgetMs: number,
     deliver: DeliverWrite,
   ): void {
-    const { place, bucket, members } = admitted;
-    const requirement = writeRequirement(bucket, request, members);
+    const { place, bucket, ring } = admitted;
+    const requirement = writeRequirement(bucket, request, ring);
     if (requirement.kind === "unsatisfiable") return deliver(this.#refuse("bad-request", requirement.why));
     const intent = {
       seen: seen.context ?? emptyDotSet,

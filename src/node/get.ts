@@ -97,12 +97,11 @@ export class GetOperation implements SeatListener {
   }
 
   settle(): void {
-    const { tally } = this.#calls;
     if (!this.#isDelivered) {
-      if (tally.isMet) this.#succeed();
-      else if (!this.#give() && tally.isLost) this.#giveUp();
+      if (this.#calls.isMet) this.#succeed();
+      else if (!this.#give() && this.#calls.isLost) this.#giveUp();
     }
-    if (tally.isOver && this.#merged !== undefined) {
+    if (this.#calls.tally.isOver && this.#merged !== undefined) {
       const learned = { ...this.#plan, learnedMs: this.#beganMs };
       repairStale(this.#node, learned, this.#answered.splice(0), this.#bounded(this.#merged));
     }
@@ -136,15 +135,28 @@ export class GetOperation implements SeatListener {
 
   /** Gives what is known to as many as are missing. False where none is, and where that could not be enough. */
   #give(): boolean {
-    const { missing, lacksVoices } = this.#calls.tally;
-    if (missing <= 0 || lacksVoices || missing > this.#emptyHanded.length || this.#merged === undefined) return false;
-    if (lifeLeftMs(this.#node, this.#beganMs) === 0) return false;
-    for (const { seat, node } of this.#emptyHanded.splice(0, missing)) {
+    if (this.#calls.tally.lacksVoices || this.#merged === undefined) return false;
+    const taking = this.#takers();
+    if (taking.length === 0 || lifeLeftMs(this.#node, this.#beganMs) === 0) return false;
+    this.#emptyHanded = this.#emptyHanded.filter((other) => !taking.includes(other));
+    for (const { seat, node } of taking) {
       this.#given.set(seat, node);
       this.#calls.askAgain(seat, node);
       if (node === this.#node.self) this.#keepHere(seat, this.#bounded(this.#merged));
     }
     return true;
+  }
+
+  /** Those to whom it must be given, so that nodes and zones are enough; none where there are too few of them. */
+  #takers(): readonly EmptyHanded[] {
+    const { tally, zones } = this.#calls;
+    const missingZones = zones?.missing ?? 0;
+    const count = Math.max(tally.missing, missingZones);
+    if (count <= 0 || count > this.#emptyHanded.length) return [];
+    const wanted = zones?.wanted(this.#emptyHanded.map(({ node }) => node)) ?? [];
+    if (wanted.length < missingZones) return [];
+    const rank = ({ node }: EmptyHanded): number => (wanted.includes(node) ? 0 : 1);
+    return this.#emptyHanded.toSorted((a, b) => rank(a) - rank(b)).slice(0, count);
   }
 
   #gift(seat: Seat, node: NodeId): ReplicaPut {
@@ -192,8 +204,12 @@ export class GetOperation implements SeatListener {
 
   #giveUp(): void {
     if (this.#isDelivered) return;
-    const { needed, received } = this.#calls.tally;
-    const detail = `${received} of the ${needed} answers needed came; last trouble: ${this.#calls.lastTrouble}`;
+    const { of, needed, received } = this.#calls.shortage;
+    const came =
+      of === "nodes"
+        ? `${received} of the ${needed} answers needed came`
+        : `answers came from ${received} of the ${needed} zones needed`;
+    const detail = `${came}; last trouble: ${this.#calls.lastTrouble}`;
     this.#end(refusal(this.#node.ring().version, "quorum-not-met", detail, { needed, received }));
   }
 

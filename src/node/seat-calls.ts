@@ -16,6 +16,7 @@
 import type { NodeId } from "../core/ids.ts";
 import { type Needed, Tally } from "../core/quorum/tally.ts";
 import type { Voice } from "../core/quorum/voice.ts";
+import { ZoneTally } from "../core/quorum/zone-tally.ts";
 import { bucketSettings, ownersOf, seatOf } from "../core/ring/preference-list.ts";
 import type { Ring } from "../core/ring/ring.ts";
 import type { AnswerHandler, CallFailure } from "../rpc/call.ts";
@@ -44,6 +45,12 @@ export interface Heard {
   readonly voice: Voice | undefined;
   /** Whether the node holds anything of the key. */
   readonly holdsCopy: boolean;
+}
+
+/** What a request needs before it has its answer. */
+export interface Wanted extends Needed {
+  /** In how many zones those who answer must be. */
+  readonly zones: number;
 }
 
 /** The request whose seats are asked. */
@@ -80,6 +87,8 @@ export const callTroubles: Readonly<Record<CallFailure, string>> = {
 
 export class SeatCalls implements AnswerHandler {
   readonly tally: Tally;
+  /** Where answers of one zone are not enough. */
+  readonly zones: ZoneTally | undefined;
   /** The seat that this node answers for itself: its own, or, where it is no owner, one in which it stands in. */
   readonly here: Seat;
   readonly #seats: readonly Seat[];
@@ -99,7 +108,7 @@ export class SeatCalls implements AnswerHandler {
     readonly node: Coordination;
     readonly place: KeyPlace;
     readonly n: number;
-    readonly needed: Needed;
+    readonly needed: Wanted;
     readonly budgetMs: number;
     readonly listener: SeatListener;
   }) {
@@ -118,7 +127,25 @@ export class SeatCalls implements AnswerHandler {
       needed,
       this.#seats.map(({ number }) => number),
     );
+    const zoneOf = (node: NodeId): string => ring.members.get(node)?.zone ?? "";
+    this.zones = needed.zones > 1 ? new ZoneTally(needed.zones, owners, zoneOf) : undefined;
     this.here = this.#seatHere();
+  }
+
+  get isMet(): boolean {
+    return this.tally.isMet && this.zones?.isMet !== false;
+  }
+
+  /** What is to come cannot make up for what is missing. */
+  get isLost(): boolean {
+    return this.tally.isLost || this.zones?.isLost === true;
+  }
+
+  /** Of what there is too little, where the request must end without its answer. */
+  get shortage(): { readonly of: "nodes" | "zones"; readonly needed: number; readonly received: number } {
+    const { needed, received } = this.tally;
+    if (this.zones === undefined || received < needed) return { of: "nodes", needed, received };
+    return { of: "zones", needed: this.zones.needed, received: this.zones.received };
   }
 
   /** Whether this node is no owner, and stands in for one. */
@@ -130,14 +157,24 @@ export class SeatCalls implements AnswerHandler {
     return this.#lastTrouble || "none";
   }
 
-  /** The answers, and those of owners, that can come at best, as far as this node knows. */
-  reachable(): Needed {
+  /** The answers, those of owners, and their zones that can come at best, as far as this node knows. */
+  reachable(): Wanted {
     const { self } = this.#node;
-    const owners = this.#seats.filter(({ owner }) => owner === self || mayAnswer(this.#node, owner)).length;
+    const up = this.#seats.map(({ owner }) => owner).filter((owner) => owner === self || mayAnswer(this.#node, owner));
+    const owners = up.length;
     const missing = this.#seats.length - owners;
-    if (missing === 0) return { answers: owners, owners };
-    const here = this.standsInHere && !mayAnswer(this.#node, this.here.owner) ? 1 : 0;
-    return { answers: owners + here + this.#standIns.free(missing - here), owners };
+    const here = missing > 0 && this.standsInHere && !mayAnswer(this.#node, this.here.owner) ? [self] : [];
+    const free = missing > 0 ? this.#standIns.free() : [];
+    const answers = owners + here.length + Math.min(missing - here.length, free.length);
+    if (this.zones === undefined) return { answers, owners, zones: 1 };
+    return { answers, owners, zones: this.#reachableZones([...up, ...here], free, missing - here.length) };
+  }
+
+  #reachableZones(sure: readonly NodeId[], free: readonly NodeId[], mostStandIns: number): number {
+    const zonesOf = (nodes: readonly NodeId[]): Set<string> =>
+      new Set(nodes.map((node) => this.#ring.members.get(node)?.zone ?? ""));
+    const zones = zonesOf(sure);
+    return zones.size + Math.min(mostStandIns, [...zonesOf(free)].filter((zone) => !zones.has(zone)).length);
   }
 
   /** Asks for every seat, save what this node answers itself; it is to say so by `heard` or `failed`. */
@@ -165,6 +202,7 @@ export class SeatCalls implements AnswerHandler {
 
   /** A node, which may be this one, answered for the seat. */
   heard(seat: Seat, from: NodeId, { voice, holdsCopy }: Heard): void {
+    this.zones?.heard(from, voice !== undefined || holdsCopy);
     if (from === seat.owner && seat.isOwnerAwaited) {
       seat.isOwnerAwaited = false;
       this.tally.ownerHeard(seat.number, voice, holdsCopy);
@@ -182,6 +220,7 @@ export class SeatCalls implements AnswerHandler {
       this.#note(from, why);
       seat.standIn = undefined;
       this.tally.standInFailed(seat.number);
+      this.zones?.failed(from);
     }
     if (seat.standIn === undefined && this.#needsStandIns && !this.#askStandIn(seat) && !seat.isOwnerAwaited) {
       this.#listener.onNobody(seat);
@@ -196,6 +235,7 @@ export class SeatCalls implements AnswerHandler {
   askAgain(seat: Seat, node: NodeId): void {
     seat.standIn = node;
     this.tally.standInAsked(seat.number);
+    this.zones?.standInAsked(node);
     if (node !== this.#node.self) this.#call(seat, node, true);
   }
 
@@ -220,6 +260,7 @@ export class SeatCalls implements AnswerHandler {
     this.#standIns.takeSelf();
     seat.standIn = self;
     this.tally.standInAsked(seat.number);
+    this.zones?.standInAsked(self);
     return seat;
   }
 
@@ -230,13 +271,20 @@ export class SeatCalls implements AnswerHandler {
   /** False where nobody is left to ask. */
   #askStandIn(seat: Seat): boolean {
     const isOver = this.#node.runtime.clock.monotonicMs() > this.#lastAskMs;
-    const node = isOver || !this.#areOwnersStill() ? undefined : this.#standIns.take();
+    const node = isOver || !this.#areOwnersStill() ? undefined : this.#nextStandIn(seat);
     if (node === undefined) return false;
     seat.standIn = node;
     seat.refusals = 0;
     this.tally.standInAsked(seat.number);
+    this.zones?.standInAsked(node);
     this.#call(seat, node, true);
     return true;
+  }
+
+  /** One from a zone that is missing, where zones are asked for. */
+  #nextStandIn({ owner }: Seat): NodeId | undefined {
+    const { zones } = this;
+    return this.#standIns.take(zones === undefined ? undefined : (free) => zones.wanted(free, owner));
   }
 
   /** When nobody new is asked any more. */
@@ -271,6 +319,7 @@ export class SeatCalls implements AnswerHandler {
   #hurry(): void {
     this.#timer = this.#node.runtime.clock.setTimer(this.#budgetMs / 2, () => this.#listener.onDeadline());
     this.tally.hurry();
+    this.zones?.hurry();
     if (this.#needsStandIns) {
       for (const seat of this.#seats) if (seat.isOwnerAwaited && seat.standIn === undefined) this.#askStandIn(seat);
     }
@@ -281,6 +330,7 @@ export class SeatCalls implements AnswerHandler {
     this.#note(seat.owner, why);
     seat.isOwnerAwaited = false;
     this.tally.ownerFailed(seat.number);
+    this.zones?.failed(seat.owner);
   }
 
   #note(node: NodeId, what: string): void {

@@ -30,21 +30,20 @@ export class StandIns {
     this.#taken.push(this.#node.self);
   }
 
-  /** The next fallback, which from now on has its part; undefined where none is left. */
-  take(): NodeId | undefined {
-    const next = this.#order().find((node) => this.#isFree(node));
+  /**
+   * The next fallback, which from now on has its part; undefined where none is left. `wanted` picks, of all that could
+   * stand in, those that must go first, where the request asks for more than nodes in their order.
+   */
+  take(wanted?: (free: readonly NodeId[]) => readonly NodeId[]): NodeId | undefined {
+    const first = wanted === undefined ? undefined : wanted(this.free())[0];
+    const next = first ?? this.#order().find((node) => this.#isFree(node));
     if (next !== undefined) this.#taken.push(next);
     return next;
   }
 
-  /** How many could stand in now, as far as they are needed: at most `most`. */
-  free(most: number): number {
-    let count = 0;
-    for (const node of this.#order()) {
-      if (count >= most) break;
-      if (this.#isFree(node)) count++;
-    }
-    return count;
+  /** Those that could stand in now, in their order. */
+  free(): readonly NodeId[] {
+    return this.#order().filter((node) => this.#isFree(node));
   }
 
   #order(): readonly NodeId[] {

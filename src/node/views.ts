@@ -29,8 +29,8 @@ export function clusterView(seen: Seen): ClusterView {
   const { ring, name, software } = seen;
   const bucket = bucketSettings(ring, "");
   const size = ring.size;
-  const read = readRequirement(bucket, {}, size);
-  const write = writeRequirement(bucket, {}, size);
+  const read = readRequirement(bucket, {}, ring);
+  const write = writeRequirement(bucket, {}, ring);
   const owned = partitionsOwned(ring);
   return {
     name,

@@ -115,10 +115,9 @@ export class WriteOperation implements SeatListener, DurableListener {
   }
 
   settle(): void {
-    const { tally } = this.#calls;
     if (this.#isDelivered) return;
-    if (tally.isMet) this.#succeed();
-    else if (tally.isLost) this.#giveUp();
+    if (this.#calls.isMet) this.#succeed();
+    else if (this.#calls.isLost) this.#giveUp();
   }
 
   onDeadline(): void {
@@ -127,15 +126,16 @@ export class WriteOperation implements SeatListener, DurableListener {
 
   /** Before anything is minted: what cannot succeed must not half happen. */
   #refuseIfHopeless(): Refusal | undefined {
-    const { answers, owners } = this.#plan.requirement;
+    const { answers, owners, zones } = this.#plan.requirement;
     const most = this.#calls.reachable();
-    if (most.answers >= answers && most.owners >= owners) return undefined;
-    const lacksOwners = most.owners < owners;
-    const needed = lacksOwners ? owners : answers;
-    const detail = lacksOwners
-      ? `${owners} owners are needed, ${most.owners} can be reached`
-      : `${answers} nodes are needed to hold the write, ${most.answers} can be reached`;
-    return refusal(this.#node.ring().version, "quorum-not-met", detail, { needed, received: 0 });
+    const refuse = (needed: number, lack: string): Refusal =>
+      refusal(this.#node.ring().version, "quorum-not-met", lack, { needed, received: 0 });
+    if (most.owners < owners) return refuse(owners, `${owners} owners are needed, ${most.owners} can be reached`);
+    if (most.answers < answers) {
+      return refuse(answers, `${answers} nodes are needed to hold the write, ${most.answers} can be reached`);
+    }
+    if (most.zones >= zones) return undefined;
+    return refuse(zones, `nodes of ${zones} zones are needed to hold the write, of ${most.zones} can be reached`);
   }
 
   #mint(listener: DurableListener | undefined): LocalWrite | ReplicaRefusal {
@@ -164,9 +164,13 @@ export class WriteOperation implements SeatListener, DurableListener {
   }
 
   #giveUp(): void {
-    const { needed, received } = this.#calls.tally;
+    const { of, needed, received } = this.#calls.shortage;
     const code = this.#localTrouble === "disk-full" ? "disk-full" : "quorum-not-met";
-    const detail = `${received} of the ${needed} nodes needed hold the write; last trouble: ${this.#calls.lastTrouble}`;
+    const held =
+      of === "nodes"
+        ? `${received} of the ${needed} nodes needed hold the write`
+        : `nodes of ${received} of the ${needed} zones needed hold the write`;
+    const detail = `${held}; last trouble: ${this.#calls.lastTrouble}`;
     this.#end(refusal(this.#node.ring().version, code, detail, { needed, received, mayHaveHappened: true }));
   }
 

@@ -37,6 +37,7 @@ export function writeCoordinateGet(head: ByteWriter, message: CoordinateGet): vo
   head.varint(message.ringVersion);
   writeKey(head, message.bucket, message.key);
   writeBudget(head, message.budgetMs);
+  head.varint(message.zones ?? 0);
   if (message.r !== undefined) writeQuorum(head, message.r);
   if (message.pr !== undefined) writeQuorum(head, message.pr);
 }
@@ -50,6 +51,7 @@ export function readCoordinateGet(head: ByteReader, id: number): CoordinateGet {
     bucket: readBucket(head),
     key: readKey(head),
     budgetMs: head.varint(),
+    ...readZones(head),
     ...((bits & getHasR) !== 0 && { r: readQuorum(head) }),
     ...((bits & getHasPr) !== 0 && { pr: readQuorum(head) }),
     ...((bits & getAsFallback) !== 0 && { asFallback: true }),
@@ -59,6 +61,12 @@ export function readCoordinateGet(head: ByteReader, id: number): CoordinateGet {
 /** Whole milliseconds: a fraction is cut off, so that time never grows on its way. */
 function writeBudget(head: ByteWriter, budgetMs: number): void {
   head.varint(Math.max(0, Math.floor(budgetMs)));
+}
+
+/** 0: any will do. */
+function readZones(head: ByteReader): { readonly zones?: number } {
+  const zones = head.varint();
+  return zones === 0 ? {} : { zones };
 }
 
 const hasW = 1;
@@ -84,6 +92,7 @@ export function writeCoordinateWrite(head: ByteWriter, bodies: Uint8Array[], mes
   head.varint(message.ringVersion);
   writeKey(head, message.bucket, message.key);
   writeBudget(head, message.budgetMs);
+  head.varint(message.zones ?? 0);
   if (message.w !== undefined) writeQuorum(head, message.w);
   if (message.pw !== undefined) writeQuorum(head, message.pw);
   if (message.dw !== undefined) writeQuorum(head, message.dw);
@@ -106,6 +115,7 @@ export function readCoordinateWrite(head: ByteReader, bodies: ByteReader, id: nu
     bucket: readBucket(head),
     key: readKey(head),
     budgetMs: head.varint(),
+    ...readZones(head),
     ...((bits & hasW) !== 0 && { w: readQuorum(head) }),
     ...((bits & hasPw) !== 0 && { pw: readQuorum(head) }),
     ...((bits & hasDw) !== 0 && { dw: readQuorum(head) }),

@@ -91,6 +91,8 @@ export interface CoordinateGet {
   readonly budgetMs: number;
   readonly r?: Quorum;
   readonly pr?: Quorum;
+  /** In how many zones those who answer must be. */
+  readonly zones?: number;
   /** No owner can be reached: the receiver, a fallback, is to coordinate (§4.6). */
   readonly asFallback?: true;
 }
@@ -106,6 +108,7 @@ export interface CoordinateWrite {
   readonly w?: Quorum;
   readonly pw?: Quorum;
   readonly dw?: Quorum;
+  readonly zones?: number;
   /** What the client has seen; absent for a blind write, and for a delete that shall remove what a read finds. */
   readonly context?: DotSet;
   /** Refuse if a quorum read finds a live version. */

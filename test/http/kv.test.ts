@@ -173,10 +173,18 @@ test("If-None-Match: * writes only where there is nothing live", async () => {
 
 test("quorums are numbers or words, and more than n is refused", async () => {
   await served.ask("/buckets/five", { method: "PUT", body: "{}" });
-  for (const query of ["r=1", "r=one", "r=quorum&pr=all", "pr=0", "timeout=1000", "r=1&pr=1&timeout=60000"]) {
+  for (const query of [
+    "r=1",
+    "r=one",
+    "r=quorum&pr=all",
+    "pr=0",
+    "timeout=1000",
+    "r=1&pr=1&timeout=60000",
+    "zones=1",
+  ]) {
     assert.equal((await served.ask(`/kv/q/none?${query}`)).status, 404, query);
   }
-  for (const query of ["w=1", "w=all&pw=quorum&dw=one", "dw=0&pw=0"]) {
+  for (const query of ["w=1", "w=all&pw=quorum&dw=one", "dw=0&pw=0", "w=1&zones=1"]) {
     assert.equal((await served.ask(`/kv/q/k?${query}`, { method: "PUT", body: "v" })).status, 204, query);
   }
   const tooMany = await served.ask("/kv/q/k?r=17");

@@ -108,9 +108,13 @@ export class World {
     return outcome.message;
   }
 
-  /** A cluster of so many nodes, n1 founding, joined one after the other. */
-  async cluster(size: number, options: StartOptions = {}): Promise<void> {
-    for (let i = 1; i <= size; i++) await this.up(`n${i}`, { ...options, join: i === 1 ? [] : ["n1"] });
+  /** A cluster of so many nodes, n1 founding, joined one after the other, in the zones given in turn, if any. */
+  async cluster(size: number, options: StartOptions = {}, zones: readonly string[] = []): Promise<void> {
+    for (let i = 1; i <= size; i++) {
+      const zone = zones[(i - 1) % zones.length];
+      const where = zone === undefined ? {} : { zone };
+      await this.up(`n${i}`, { ...options, ...where, join: i === 1 ? [] : ["n1"] });
+    }
     await this.agreed();
   }
 

@@ -35,6 +35,25 @@ export class OneKey {
     return new OneKey(world, "k");
   }
 
+  /** The like with the nodes in these zones, and a key for which something holds. */
+  static async inZones(
+    world: World,
+    zones: readonly string[],
+    suits: (key: OneKey) => boolean = () => true,
+  ): Promise<OneKey> {
+    await world.cluster(zones.length, {}, zones);
+    for (let i = 0; i < 1000; i++) {
+      const key = new OneKey(world, `k${i}`);
+      if (suits(key)) return key;
+    }
+    return assert.fail("there is no such key");
+  }
+
+  zoneOf(name: string): string {
+    const views = [...this.world.nodes.values()].map((node) => node.cluster().members);
+    return views[0]?.find((member) => member.name === name)?.zone ?? assert.fail();
+  }
+
   /** The owner, or the fallback, that is asked so-manyth. */
   owner(i: number): string {
     return this.owners[i] ?? assert.fail();

@@ -158,7 +158,7 @@ const messages: Readonly<Record<string, Message>> = {
   "replica-stored": { kind: "replica-stored", id: 9, ringVersion: 2, voice: { seat: 0, epoch: 1 }, synced: true },
   "replica-stored without a voice": { kind: "replica-stored", id: 10, ringVersion: 2, synced: false },
   "coordinate-get": { kind: "coordinate-get", id: 11, ...key, budgetMs: 1900 },
-  "coordinate-get with quorums": { kind: "coordinate-get", id: 12, ...key, budgetMs: 1900, r: "all", pr: 1 },
+  "coordinate-get with quorums": { kind: "coordinate-get", id: 12, ...key, budgetMs: 1900, r: "all", pr: 1, zones: 2 },
   "coordinate-get of a fallback": { kind: "coordinate-get", id: 37, ...key, budgetMs: 900, asFallback: true },
   "coordinate-write": {
     kind: "coordinate-write",
@@ -168,6 +168,7 @@ const messages: Readonly<Record<string, Message>> = {
     w: 2,
     pw: "one",
     dw: "quorum",
+    zones: 2,
     context,
     onlyIfAbsent: true,
     writeId: "w-2",

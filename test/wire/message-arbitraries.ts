@@ -209,7 +209,7 @@ export const anyMessage: { readonly [K in Message["kind"]]: fc.Arbitrary<Of<K>> 
     { kind: kind("replica-stored"), id: anyId, ringVersion: anyNumber, voice: anyVoice, synced: fc.boolean() },
     ["voice"],
   ),
-  "coordinate-get": partly<Of<"coordinate-get">, "r" | "pr" | "asFallback">(
+  "coordinate-get": partly<Of<"coordinate-get">, "r" | "pr" | "zones" | "asFallback">(
     {
       kind: kind("coordinate-get"),
       id: anyId,
@@ -219,13 +219,14 @@ export const anyMessage: { readonly [K in Message["kind"]]: fc.Arbitrary<Of<K>> 
       budgetMs: fc.nat(60_000),
       r: anyQuorum,
       pr: anyQuorum,
+      zones: fc.integer({ min: 1, max: 16 }),
       asFallback: fc.constant(true as const),
     },
-    ["r", "pr", "asFallback"],
+    ["r", "pr", "zones", "asFallback"],
   ),
   "coordinate-write": partly<
     Of<"coordinate-write">,
-    "w" | "pw" | "dw" | "context" | "writeId" | "version" | "asFallback"
+    "w" | "pw" | "dw" | "zones" | "context" | "writeId" | "version" | "asFallback"
   >(
     {
       kind: kind("coordinate-write"),
@@ -237,13 +238,14 @@ export const anyMessage: { readonly [K in Message["kind"]]: fc.Arbitrary<Of<K>> 
       w: anyQuorum,
       pw: anyQuorum,
       dw: anyQuorum,
+      zones: fc.integer({ min: 1, max: 16 }),
       context: anyDotSet,
       onlyIfAbsent: fc.boolean(),
       writeId: fc.string({ minLength: 1, maxLength: 64 }),
       version: plainRecord({ value: anyValue, checksum: anyCheck, contentType: fc.string({ maxLength: 255 }) }),
       asFallback: fc.constant(true as const),
     },
-    ["w", "pw", "dw", "context", "writeId", "version", "asFallback"],
+    ["w", "pw", "dw", "zones", "context", "writeId", "version", "asFallback"],
   ),
   "get-answer": partly<Of<"get-answer">, "state" | "fastest">(
     {

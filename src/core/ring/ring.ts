@@ -13,6 +13,7 @@ import { compareEvents, eventName, type History, isPlacement } from "../membersh
 import { type BucketSettings, type ClusterSettings, defaultBucketSettings } from "../settings.ts";
 import { claim, type Seats } from "./claim.ts";
 import { apply, type Member, type People, staying } from "./members.ts";
+import { zonesOf } from "./shares.ts";
 
 export type { Member } from "./members.ts";
 
@@ -31,6 +32,8 @@ export interface Ring {
   readonly members: ReadonlyMap<NodeId, Member>;
   /** How many of them stay: as many copies of a key there can be, at most. */
   readonly size: number;
+  /** In how many zones those are. */
+  readonly zones: number;
   /** Ids that were removed: none ever becomes a member again. */
   readonly removed: ReadonlySet<NodeId>;
   /** By partition: its holders by seat, min(N, size) of them. */
@@ -95,6 +98,7 @@ function foundRing(found: FoundEvent): Ring {
     settings,
     members,
     size: 1,
+    zones: 1,
     removed: new Set(),
     seats,
     buckets: new Map(),
@@ -121,7 +125,9 @@ function foldOnto(ring: Ring, events: readonly HistoryEvent[], history: History)
   // A member's zone or leaving alone changes the orders, too.
   const isSame = seats === ring.seats && !events.some(isPlacement);
   const memos = isSame ? { orders: ring.orders, owners: ring.owners } : emptyMemos();
-  return { ...ring, version, members, removed, size: staying(members).length, seats, buckets, history, ...memos };
+  const those = staying(members);
+  const population = { size: those.length, zones: zonesOf(those).length };
+  return { ...ring, ...population, version, members, removed, seats, buckets, history, ...memos };
 }
 
 function emptyMemos(): Pick<Ring, "orders" | "owners"> {

@@ -17,7 +17,7 @@ const defaults: BucketSettings = {
 
 test("words count copies: one, more than half, all (§4.5)", () => {
   const answers = (r: Quorum): unknown => {
-    const requirement = readRequirement(defaults, { r }, 6);
+    const requirement = readRequirement(defaults, { r }, { size: 6, zones: 1 });
     return requirement.kind === "read" ? requirement.answers : requirement;
   };
   assert.deepEqual([answers("one"), answers("quorum"), answers("all")], [1, 2, 3]);
@@ -26,12 +26,17 @@ test("words count copies: one, more than half, all (§4.5)", () => {
 test("what must be reached is the greatest of w, pw and dw", () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 3 }), fc.nat(3), fc.nat(3), (w, pw, dw) => {
-      const requirement = writeRequirement({ ...defaults, durability: "buffered" }, { w, pw, dw }, 5);
+      const requirement = writeRequirement(
+        { ...defaults, durability: "buffered" },
+        { w, pw, dw },
+        { size: 5, zones: 1 },
+      );
       assert.deepEqual(requirement, {
         kind: "write",
         n: 3,
         answers: Math.max(w, pw, dw),
         owners: pw,
+        zones: 1,
         synced: dw > 0,
       });
     }),
@@ -39,14 +44,21 @@ test("what must be reached is the greatest of w, pw and dw", () => {
 });
 
 test("a cluster smaller than n keeps one copy a member and caps every number by the members", () => {
-  assert.deepEqual(writeRequirement(defaults, { w: 3 }, 1), {
+  assert.deepEqual(writeRequirement(defaults, { w: 3 }, { size: 1, zones: 1 }), {
     kind: "write",
     n: 1,
     answers: 1,
     owners: 0,
+    zones: 1,
     synced: true,
   });
-  assert.deepEqual(readRequirement(defaults, { r: "all", pr: 3 }, 2), { kind: "read", n: 2, answers: 2, owners: 2 });
+  assert.deepEqual(readRequirement(defaults, { r: "all", pr: 3 }, { size: 2, zones: 1 }), {
+    kind: "read",
+    n: 2,
+    answers: 2,
+    owners: 2,
+    zones: 1,
+  });
 });
 
 test("a number outside 1 to n is refused with the value and what is allowed", () => {
@@ -57,17 +69,37 @@ test("a number outside 1 to n is refused with the value and what is allowed", ()
     [{ pr: 4 }, "pr is 4"],
     [{ r: Number.NaN }, "r is NaN"],
   ] as const) {
-    const refused = readRequirement(defaults, asked, 1);
+    const refused = readRequirement(defaults, asked, { size: 1, zones: 1 });
     assert.equal(refused.kind, "unsatisfiable");
     assert.match(refused.kind === "unsatisfiable" ? refused.why : "", new RegExp(wrong));
   }
-  assert.equal(writeRequirement(defaults, { dw: -1 }, 3).kind, "unsatisfiable");
+  assert.equal(writeRequirement(defaults, { dw: -1 }, { size: 3, zones: 1 }).kind, "unsatisfiable");
+});
+
+test("zones are at most n and as many as the members are in, and raise the answers to as many", () => {
+  const bySize = (size: number, zones: number, asked: number): unknown => {
+    const write = writeRequirement(defaults, { w: 1, zones: asked }, { size, zones });
+    const read = readRequirement(defaults, { r: 1, zones: asked }, { size, zones });
+    if (write.kind === "unsatisfiable" || read.kind === "unsatisfiable") {
+      assert.deepEqual(write, read);
+      return write.kind === "unsatisfiable" ? write.why : read;
+    }
+    assert.deepEqual([write.answers, write.zones], [read.answers, read.zones]);
+    return [read.answers, read.zones];
+  };
+  assert.deepEqual(bySize(6, 3, 1), [1, 1]);
+  assert.deepEqual(bySize(6, 3, 2), [2, 2]);
+  assert.deepEqual(bySize(6, 3, 3), [3, 3]);
+  assert.equal(bySize(6, 2, 3), "zones is 3, allowed are 1 to 2, since the members are in 2 zones");
+  assert.equal(bySize(9, 5, 4), "zones is 4, allowed are 1 to 3, since copies of a key are on 3 nodes");
+  assert.equal(bySize(2, 2, 3), "zones is 3, allowed are 1 to 2, since the members are in 2 zones");
+  for (const wrong of [0, -1, 1.5, Number.NaN]) assert.match(String(bySize(6, 3, wrong)), /^zones is /);
 });
 
 test("with the defaults a read and a write share an owner in a cluster of any size", () => {
   for (let members = 1; members <= 7; members++) {
-    const read = readRequirement(defaults, {}, members);
-    const write = writeRequirement(defaults, {}, members);
+    const read = readRequirement(defaults, {}, { size: members, zones: 1 });
+    const write = writeRequirement(defaults, {}, { size: members, zones: 1 });
     assert.ok(read.kind === "read" && write.kind === "write");
     assert.ok(
       read.answers + write.answers > read.n,

@@ -1,0 +1,94 @@
+/**
+ * Counts the zones that a request's answers come from, where it asks for several: a write that two zones hold outlives
+ * the loss of either, and a read of two zones has not heard one side of a split alone (§4.6: preference lists span data
+ * centers).
+ *
+ * A node counts here by what makes it count in `tally.ts`, its voice or a copy that it holds, and for the zone it is in:
+ * a stand-in from another zone than its owner's counts for its own. A node that has neither counts for nothing.
+ */
+
+import type { NodeId } from "../ids.ts";
+
+export class ZoneTally {
+  /** How many zones the request needs. */
+  readonly needed: number;
+  readonly #zoneOf: (node: NodeId) => string;
+  readonly #counted: Set<string> = new Set();
+  readonly #ownersToCome: Set<NodeId>;
+  readonly #standInsToCome: Set<NodeId> = new Set();
+  #waitsForOwners = true;
+
+  /** `owners`: all that are asked. */
+  constructor(needed: number, owners: readonly NodeId[], zoneOf: (node: NodeId) => string) {
+    this.needed = needed;
+    this.#ownersToCome = new Set(owners);
+    this.#zoneOf = zoneOf;
+  }
+
+  /** Somebody is asked to stand in. */
+  standInAsked(node: NodeId): void {
+    this.#standInsToCome.add(node);
+  }
+
+  /** The node answered; `counts` says whether it has a voice or holds a copy. */
+  heard(node: NodeId, counts: boolean): void {
+    this.failed(node);
+    if (counts) this.#counted.add(this.#zoneOf(node));
+  }
+
+  /** The node will not answer. */
+  failed(node: NodeId): void {
+    this.#ownersToCome.delete(node);
+    this.#standInsToCome.delete(node);
+  }
+
+  /** Owners have been waited for long enough: others may answer for their zones. */
+  hurry(): void {
+    this.#waitsForOwners = false;
+  }
+
+  /** Zones that answers came from so far. */
+  get received(): number {
+    return this.#counted.size;
+  }
+
+  get isMet(): boolean {
+    return this.received >= this.needed;
+  }
+
+  /** Even with all that are asked there are too few. */
+  get isLost(): boolean {
+    return this.#zones(true).size < this.needed;
+  }
+
+  /** In how many zones somebody else must yet answer; none (or less) while those asked may do, in time. */
+  get missing(): number {
+    return this.needed - this.#zones(this.#waitsForOwners).size;
+  }
+
+  /**
+   * Those of the nodes that would bring a missing zone each, the first of each zone, as many as are missing, `instead`
+   * of an owner that is not waited for.
+   */
+  wanted(nodes: readonly NodeId[], instead?: NodeId): readonly NodeId[] {
+    const zones = this.#zones(this.#waitsForOwners, instead);
+    const missing = this.needed - zones.size;
+    const wanted: NodeId[] = [];
+    for (const node of nodes) {
+      if (wanted.length >= missing) break;
+      const zone = this.#zoneOf(node);
+      if (!zones.has(zone)) wanted.push(node);
+      zones.add(zone);
+    }
+    return wanted;
+  }
+
+  /** Zones counted or to come. */
+  #zones(withOwners: boolean, without?: NodeId): Set<string> {
+    const zones = new Set(this.#counted);
+    for (const node of this.#standInsToCome) zones.add(this.#zoneOf(node));
+    if (!withOwners) return zones;
+    for (const node of this.#ownersToCome) if (node !== without) zones.add(this.#zoneOf(node));
+    return zones;
+  }
+}
