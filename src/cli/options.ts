@@ -13,7 +13,7 @@ import { isAddress, parseAddressList } from "./address.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** One option: `parse` answers undefined where the text is not allowed, and `allowed` says what is. */
-interface OptionOf<T> {
+export interface OptionOf<T> {
   /** What stands for the value in the help; absent for a switch. */
   readonly value?: string;
   readonly help: string;

@@ -3,6 +3,7 @@
 import type { Plan } from "../core/ring/plan.ts";
 import type { ViewOptions } from "./cluster-commands.ts";
 import { askJson } from "./http-client.ts";
+import { options as cliOptions, type OptionOf } from "./options.ts";
 import { table } from "./table.ts";
 import { exitStatus, UsageError } from "./usage-error.ts";
 
@@ -31,6 +32,9 @@ function queryOf({ change, name, value, zone, capacity }: PlanOptions): string {
   if (!isKnown || (value !== undefined) !== takesValue) {
     throw new UsageError(`plan does not know "${[change, name, value ?? ""].join(" ").trim()}"; it takes ${forms}`);
   }
+  check("NAME", name, cliOptions.name);
+  if (change === "capacity") check("WEIGHT", value ?? "", cliOptions.capacity);
+  if (change === "zone") check("ZONE", value ?? "", cliOptions.zone);
   const query = new URLSearchParams({ change, name });
   if (takesValue) query.set(change, value ?? "");
   // They may stand in the environment of a node's own machine, where they say nothing of other changes.
@@ -39,8 +43,13 @@ function queryOf({ change, name, value, zone, capacity }: PlanOptions): string {
   return query.toString().replaceAll("+", "%20");
 }
 
+/** A word may be what the option of the same meaning may be. */
+function check(word: string, text: string, { allowed, parse }: Pick<OptionOf<unknown>, "allowed" | "parse">): void {
+  if (parse(text) === undefined) throw new UsageError(`${word} is "${text.slice(0, 100)}", and must be ${allowed}`);
+}
+
 /** The plan for people: members whose part changes, and the sum. */
-export function planText({ members, moves, copies, zones, balance }: Omit<Plan, "kind">): string {
+export function planText({ members, moves, fewest, copies, zones, efficiency }: Omit<Plan, "kind">): string {
   const rows = members.map((member) => [
     member.name,
     member.zone || "-",
@@ -51,11 +60,23 @@ export function planText({ members, moves, copies, zones, balance }: Omit<Plan, 
     member.loses === 0 ? "" : `-${member.loses}`,
   ]);
   const lines = [
-    `${moves} copies of partitions would move; each has ${from(copies)} copies, in ${from(zones)} zones at least`,
-    `balance ${balance.before.toFixed(2)} before, ${balance.after.toFixed(2)} after (1 is even)`,
+    `${moves} copies of partitions would move, ${ofFewest(moves, fewest)}`,
+    `each partition has ${from(copies)} copies, in ${from(zones)} zones at least`,
+    `efficiency ${efficiency.before.toFixed(2)} before, ${efficiency.after.toFixed(2)} after: ${evenness(efficiency.after)}`,
   ];
   const head = ["MEMBER", "ZONE", "CAPACITY", "PARTITIONS", "THEN", "GAINS", "LOSES"];
   return `${table([head, ...rows], [2, 3, 4, 5, 6])}\n${lines.join("\n")}\n`;
+}
+
+function ofFewest(moves: number, fewest: number): string {
+  return moves === fewest
+    ? "the fewest that lead to these shares"
+    : `${fewest} for the shares and ${moves - fewest} since copies must be on distinct nodes in distinct zones`;
+}
+
+function evenness(efficiency: number): string {
+  if (efficiency > 0.995) return "everybody holds as much for its capacity";
+  return "the mean load for a capacity, over the greatest; whole partitions on distinct nodes and zones allow no more";
 }
 
 function from({ before, after }: Plan["copies"]): string {

@@ -123,9 +123,13 @@ export const schemas: { readonly [Name in SchemaName]: Shape } = {
       }),
     ),
     moves: { ...whole, description: "Copies of partitions that would move to another node." },
+    fewest: {
+      ...whole,
+      description: "What members would hold more than now, in all: so many must move, whoever holds which.",
+    },
     copies: beforeAndAfter("Copies of each partition."),
     zones: beforeAndAfter("Zones in which each partition has a copy, at least."),
-    balance: beforeAndAfter("Mean load for a capacity as part of the greatest; 1 is even."),
+    efficiency: beforeAndAfter("Mean load for a capacity as part of the greatest; 1 is even."),
   }),
   Hints: exactly({
     areCounted: { ...flag, description: "False for a while after the start: the numbers are too small then." },

@@ -8,6 +8,8 @@ import { queryParameters } from "./quorum-query.ts";
 import { printable } from "./raw-path.ts";
 import { jsonAnswer, type Route } from "./route.ts";
 
+const nameRule = "must be 1 to 64 letters, digits, dots, dashes or underscores, a letter or digit first";
+const zoneRule = "must be up to 64 letters, digits, dots, dashes or underscores";
 const changes = ["join", "leave", "remove", "capacity", "zone"] as const;
 
 export const planRoute: Route = {
@@ -16,6 +18,7 @@ export const planRoute: Route = {
   operation: operation(),
   handle(request, node) {
     const plan = node.plan(readChange(request.query));
+    if (plan.kind === "no-such-member") throw new Rejection("no-such-member", plan.why);
     if (plan.kind === "void") throw new Rejection("conflicting-change", `${plan.why}: nothing would change`);
     const { kind: _, ...body } = plan;
     return jsonAnswer(body);
@@ -28,9 +31,9 @@ function readChange(query: string): ProposedChange {
   const kind = changes.find((known) => known === change);
   if (kind === undefined) refuse("change", change, `must be one of ${changes.join(", ")}`);
   const name = given.get("name") ?? "";
-  if (!isNodeName(name)) refuse("name", name, "must be a node's name");
+  if (!isNodeName(name)) refuse("name", name, nameRule);
   const zone = given.get("zone") ?? "";
-  if (!isZoneName(zone)) refuse("zone", zone, "must be a zone's name");
+  if (!isZoneName(zone)) refuse("zone", zone, zoneRule);
   const text = given.get("capacity") ?? (kind === "join" ? "1" : "");
   const capacity = /^\d{1,9}$/.test(text) ? Number(text) : 0;
   const takesZone = kind === "join" || kind === "zone";
@@ -87,7 +90,10 @@ function operation(): Operation {
     ],
     responses: {
       "200": jsonResponse("The plan.", "Plan"),
-      "409": problemResponse("The change cannot be: no such member, or the last one."),
+      "404": problemResponse("No member has that name."),
+      "409": problemResponse(
+        "The change would do nothing: the name is taken, the last member cannot go, or it is so already.",
+      ),
     },
   };
 }

@@ -16,6 +16,7 @@ export type ProblemType =
   | "forbidden"
   | "not-found"
   | "no-such-route"
+  | "no-such-member"
   | "method-not-allowed"
   | "request-timeout"
   | "too-many-siblings"
@@ -40,6 +41,7 @@ const problems: { readonly [Type in ProblemType]: readonly [status: number, titl
   forbidden: [403, "A page of another origin may not do this"],
   "not-found": [404, "There is no live version of this key"],
   "no-such-route": [404, "There is nothing at this path"],
+  "no-such-member": [404, "There is no member of this name"],
   "method-not-allowed": [405, "This path does not know the method"],
   "request-timeout": [408, "The request took too long to arrive"],
   "too-many-siblings": [409, "The key has too many concurrent versions"],

@@ -101,7 +101,7 @@ test("a wrong command line is one line that says what is allowed, and exit statu
     [["get"], /bucket/],
     [["get", "b"], /key/],
     [["get", "b", "k", "extra"], /too many/],
-    [["get", "b", "k", "--w", "1"], /unknown option '--w'.*--r, --url, --json/],
+    [["get", "b", "k", "--w", "1"], /unknown option '--w'.*--r, --zones, --url, --json/],
     [["get", "b", "k", "--r"], /--r/],
     [["get", "b", "k", "--r", "0"], /--r is "0", and must be a whole number from 1/],
     [["put", "b", "k"], /VALUE/],
@@ -163,7 +163,7 @@ test("plan says who would gain and lose how much, and changes nothing", async ()
   assert.match(joined.out, /^n2 +z2 +2 +0 +256 +\+256$/m);
   assert.match(
     joined.out,
-    /256 copies of partitions would move; each has 1, then 2 copies, in 1, then 2 zones at least/,
+    /256 copies of partitions would move, the fewest .*\neach partition has 1, then 2 copies, in 1, then 2 zones at least/,
   );
   const zone = JSON.parse((await run(["plan", "zone", "n1", "z3", "--json"])).out) as { moves: number };
   assert.equal(zone.moves, 0);
@@ -171,6 +171,10 @@ test("plan says who would gain and lose how much, and changes nothing", async ()
   const last = await run(["plan", "remove", "n1"]);
   assert.equal(last.status, 1);
   assert.match(last.err, /last member/);
+  assert.match((await run(["plan", "leave", "n9"])).err, /no-such-member: there is no member n9/);
+  const weight = await run(["plan", "capacity", "n1", "0"]);
+  assert.equal(weight.status, 2);
+  assert.match(weight.err, /WEIGHT is "0", and must be a whole number from 1 to 100/);
   for (const words of [
     ["plan", "grow", "n1"],
     ["plan", "leave", "n1", "2"],

@@ -44,11 +44,12 @@ test("as many copies come and go as the plan said, for every member, whatever th
       const ring = foldHistory([...before, eventOf(first, earlier)], first);
       const plan = planChange(ring, change);
       const after = foldHistory([...ring.history, eventOf(ring, change)], ring);
-      if (plan.kind === "void") {
+      if (plan.kind !== "plan") {
         assert.equal(after.seats, ring.seats, plan.why);
         return;
       }
       assert.equal(plan.moves, movesBetween(ring.seats, after.seats));
+      assert.ok(plan.fewest <= plan.moves);
       for (const { name, before: had, after: has, gains, loses } of plan.members) {
         const member = memberNamed(ring, name) ?? memberNamed(after, name);
         const node = member?.node ?? "";
@@ -59,7 +60,7 @@ test("as many copies come and go as the plan said, for every member, whatever th
       const loads = [...after.members.values()].filter(({ isLeaving }) => !isLeaving);
       const greatest = Math.max(...loads.map(({ node, capacity }) => seatsHeld(after.seats, node) / capacity));
       const mean = after.seats.flat().length / loads.reduce((sum, { capacity }) => sum + capacity, 0);
-      assert.ok(Math.abs(plan.balance.after - mean / greatest) < 1e-9);
+      assert.ok(Math.abs(plan.efficiency.after - mean / greatest) < 1e-9);
     }),
     { numRuns: 400 },
   );
@@ -87,10 +88,13 @@ test("what cannot be is said, and why", () => {
   const one = foldHistory(joins(settings, [{ zone: "", capacity: 1 }]));
   const why = (change: ProposedChange): string => {
     const plan = planChange(one, change);
-    return plan.kind === "void" ? plan.why : "possible";
+    return plan.kind === "plan" ? "possible" : `${plan.kind}: ${plan.why}`;
   };
   assert.match(why({ kind: "leave", name: "n0" }), /last member/);
   assert.match(why({ kind: "remove", name: "n0" }), /last member/);
-  assert.match(why({ kind: "zone", name: "n5", zone: "a" }), /no member n5/);
+  assert.match(why({ kind: "zone", name: "n5", zone: "a" }), /no-such-member: .*no member n5/);
+  assert.match(why({ kind: "zone", name: "n0", zone: "" }), /void: n0 is in zone "" already/);
+  assert.match(why({ kind: "capacity", name: "n0", capacity: 1 }), /void: n0 has capacity 1 already/);
+  assert.equal(why({ kind: "capacity", name: "n0", capacity: 2 }), "possible");
   assert.match(why({ kind: "join", name: "n0", zone: "", capacity: 1 }), /taken/);
 });

@@ -131,6 +131,8 @@ test("a plan is shown before anything is done, and nonsense is refused", async (
   const last = await served.ask("/cluster/plan?change=leave&name=n-1-");
   assert.equal(last.status, 409);
   assert.match(String(last.json()["detail"]), /last member/);
+  const nobody = await served.ask("/cluster/plan?change=leave&name=nobody");
+  assert.deepEqual([nobody.status, nobody.json()["type"]], [404, "no-such-member"]);
   for (const query of [
     "",
     "change=grow&name=n2",

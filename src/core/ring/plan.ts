@@ -9,7 +9,7 @@
 import type { NodeId } from "../ids.ts";
 import { claim, type Seats } from "./claim.ts";
 import { type Member, staying } from "./members.ts";
-import type { Ring } from "./ring.ts";
+import { memberNamed, type Ring } from "./ring.ts";
 
 /** A change of one member, by its name. */
 export type ProposedChange =
@@ -37,11 +37,13 @@ export interface Plan {
   readonly members: readonly PlannedMember[];
   /** Copies of partitions that must be moved to another node. */
   readonly moves: number;
+  /** What members would hold more than now, in all: so many copies move at least, whoever holds which. */
+  readonly fewest: number;
   /** Copies of each partition, and in how many zones they are, before and after. */
   readonly copies: Spread;
   readonly zones: Spread;
   /** Mean load for a capacity as part of the greatest: 1 is even (§6.2, Figure 8). */
-  readonly balance: Spread;
+  readonly efficiency: Spread;
 }
 
 export interface Spread {
@@ -49,16 +51,28 @@ export interface Spread {
   readonly after: number;
 }
 
-export type PlanOutcome = Plan | { readonly kind: "void"; readonly why: string };
+/** Why a change would do nothing: it cannot be, or its member is not known. */
+export interface NoPlan {
+  readonly kind: "void" | "no-such-member";
+  /** A sentence that names what is in the way. */
+  readonly why: string;
+}
+
+export type PlanOutcome = Plan | NoPlan;
 
 /** No node's: ids are drawn at random. */
 const newcomer = "ffffffffffffffff" as NodeId;
 
-/** What would come of the change; `void` where it cannot be, and why. */
+/** What would come of the change, or why nothing would. */
 export function planChange(ring: Ring, change: ProposedChange): PlanOutcome {
   const before = staying(ring.members);
-  const changed = membersAfter(before, ring, change);
-  if (typeof changed === "string") return { kind: "void", why: changed };
+  const known = memberNamed(ring, change.name);
+  if (known === undefined && change.kind !== "join") {
+    return { kind: "no-such-member", why: `there is no member ${change.name}` };
+  }
+  const why = whyVoid(before, known, change);
+  if (why !== undefined) return { kind: "void", why };
+  const changed = membersAfter(before, change);
   const size = { partitions: ring.settings.partitions, copies: ring.settings.n };
   const seats = claim(ring.seats, changed, size);
   const now = new Map(changed.map((member) => [member.node, member]));
@@ -71,34 +85,45 @@ export function planChange(ring: Ring, change: ProposedChange): PlanOutcome {
     kind: "plan",
     members,
     moves: members.reduce((sum, { gains }) => sum + gains, 0),
+    fewest: members.reduce((sum, { before, after }) => sum + Math.max(0, after - before), 0),
     copies: { before: ring.seats[0]?.length ?? 0, after: seats[0]?.length ?? 0 },
     zones: { before: zonesCovered(ring.seats, before), after: zonesCovered(seats, changed) },
-    balance: { before: balance(ring.seats, before), after: balance(seats, changed) },
+    efficiency: { before: efficiency(ring.seats, before), after: efficiency(seats, changed) },
   };
 }
 
-/** The members as they would be, or why the change would be void. */
-function membersAfter(before: readonly Member[], ring: Ring, change: ProposedChange): readonly Member[] | string {
+/** Why the change would do nothing; undefined where it would do something. */
+function whyVoid(before: readonly Member[], known: Member | undefined, change: ProposedChange): string | undefined {
   const { name } = change;
-  const known = [...ring.members.values()].find((member) => member.name === name);
-  if (change.kind === "join") {
-    if (known !== undefined) return `the name ${name} is taken by a member`;
-    const { zone, capacity } = change;
-    const who = { node: newcomer, directory: newcomer, name, zone, capacity };
-    return [...before, { ...who, incarnation: "", founding: false, isLeaving: false }];
-  }
-  if (known === undefined) return `there is no member ${name}`;
-  const { node } = known;
+  if (change.kind === "join") return known === undefined ? undefined : `the name ${name} is taken by a member`;
   switch (change.kind) {
     case "leave":
     case "remove":
-      if (change.kind === "leave" && known.isLeaving) return `${name} is leaving already`;
-      if (before.every((member) => member.node === node)) return `${name} is the last member`;
-      return before.filter((member) => member.node !== node);
+      if (change.kind === "leave" && known?.isLeaving) return `${name} is leaving already`;
+      return before.every((member) => member === known) ? `${name} is the last member` : undefined;
     case "capacity":
-      return before.map((member) => (member.node === node ? { ...member, capacity: change.capacity } : member));
+      return known?.capacity === change.capacity ? `${name} has capacity ${change.capacity} already` : undefined;
     case "zone":
-      return before.map((member) => (member.node === node ? { ...member, zone: change.zone } : member));
+      return known?.zone === change.zone ? `${name} is in zone "${change.zone}" already` : undefined;
+  }
+}
+
+/** The members as they would be. */
+function membersAfter(before: readonly Member[], change: ProposedChange): readonly Member[] {
+  const { name } = change;
+  switch (change.kind) {
+    case "join": {
+      const { zone, capacity } = change;
+      const who = { node: newcomer, directory: newcomer, name, zone, capacity };
+      return [...before, { ...who, incarnation: "", founding: false, isLeaving: false }];
+    }
+    case "leave":
+    case "remove":
+      return before.filter((member) => member.name !== name);
+    case "capacity":
+      return before.map((member) => (member.name === name ? { ...member, capacity: change.capacity } : member));
+    case "zone":
+      return before.map((member) => (member.name === name ? { ...member, zone: change.zone } : member));
   }
 }
 
@@ -125,7 +150,7 @@ function zonesCovered(seats: readonly Seats[], members: readonly Member[]): numb
   }, Number.POSITIVE_INFINITY);
 }
 
-function balance(seats: readonly Seats[], members: readonly Member[]): number {
+function efficiency(seats: readonly Seats[], members: readonly Member[]): number {
   const held = new Map<NodeId, number>();
   for (const holders of seats) for (const node of holders) held.set(node, (held.get(node) ?? 0) + 1);
   const total = members.reduce((sum, { capacity }) => sum + capacity, 0);
