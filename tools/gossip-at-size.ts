@@ -12,8 +12,9 @@ import type { NodeId } from "../src/core/ids.ts";
 import { defaultLimits } from "../src/core/limits.ts";
 import { newestClaim } from "../src/core/membership/check-events.ts";
 import type { FoundEvent, HistoryEvent, JoinEvent } from "../src/core/membership/event.ts";
-import { eventName } from "../src/core/membership/history.ts";
+import { compareEvents, eventName, type History } from "../src/core/membership/history.ts";
 import type { NodeRecord } from "../src/core/membership/node-record.ts";
+import { foldHistory, type Ring } from "../src/core/ring/ring.ts";
 import { defaultGossipOptions, Gossip } from "../src/node/gossip.ts";
 import type { MemberCalls, NoAnswer } from "../src/node/member-calls.ts";
 import { Membership } from "../src/node/membership.ts";
@@ -37,6 +38,10 @@ import { nodeSurroundings } from "./surroundings.ts";
 const silent: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {}, child: () => silent };
 const longestMs = 600_000;
 const restMs = 20_000;
+/** A node that is written to says its record anew so often (`self-description.ts`). */
+const freshMs = 30_000;
+/** More nodes than these make it a matter of hours to simulate. */
+const mostUnderLoad = 1000;
 
 const idOf = (i: number): NodeId =>
   BigInt.asUintN(64, (BigInt(i) + 1n) * 0x9e3779b97f4a7c15n)
@@ -63,7 +68,29 @@ class MemoryMeta implements MetaStore {
   }
 }
 
+/** Nodes with the same history fold the same ring: here they have one, and its memory is counted for each. */
+class SharedRing {
+  #last: Ring | undefined;
+
+  fold(history: History, previous?: Ring): Ring {
+    const isSame = (event: HistoryEvent, i: number): boolean => compareEvents(event, history[i] as HistoryEvent) === 0;
+    const last = this.#last;
+    if (last?.history.length === history.length && last.history.every(isSame)) return last;
+    this.#last = foldHistory(history, previous);
+    return this.#last;
+  }
+
+  /** What one takes of memory. */
+  get bytes(): number {
+    const before = heapBytes();
+    const another = foldHistory(this.#last?.history ?? []);
+    const bytes = heapBytes() - before;
+    return another.size > 0 ? bytes : 0;
+  }
+}
+
 class Fleet {
+  readonly ring: SharedRing = new SharedRing();
   readonly simulation: Simulation = new Simulation(1, nodeSurroundings);
   readonly nodes: Map<NodeId, GossipNode> = new Map();
   readonly #delays: { uniform(from: number, to: number): number } = this.simulation.prng("delays");
@@ -106,7 +133,9 @@ class GossipNode {
       log: silent,
       checksum: fleet.simulation.surroundings.checksum,
     };
-    this.membership = new Membership(runtime, meta, { name, settings: {}, software: "0.1.0" });
+    this.membership = new Membership(runtime, meta, { name, settings: {}, software: "0.1.0" }, (history, previous) =>
+      fleet.ring.fold(history, previous),
+    );
     const calls: MemberCalls = { ask: (node, request) => this.#ask(node, request), askAddress: () => unreachable() };
     this.#gossip = new Gossip(runtime, this.membership, calls, defaultGossipOptions);
     // No data: what a node says of itself changes with the ring alone.
@@ -118,6 +147,12 @@ class GossipNode {
   async start(addresses: { readonly peer: string; readonly http: string }): Promise<void> {
     await this.#description.start(addresses as never);
     this.#gossip.start();
+  }
+
+  /** Says its record anew. */
+  describe(addresses: { readonly peer: string; readonly http: string }): Promise<void> {
+    const { ringVersion } = this.membership;
+    return this.membership.describe({ ...(addresses as Pick<NodeRecord, "peer" | "http">), voices: 0, ringVersion });
   }
 
   #ask(node: NodeId, request: Request): Promise<Answer | NoAnswer> {
@@ -217,18 +252,33 @@ async function secondsUntil(fleet: Fleet, holds: () => boolean): Promise<number>
   return (fleet.simulation.now - from) / 1000;
 }
 
+/** Bytes of all while each node says its record anew, one after the other. */
+async function bytesUnderLoad(fleet: Fleet): Promise<number> {
+  const { simulation, nodes, bytes } = fleet;
+  for (const [i, node] of [...nodes.values()].entries()) {
+    simulation.schedule((i / nodes.size) * freshMs, undefined, () => void node.describe(addressesOf(i)));
+  }
+  await simulation.run(freshMs);
+  const sent = fleet.bytes - bytes;
+  await secondsUntil(fleet, () => isSettled(fleet));
+  await simulation.run(2 * restMs);
+  return sent;
+}
+
 async function measure(size: number): Promise<void> {
   const before = heapBytes();
   const fleet = new Fleet();
   await build(fleet, size);
   await secondsUntil(fleet, () => isSettled(fleet));
   await fleet.simulation.run(2000);
-  const memory = (heapBytes() - before) / size;
+  const memory = (heapBytes() - before) / size + fleet.ring.bytes;
   const perNodeSecond = (bytes: number, seconds: number): string => (bytes / size / seconds).toFixed(0);
 
   let mark = fleet.bytes;
   await fleet.simulation.run(restMs);
   const atRest = perNodeSecond(fleet.bytes - mark, restMs / 1000);
+
+  const underLoad = size > mostUnderLoad ? "" : perNodeSecond(await bytesUnderLoad(fleet), freshMs / 1000);
 
   const sponsor = [...fleet.nodes.values()][Math.floor(size / 2)] as GossipNode;
   const settings = { kind: "bucket", bucket: "carts", change: { r: 1 } } as const;
@@ -256,13 +306,24 @@ async function measure(size: number): Promise<void> {
   );
   const ofRecords = ofJoin + (await secondsUntil(fleet, () => isSettled(fleet)));
   const duringJoin = perNodeSecond(fleet.bytes - mark, ofRecords);
-  const cells = [size, atRest, ofEvent.toFixed(1), duringEvent, ofJoin.toFixed(1), ofRecords.toFixed(1), duringJoin];
+  const cells = [
+    size,
+    atRest,
+    underLoad,
+    ofEvent.toFixed(1),
+    duringEvent,
+    ofJoin.toFixed(1),
+    ofRecords.toFixed(1),
+    duringJoin,
+  ];
   process.stdout.write(`| ${[...cells, (memory / 1024).toFixed(0)].join(" | ")} |\n`);
 }
 
+// What the first fleet loads and compiles is no node's memory.
+await build(new Fleet(), 8);
 const sizes = process.argv.slice(2).map(Number);
 process.stdout.write(
-  "| nodes | at rest, B/s | bucket known, s | meanwhile, B/s | join known, s | all records, s | meanwhile, B/s | memory, KiB |\n",
+  "| nodes | at rest, B/s | written to, B/s | bucket known, s | meanwhile, B/s | join known, s | all records, s | meanwhile, B/s | memory, KiB |\n",
 );
-process.stdout.write("|---|---|---|---|---|---|---|---|\n");
+process.stdout.write("|---|---|---|---|---|---|---|---|---|\n");
 for (const size of sizes.length === 0 ? [10, 100, 1000] : sizes) await measure(size);

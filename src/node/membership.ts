@@ -65,6 +65,7 @@ export class Membership {
   readonly #runtime: Runtime;
   readonly #meta: MetaStore;
   readonly #options: MemberOptions;
+  readonly #fold: typeof foldHistory;
   readonly #turns: TurnTaking = new TurnTaking();
   readonly #listeners: ((change: MembershipChange) => void)[] = [];
   /** By node, of members only. */
@@ -78,7 +79,9 @@ export class Membership {
   #stored = 0;
   #isOutdated = false;
 
-  constructor(runtime: Runtime, meta: MetaStore, options: MemberOptions) {
+  /** `fold`: many nodes in one process may share the rings that they fold from equal histories. */
+  constructor(runtime: Runtime, meta: MetaStore, options: MemberOptions, fold: typeof foldHistory = foldHistory) {
+    this.#fold = fold;
     this.#runtime = runtime;
     this.#meta = meta;
     this.#options = options;
@@ -104,7 +107,7 @@ export class Membership {
     }
     this.#stored = events;
     this.#history = history;
-    this.#ring = foldHistory(history);
+    this.#ring = this.#fold(history);
     this.#summary = withEvents(emptySummary, history);
     for (const record of records) this.#know(record);
     const why = mismatch(this.#options, identity, this.#ring);
@@ -225,7 +228,7 @@ export class Membership {
       const history = uniteHistories([], checked.events);
       const why = flawOf(history);
       if (why !== undefined) return { kind: "invalid", why };
-      const { cluster, members } = foldHistory(history);
+      const { cluster, members } = this.#fold(history);
       const { node, incarnation, secret } = answer;
       const own = this.#options.cluster ?? cluster;
       if (own !== cluster) return { kind: "invalid", why: `it is of cluster ${cluster}, this directory of ${own}` };
@@ -240,7 +243,7 @@ export class Membership {
   }
 
   async #become(identity: Identity, history: History, records: readonly NodeRecord[]): Promise<void> {
-    const ring = foldHistory(history);
+    const ring = this.#fold(history);
     await this.#meta.put([identityChange(identity), ...eventChanges(0, history), ...recordChanges(records)]);
     this.#identity = identity;
     this.#stored = history.length;
@@ -321,7 +324,7 @@ export class Membership {
   async #commit(history: History, records: readonly NodeRecord[], also: readonly MetaChange[]): Promise<void> {
     const known = new Set(this.#history);
     const events = history.filter((event) => !known.has(event));
-    const ring = events.length > 0 ? foldHistory(history, this.#ring) : this.ring;
+    const ring = events.length > 0 ? this.#fold(history, this.#ring) : this.ring;
     const fresh = records.filter(({ node }) => ring.members.has(node));
     const gone = events.length === 0 ? [] : [...this.#records.keys()].filter((node) => !ring.members.has(node));
     const changes = [...eventChanges(this.#stored, events), ...also, ...recordChanges(fresh), ...recordDeletions(gone)];
