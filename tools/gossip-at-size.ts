@@ -145,7 +145,7 @@ class GossipNode {
   }
 
   async start(addresses: { readonly peer: string; readonly http: string }): Promise<void> {
-    await this.#description.start(addresses as never);
+    await this.#description.start(addresses as never, false);
     this.#gossip.start();
   }
 
