@@ -18,7 +18,7 @@ caughtTest({
   find: "if (!sameHash(keyDigest(place.bucket, place.key, held.state), agreed))",
   replace: "if (false)",
   laws: ["no resurrection", "durability", "regular reads", "causality"],
-  plan: forgetting([], { link: slowLink }),
+  plan: forgetting([], { link: slowLink, clients: 12, mostRestMs: 1500 }),
 });
 
 caughtTest({
