@@ -1,10 +1,11 @@
 /**
- * The single-key models on demand: `npm run model -- --histories 1000000 [--seed 1] [--weaker] [--reaping]`.
+ * The models on demand: `npm run model -- --histories 1000000 [--seed 1] [--weaker] [--reaping | --seats]`.
  */
 
 import { explainReaping, runReaping } from "../reaping/history.ts";
 import { reapingRule, weakerReapingRules } from "../reaping/rules.ts";
-
+import { explainSeats, runSeats } from "../seat/history.ts";
+import { seatRule, weakerSeatRules } from "../seat/rules.ts";
 import { explain, runHistories, type Tally } from "./history.ts";
 import { foreignTokenRules, newestRule, productRule, prunedRule, type Rule, weakerRules } from "./rules.ts";
 
@@ -52,13 +53,33 @@ function runReapingRules(count: number, from: number, isWeaker: boolean): boolea
   return isBroken;
 }
 
+/** The model of seats that pass from node to node. Whether the product's rule broke. */
+function runSeatRules(count: number, from: number, isWeaker: boolean): boolean {
+  let isBroken = false;
+  for (const rule of isWeaker ? weakerSeatRules.map((weaker) => weaker.rule) : [seatRule]) {
+    const started = performance.now();
+    const { broken, handOvers, rebuilds, reads, firstSeed } = runSeats(rule, count, from);
+    const took = ((performance.now() - started) / 1000).toFixed(1);
+    const did = `${count} histories, ${handOvers} hand-overs, ${rebuilds} rebuilds, ${reads} reads, ${took} s`;
+    process.stdout.write(`${rule.name}: ${did}\n`);
+    const { missed, lost, stuck } = broken;
+    process.stdout.write(`  a read missed a write: ${oneIn(missed, count)}; lost: ${oneIn(lost, count)}; `);
+    process.stdout.write(`did not end: ${oneIn(stuck, count)}\n`);
+    if (firstSeed !== undefined) process.stdout.write(`${explainSeats(rule, firstSeed)}\n`);
+    isBroken ||= !isWeaker && firstSeed !== undefined;
+  }
+  return isBroken;
+}
+
 const histories = option("--histories", 100_000);
 const seed = option("--seed", 1);
 const sound = [productRule, prunedRule, newestRule];
 const isWeaker = process.argv.includes("--weaker");
 const isOfReaping = process.argv.includes("--reaping");
-const rules = isOfReaping ? [] : isWeaker ? [...weakerRules, ...foreignTokenRules] : sound;
+const isOfSeats = process.argv.includes("--seats");
+const rules = isOfReaping || isOfSeats ? [] : isWeaker ? [...weakerRules, ...foreignTokenRules] : sound;
 let broken = isOfReaping && runReapingRules(histories, seed, isWeaker) ? 1 : 0;
+if (isOfSeats && runSeatRules(histories, seed, isWeaker)) broken++;
 for (const rule of rules) {
   const started = performance.now();
   const tally = runHistories(rule, histories, seed);

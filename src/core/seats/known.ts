@@ -1,0 +1,92 @@
+/**
+ * What a node knows of a partition's seats: for each the newest epoch, and who holds it.
+ *
+ * It may be old, and that is no danger by itself: a holder that has handed its seat over says nothing any more. One
+ * that was taken for dead may still speak, though. So each answer carries what its node knows, and **an answer that is
+ * older than what another answer's node knows does not count** (law): whoever took the dead one's place had every other
+ * holder of the partition remember that, durably, before it copied them.
+ *
+ * Knowledge merges by maximum, so it does not matter who tells whom, in what order, or how often.
+ */
+
+import type { NodeId } from "../ids.ts";
+import type { Voice } from "../quorum/voice.ts";
+import { type Epoch, firstEpoch, neverHeld } from "./epoch.ts";
+
+/** One seat as a node knows it. */
+export interface KnownSeat {
+  /** The newest epoch at which the seat is known to have had a voice. */
+  readonly held: Epoch;
+  /** Who has it since. Absent for a seat that nobody has held yet, and for one whose holder says that it is lost. */
+  readonly holder?: NodeId;
+  /** No answer in the seat's name counts if it is older. Above `held` while the seat is being rebuilt. */
+  readonly fence: Epoch;
+  /** Who rebuilds it, or rebuilt it last. */
+  readonly fencedBy?: NodeId;
+}
+
+/** By seat. */
+export type KnownSeats = readonly KnownSeat[];
+
+/** What all know of a partition whose seats had these holders from the beginning. */
+export function firstHolders(holders: readonly NodeId[]): KnownSeats {
+  return holders.map((holder) => ({ held: firstEpoch, holder, fence: firstEpoch }));
+}
+
+const unknownSeat: KnownSeat = { held: neverHeld, fence: neverHeld };
+
+export function knownSeat(known: KnownSeats, seat: number): KnownSeat {
+  return known[seat] ?? unknownSeat;
+}
+
+/** What both together know; `a` itself where `b` adds nothing. */
+export function uniteKnown(a: KnownSeats, b: KnownSeats): KnownSeats {
+  const count = Math.max(a.length, b.length);
+  const united = Array.from({ length: count }, (_, seat) => uniteSeat(knownSeat(a, seat), knownSeat(b, seat)));
+  return count === a.length && united.every((seat, i) => seat === a[i]) ? a : united;
+}
+
+function uniteSeat(a: KnownSeat, b: KnownSeat): KnownSeat {
+  const isLost = b.held === a.held && a.holder !== undefined && b.holder === undefined;
+  if (b.held <= a.held && b.fence <= a.fence && !isLost) return a;
+  const { held, holder } = isLost || b.held > a.held ? b : a;
+  const { fence, fencedBy } = b.fence > a.fence ? b : a;
+  return { held, ...(holder && { holder }), fence, ...(fencedBy && { fencedBy }) };
+}
+
+/** The same, as one knows it who is said to hold seats and does not: only the holder itself can know that. */
+export function withoutHolder(known: KnownSeats, self: NodeId, seatHeld: number | undefined): KnownSeats {
+  const isLost = ({ holder }: KnownSeat, seat: number): boolean => holder === self && seat !== seatHeld;
+  if (!known.some(isLost)) return known;
+  return known.map((is, seat) => (isLost(is, seat) ? lostSeat(is) : is));
+}
+
+function lostSeat({ holder: _, ...rest }: KnownSeat): KnownSeat {
+  return rest;
+}
+
+/** That a holder speaks for the seat at this epoch. */
+export function withHolder(known: KnownSeats, seat: number, epoch: Epoch, holder: NodeId): KnownSeats {
+  return withSeat(known, seat, { held: epoch, holder, fence: epoch });
+}
+
+/** That nobody speaks for the seat any more who did so before this epoch. */
+export function withFence(known: KnownSeats, seat: number, epoch: Epoch, fencedBy: NodeId): KnownSeats {
+  return withSeat(known, seat, { held: neverHeld, fence: epoch, fencedBy });
+}
+
+function withSeat(known: KnownSeats, seat: number, is: KnownSeat): KnownSeats {
+  const alone = Array.from({ length: seat + 1 }, (_, i) => (i === seat ? is : unknownSeat));
+  return uniteKnown(known, alone);
+}
+
+/** Whether what was said with this voice must not be counted by one who knows this. */
+export function isOutdated({ seat, epoch }: Voice, known: KnownSeats): boolean {
+  return epoch < knownSeat(known, seat).fence;
+}
+
+/** Whether somebody is rebuilding the seat, as far as is known. */
+export function isBeingRebuilt(known: KnownSeats, seat: number): boolean {
+  const { held, fence } = knownSeat(known, seat);
+  return fence > held;
+}

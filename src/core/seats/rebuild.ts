@@ -1,0 +1,99 @@
+/**
+ * How a seat gets its voice back without its last holder: that one was removed, or its disk is lost.
+ *
+ * Of a write that two voices acknowledged, the lost one and another, that other one has it, and nobody knows which: so
+ * every other seat's holder is copied. Each first *fences* the seat, durably: from then on its answers make older ones
+ * in that seat's name void. Without that the holder that was taken for dead could go on, and together with one that was
+ * copied already acknowledge what the new one never sees.
+ *
+ * Two seats of a partition must not be rebuilt at once: each would wait for the other's voice, or copy one that
+ * is void already. So a holder promises itself to one (`Grant`), and whoever rebuilds asks in the order of the seats,
+ * waiting for each: that some order exists is what keeps them from waiting for one another.
+ *
+ * A rebuild needs every other seat's voice. Where one is missing, only an operator can go on, and is told what may be
+ * lost.
+ */
+
+import type { NodeId } from "../ids.ts";
+import type { Voice } from "../quorum/voice.ts";
+import { type Epoch, neverHeld, nextGeneration } from "./epoch.ts";
+import { type KnownSeats, knownSeat, withFence, withHolder } from "./known.ts";
+import { type Hold, holdWithout, type SeatRecord, voiceOf } from "./record.ts";
+
+/** Which other seat has no holder, as far as is known: then a rebuild would be in vain, and only stand in its way. */
+export function lostBeside(known: KnownSeats, seat: number, seats: number): number | undefined {
+  for (let other = 0; other < seats; other++) {
+    const { held, holder } = knownSeat(known, other);
+    if (other !== seat && held !== neverHeld && holder === undefined) return other;
+  }
+  return undefined;
+}
+
+/** A node begins to rebuild a seat; undefined while it holds another one, or hands one over. */
+export function beginRebuild(record: SeatRecord, seat: number, self: NodeId): SeatRecord | undefined {
+  const { hold, known } = record;
+  if (hold.kind === "sealed" || hold.kind === "rebuilding") return undefined;
+  if (hold.kind === "active" && hold.seat !== seat) return undefined;
+  const { held: lost, fence } = knownSeat(known, seat);
+  const epoch = nextGeneration(fence);
+  const rebuilding: Hold = { kind: "rebuilding", seat, epoch, lost, isHolder: hold.kind === "active", copied: [] };
+  return { ...record, hold: rebuilding, known: withFence(known, seat, epoch, self) };
+}
+
+/** It will never speak at the epoch of that rebuild. */
+export function giveUpRebuild(record: SeatRecord): SeatRecord {
+  return record.hold.kind === "rebuilding" ? { ...record, hold: holdWithout(record.hold) } : record;
+}
+
+/**
+ * A holder grants a rebuild: it has fenced the seat once this is on its disk, and may be copied from then on. Undefined
+ * if it has no voice itself, knows of something newer, or is promised to another seat's rebuild.
+ */
+export function grantRebuild(record: SeatRecord, seat: number, epoch: Epoch, by: NodeId): SeatRecord | undefined {
+  const { known, grant } = record;
+  const voice = voiceOf(record);
+  if (voice === undefined || voice.seat === seat) return undefined;
+  const { fence, fencedBy } = knownSeat(known, seat);
+  if (epoch < fence || (epoch === fence && fencedBy !== by)) return undefined;
+  if (grant !== undefined && grant.seat !== seat && isStanding(record)) return undefined;
+  return { ...record, known: withFence(known, seat, epoch, by), grant: { seat, epoch, by } };
+}
+
+/** Whether the node is promised to a rebuild that has not come to its end, as far as it knows. */
+export function isStanding({ known, grant }: SeatRecord): boolean {
+  return grant !== undefined && knownSeat(known, grant.seat).held < grant.epoch;
+}
+
+/** The rebuild that was granted has been given up, says the one whose it was. The fence stays. */
+export function releaseGrant(record: SeatRecord, seat: number, epoch: Epoch): SeatRecord {
+  const { hold, known, grant } = record;
+  return grant?.seat === seat && grant.epoch === epoch ? { hold, known } : record;
+}
+
+/** A holder that has granted this rebuild was copied since; `from` is the voice it had then. */
+export function withCopied(record: SeatRecord, from: Voice): SeatRecord {
+  const { hold } = record;
+  if (hold.kind !== "rebuilding" || hold.seat === from.seat) return record;
+  const others = hold.copied.filter(({ seat }) => seat !== from.seat);
+  return { ...record, hold: { ...hold, copied: [...others, from] } };
+}
+
+/** The next seat whose holder is to be asked, in the order that all rebuilds keep; undefined once none is. */
+export function nextToCopy({ hold, known }: SeatRecord, seats: number): number | undefined {
+  if (hold.kind !== "rebuilding") return undefined;
+  for (let seat = 0; seat < seats; seat++) {
+    // What nobody has ever held acknowledged nothing.
+    if (seat === hold.seat || knownSeat(known, seat).held === neverHeld) continue;
+    const copied = hold.copied.find((voice) => voice.seat === seat);
+    if (copied === undefined || copied.epoch < knownSeat(known, seat).held) return seat;
+  }
+  return undefined;
+}
+
+/** The rebuilt seat speaks; undefined while something is still to be copied. All copies must be on this node's disk. */
+export function finishRebuild(record: SeatRecord, seats: number, self: NodeId): SeatRecord | undefined {
+  const { hold, known } = record;
+  if (hold.kind !== "rebuilding" || nextToCopy(record, seats) !== undefined) return undefined;
+  const { seat, epoch } = hold;
+  return { hold: { kind: "active", seat, epoch }, known: withHolder(known, seat, epoch, self) };
+}

@@ -1,0 +1,29 @@
+/**
+ * Which seat a node should take, given who shall be an owner and who holds what.
+ *
+ * The ring says who the owners shall be, and a seat's number there is a wish: an owner that holds a seat of the
+ * partition keeps that one, whatever its number. Otherwise two owners that the ring tells to change places would each
+ * wait for the other, since a node holds one seat of a partition at most. Owners without a seat take the seats whose
+ * holders are no owners: their own number's if that is free, else by rank. As nodes come to know the same, they come to
+ * want different seats.
+ */
+
+import type { NodeId } from "../ids.ts";
+import { type KnownSeats, knownSeat } from "./known.ts";
+import type { Hold } from "./record.ts";
+
+/** The seat that this node should take, or undefined: it holds one, or none is for it. `owners` is by seat. */
+export function seatToTake(self: NodeId, hold: Hold, owners: readonly NodeId[], known: KnownSeats): number | undefined {
+  if (hold.kind === "sealed" || hold.kind === "rebuilding" || !owners.includes(self)) return undefined;
+  // An active holder whose seat others have fenced speaks to half of them: it must rebuild its own.
+  if (hold.kind === "active") return knownSeat(known, hold.seat).fence > hold.epoch ? hold.seat : undefined;
+  const keepers = owners.map((_, seat) => knownSeat(known, seat).holder);
+  const seated = new Set(keepers.filter((node) => node !== undefined && node !== self && owners.includes(node)));
+  const free = owners.flatMap((_, seat) => (seated.has(keepers[seat]) ? [] : [seat]));
+  const wished = owners.indexOf(self);
+  if (free.includes(wished)) return wished;
+  const isOwnersWish = (seat: number): boolean => !seated.has(owners[seat]);
+  const left = free.filter((seat) => !isOwnersWish(seat));
+  const others = owners.filter((node, seat) => !seated.has(node) && !free.includes(seat));
+  return left[others.indexOf(self)];
+}
