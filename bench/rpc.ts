@@ -64,7 +64,6 @@ function serveBatched(): Promise<string> {
   const stored: Answer = {
     kind: "replica-stored",
     id: 0,
-    ringVersion: 12,
     voice: { seat: 1, epoch: 12 },
     synced: true,
   };
@@ -114,7 +113,8 @@ function putOf(valueBytes: number): ReplicaPut {
   return {
     kind: "replica-put",
     id: 0,
-    ringVersion: 12,
+    knownHash: 12,
+    copies: 3,
     bucket: "carts",
     key: "customer/0123456789",
     purpose: "write",

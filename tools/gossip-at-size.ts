@@ -19,10 +19,12 @@ import { defaultGossipOptions, Gossip } from "../src/node/gossip.ts";
 import type { MemberCalls, NoAnswer } from "../src/node/member-calls.ts";
 import { Membership } from "../src/node/membership.ts";
 import { eventChanges, identityChange, recordChanges } from "../src/node/membership-store.ts";
+import { SeatNews } from "../src/node/seat-news.ts";
 import { Seats } from "../src/node/seats.ts";
 import { SelfDescription } from "../src/node/self-description.ts";
 import type { Log } from "../src/runtime/log.ts";
 import type { Runtime } from "../src/runtime/runtime.ts";
+import { TaskGroup } from "../src/runtime/task-group.ts";
 import { MachineClock } from "../src/sim/clock.ts";
 import { SimProcess } from "../src/sim/process.ts";
 import { Simulation } from "../src/sim/simulation.ts";
@@ -137,15 +139,19 @@ class GossipNode {
       fleet.ring.fold(history, previous),
     );
     const calls: MemberCalls = { ask: (node, request) => this.#ask(node, request), askAddress: () => unreachable() };
-    this.#gossip = new Gossip(runtime, this.membership, calls, defaultGossipOptions);
+    // No seats: what is told of them does not grow with the nodes, but with the partitions.
+    const { clock } = runtime;
+    const seats = new Seats(this.membership, meta, clock, silent);
+    const news = new SeatNews(seats, undefined as never, new TaskGroup(silent), () => this.membership.self);
+    this.#gossip = new Gossip({ runtime, membership: this.membership, calls, seats, news }, defaultGossipOptions);
     // No data: what a node says of itself changes with the ring alone.
     const engine = new MemoryEngine();
-    const buffer = new WriteBuffer({ engine, clock: runtime.clock, limitBytes: 1, onCommitFailed: unreachable });
-    this.#description = new SelfDescription(runtime, this.membership, new Seats(this.membership, meta, silent), buffer);
+    const buffer = new WriteBuffer({ engine, clock, limitBytes: 1, onCommitFailed: unreachable });
+    this.#description = new SelfDescription(runtime, this.membership, seats, buffer);
   }
 
   async start(addresses: { readonly peer: string; readonly http: string }): Promise<void> {
-    await this.#description.start(addresses as never, false);
+    await this.#description.start(addresses as never, false, () => true);
     this.#gossip.start();
   }
 

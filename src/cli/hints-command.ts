@@ -27,7 +27,8 @@ export function hintsText({ areCounted, waiting }: HintsView): string {
   return table([["WAITS FOR", "STATUS", "KEYS", "SIZE", "OLDEST"], ...rows], [2, 3, 4]) + counting;
 }
 
-function inBytes(bytes: number): string {
+/** A size in the unit that suits it. */
+export function inBytes(bytes: number): string {
   const units = ["B", "KiB", "MiB", "GiB"];
   let amount = bytes;
   let unit = 0;
@@ -35,7 +36,8 @@ function inBytes(bytes: number): string {
   return `${unit === 0 ? amount : amount.toFixed(1)} ${units[unit]}`;
 }
 
-function inTime(ms: number): string {
+/** A time in the unit that suits it. */
+export function inTime(ms: number): string {
   const seconds = Math.round(ms / 1000);
   if (seconds < 120) return `${seconds} s`;
   const minutes = Math.round(seconds / 60);

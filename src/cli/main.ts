@@ -12,6 +12,7 @@ import { environmentSource, fileSource } from "./option-sources.ts";
 import { type OptionName, type OptionSource, type OptionValues, options, readOptions } from "./options.ts";
 import { planCommand } from "./plan-command.ts";
 import { repairCommand } from "./repair-command.ts";
+import { transfersCommand } from "./transfers-command.ts";
 import { exitStatus, UsageError } from "./usage-error.ts";
 
 type Values = Partial<OptionValues>;
@@ -112,6 +113,13 @@ const commands: readonly CommandLine[] = [
     words: "",
     options: ["url", "json"],
     run: (_, values) => hintsCommand(view(values)),
+  },
+  {
+    name: "transfers",
+    help: "the seats that a node takes or gives away: how far that is, and what it waits for",
+    words: "",
+    options: ["url", "json"],
+    run: (_, values) => transfersCommand(view(values)),
   },
   {
     name: "repair",

@@ -50,6 +50,15 @@ export function clusterRoutes(): readonly Route[] {
       },
     },
     {
+      method: "GET",
+      path: "/cluster/transfers",
+      operation: transfersOperation,
+      handle(request, node) {
+        refuseQuery(request.query);
+        return jsonAnswer(node.transfers());
+      },
+    },
+    {
       method: "POST",
       path: "/cluster/repair",
       operation: startRepairOperation,
@@ -106,6 +115,13 @@ const hintsOperation: Operation = {
   summary: "What this node keeps for owners that it could not reach",
   tags: ["cluster"],
   responses: { "200": jsonResponse("What waits for whom, the most first.", "Hints") },
+};
+
+const transfersOperation: Operation = {
+  operationId: "transfers",
+  summary: "Seats on their way to those who shall hold them, as far as this node has a part in that",
+  tags: ["cluster"],
+  responses: { "200": jsonResponse("What is done, what waits, and why.", "Transfers") },
 };
 
 const startRepairOperation: Operation = {

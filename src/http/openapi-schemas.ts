@@ -47,6 +47,7 @@ export type SchemaName =
   | "Ring"
   | "Location"
   | "Hints"
+  | "Transfers"
   | "Repair"
   | "Bucket"
   | "Buckets"
@@ -140,6 +141,22 @@ export const schemas: { readonly [Name in SchemaName]: Shape } = {
         hints: { ...whole, description: "Keys." },
         bytes: whole,
         oldestMs: { type: "number", minimum: 0, description: "How long the oldest has waited at most." },
+      }),
+    ),
+  }),
+  Transfers: exactly({
+    pending: { ...whole, description: "Seats in the whole cluster that are not with those who shall hold them." },
+    transfers: listOf(
+      exactly({
+        partition: whole,
+        kind: oneOf("hand-over", "rebuild", "reminder", "hand-back", "drop"),
+        running: { ...flag, description: "Whether it is being done now." },
+        why: { ...text, description: "What keeps it from going on; empty where nothing does." },
+        waitsFor: { ...text, description: "The member that it waits for, if it does." },
+        keysCompared: { ...whole, description: "Keys in parts of the hash trees that differed." },
+        keysCopied: { ...whole, description: "Keys brought here." },
+        bytesReceived: whole,
+        ageMs: { ...whole, description: "For how long it has been copied." },
       }),
     ),
   }),

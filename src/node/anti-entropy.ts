@@ -2,27 +2,29 @@
  * When hash trees are compared, and with whom (§4.7): every ten seconds or so with one random owner that this node
  * shares partitions with, and on demand with all of them, one after the other.
  *
- * It is how copies come to agree that nobody reads: what a write missed while a node was away, and what a lost disk
- * held. A node without a voice takes part like any other, and is filled; every exchange that it began and that ran to
- * its end counts as a copy towards its voices (`rebuild.ts`).
+ * It is how copies come to agree that nobody reads: what a write missed while a node was away. Only holders of seats take
+ * part; what a node without a voice lacks comes to it otherwise (`transfer.ts`).
  *
  * One exchange at a time begins here, so that what it costs is bounded whatever the number of owners; the other side
  * answers as many as come.
  */
 
 import type { NodeId } from "../core/ids.ts";
+import { copiesInUse } from "../core/ring/preference-list.ts";
+import { knownSeat } from "../core/seats/known.ts";
 import type { Requester } from "../rpc/server.ts";
 import { Pause } from "../runtime/pause.ts";
 import { TaskGroup } from "../runtime/task-group.ts";
 import { Ticker } from "../runtime/ticker.ts";
 import { TurnTaking } from "../runtime/turn-taking.ts";
-import type { WriteBuffer } from "../storage/write-buffer.ts";
+import type { TreeName } from "../wire/message.ts";
 import type { RepairView } from "./api.ts";
 import { type Coordination, nameOf } from "./coordination.ts";
-import { Exchange, type ExchangeOutcome, type ExchangeTotals, sharedTrees } from "./exchange.ts";
+import { Exchange, type ExchangeOutcome, type ExchangeTotals } from "./exchange.ts";
 import { type ExchangeRequest, ExchangeService } from "./exchange-service.ts";
-import { LeafScan } from "./leaf-scan.ts";
-import type { Rebuild } from "./rebuild.ts";
+import type { LeafScan } from "./leaf-scan.ts";
+import { newTotals, totalNames } from "./partition-copies.ts";
+import type { Transfer } from "./transfer.ts";
 import type { Trees } from "./trees.ts";
 
 /** A repair that was asked for waits so long, in all, for owners that are not ready, in ms. */
@@ -57,7 +59,7 @@ interface Run {
 export class AntiEntropy {
   readonly #node: Coordination;
   readonly #trees: Trees;
-  readonly #rebuild: Rebuild;
+  readonly #transfer: Transfer;
   readonly #scan: LeafScan;
   readonly #service: ExchangeService;
   readonly #ticker: Ticker;
@@ -65,7 +67,7 @@ export class AntiEntropy {
   readonly #turns: TurnTaking = new TurnTaking();
   readonly #pause: Pause;
   readonly #outcomes: Record<ExchangeOutcome["kind"], number> = { compared: 0, "not-ready": 0, failed: 0 };
-  /** Of all exchanges, those asked for and the others. */
+  /** Of all exchanges but those by which seats pass on. */
   readonly #totals: ExchangeTotals = newTotals();
   /** The last repair that was asked for, or the one that runs. */
   #run: Run | undefined;
@@ -73,13 +75,13 @@ export class AntiEntropy {
   #isForced = false;
   #isStopped = false;
 
-  constructor(node: Coordination, trees: Trees, buffer: WriteBuffer, rebuild: Rebuild) {
+  constructor(node: Coordination, trees: Trees, scan: LeafScan, transfer: Transfer) {
     const { clock, random, log } = node.runtime;
     const everyMs = node.limits.exchangeEveryMs;
     this.#node = node;
     this.#trees = trees;
-    this.#rebuild = rebuild;
-    this.#scan = new LeafScan(buffer, node.runtime.checksum, (...found) => node.damaged.found(...found));
+    this.#transfer = transfer;
+    this.#scan = scan;
     this.#service = new ExchangeService(node, trees, this.#scan);
     this.#pause = new Pause(clock);
     this.#tasks = new TaskGroup(log);
@@ -88,16 +90,13 @@ export class AntiEntropy {
 
   start(): void {
     this.#ticker.start();
-    this.#rebuild.start((peer) => this.#exchange(peer, newTotals()));
   }
 
   /** Begins nothing any more, the trees included; resolves when the exchange under way has ended, at its next answer. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#pause.end();
-    const rebuilding = this.#rebuild.stop();
     await Promise.all([this.#ticker.stop(), this.#tasks.close(), this.#service.stop(), this.#trees.stop()]);
-    await rebuilding;
   }
 
   /** Answers an exchange that another node began. */
@@ -106,7 +105,9 @@ export class AntiEntropy {
   }
 
   get counts(): AntiEntropyCounts {
-    return { outcomes: this.#outcomes, totals: this.#totals };
+    const totals = { ...this.#totals };
+    for (const name of totalNames) totals[name] += this.#transfer.totals[name];
+    return { outcomes: this.#outcomes, totals };
   }
 
   /**
@@ -122,7 +123,7 @@ export class AntiEntropy {
       try {
         const endsMs = this.#node.runtime.clock.monotonicMs() + patienceMs;
         for (const peer of this.#partners()) await this.#repairWith(peer, run, endsMs);
-        await this.#rebuild.tryAll();
+        await this.#transfer.tryAll();
         if (this.#isForced && !this.#isStopped) await this.#force();
       } finally {
         this.#isForced = false;
@@ -133,13 +134,13 @@ export class AntiEntropy {
   }
 
   async #force(): Promise<void> {
-    await this.#rebuild.force();
+    await this.#transfer.force();
     await this.#node.damaged.force();
   }
 
   view(): RepairView {
     const run = this.#run;
-    const rebuild = this.#rebuild.view();
+    const rebuild = this.#transfer.view();
     const damaged = this.#node.damaged.counts;
     if (run === undefined) return { ...noRepairView, damaged, rebuild };
     const { totals, leftOut, finishedMs } = run;
@@ -179,26 +180,40 @@ export class AntiEntropy {
     return this.#turns.run(async () => {
       const parts = { node: this.#node, trees: this.#trees, scan: this.#scan, peer, totals };
       const before = { ...totals };
-      const isForVoices = this.#rebuild.isUnderWay;
-      const begun = this.#rebuild.begin();
-      const outcome = await new Exchange({ ...parts, isForVoices, isStopped: () => this.#isStopped }).run();
+      const compared = this.#sharedTrees(peer);
+      const isStopped = (): boolean => this.#isStopped;
+      const outcome = await new Exchange({ ...parts, compared, isCopy: false, isStopped }).run();
       this.#outcomes[outcome.kind] += 1;
       for (const name of totalNames) this.#totals[name] += totals[name] - before[name];
-      if (isForVoices && outcome.kind === "compared") await this.#rebuild.copied(peer, begun, outcome.incomplete);
       return outcome;
     });
   }
 
   /** Everybody this node shares a tree with. */
   #partners(): readonly NodeId[] {
-    const ring = this.#node.ring();
-    const { self } = this.#node;
-    return [...ring.members.keys()].filter((node) => node !== self && sharedTrees(ring, self, node).length > 0);
+    const { seats, self } = this.#node;
+    const partners = new Set<NodeId>();
+    for (const partition of seats.partitions) {
+      if (seats.hold(partition).kind !== "active") continue;
+      for (const { holder } of seats.known(partition))
+        if (holder !== undefined && holder !== self) partners.add(holder);
+    }
+    return [...partners];
   }
-}
 
-const totalNames = ["partitionsCompared", "keysCompared", "keysRepaired", "bytesSent", "bytesReceived"] as const;
-
-function newTotals(): ExchangeTotals {
-  return { partitionsCompared: 0, keysCompared: 0, keysRepaired: 0, bytesSent: 0, bytesReceived: 0 };
+  /** The trees of which both nodes hold a seat, as far as is known. */
+  #sharedTrees(peer: NodeId): readonly TreeName[] {
+    const { seats, ring } = this.#node;
+    const shared: TreeName[] = [];
+    for (const partition of seats.partitions) {
+      const hold = seats.hold(partition);
+      if (hold.kind !== "active") continue;
+      for (const n of copiesInUse(ring())) {
+        const kept = seats.seatsOf(partition, n);
+        const isPeers = (seat: number): boolean => knownSeat(seats.known(partition), seat).holder === peer;
+        if (kept.includes(hold.seat) && kept.some(isPeers)) shared.push({ partition, n });
+      }
+    }
+    return shared;
+  }
 }

@@ -204,6 +204,37 @@ export interface RebuildView {
   readonly forced: ForcedVoices | undefined;
 }
 
+/** What this node has to do for seats to come to those who shall hold them (`transfer.ts`). */
+export interface TransfersView {
+  /** In the whole cluster, as far as this node knows: seats that are not with those who shall hold them. */
+  readonly pending: number;
+  readonly transfers: readonly TransferView[];
+}
+
+/** What a node does in one partition, or will. */
+export interface TransferView {
+  readonly partition: number;
+  /**
+   * - `hand-over`: takes a seat from its holder;
+   * - `rebuild`: fills a seat that has no holder;
+   * - `reminder`: has fallen silent for its successor's sake, and waits for it;
+   * - `hand-back`: has a copy without a voice merged by those who have one;
+   * - `drop`: deletes a copy that others hold.
+   */
+  readonly kind: "hand-over" | "rebuild" | "reminder" | "hand-back" | "drop";
+  /** Whether it is being done now. */
+  readonly running: boolean;
+  /** What keeps it from going on, and who, where it waits; empty where that is nothing, or nobody. */
+  readonly why: string;
+  readonly waitsFor: string;
+  /** Keys looked at and brought here so far, and what came for it. */
+  readonly keysCompared: number;
+  readonly keysCopied: number;
+  readonly bytesReceived: number;
+  /** For how long it has been copied, in ms. */
+  readonly ageMs: number;
+}
+
 export interface ForcedVoices {
   readonly partitions: number;
   /** The owners whose copies were not waited for. */
@@ -251,6 +282,8 @@ export interface NodeApi {
   plan(change: ProposedChange): PlanOutcome;
   /** What waits here for whom. */
   hints(): HintsView;
+  /** Seats on their way, as far as this node has a part in that. */
+  transfers(): TransfersView;
   history(): readonly HistoryEvent[];
   /**
    * Starts to compare this node's partitions with all their owners (§4.7), unless that is under way. With `force`, and

@@ -11,6 +11,7 @@ import type { CoordinateGet, CoordinateWrite, GetAnswer, Refusal, WriteAnswer } 
 import type { DeleteRequest, Failure, GetOutcome, GetRequest, PutRequest, WriteOutcome } from "./api.ts";
 import type { Coordination } from "./coordination.ts";
 import type { Coordinator } from "./coordinator.ts";
+import { placeOf } from "./key-place.ts";
 import type { Membership } from "./membership.ts";
 import { getOutcome, type OutcomeOptions, refused, writeOutcome } from "./outcome.ts";
 import { checkRequest, failure } from "./request-check.ts";
@@ -35,12 +36,12 @@ export class ClientRequests {
     const { bucket, key, r, pr, zones } = request;
     const { ring } = this.#membership;
     const settings = bucketSettings(ring, bucket);
-    const requirement = readRequirement(settings, request, ring);
+    const requirement = readRequirement(settings, request, ring, this.#copies(bucket, key));
     if (requirement.kind === "unsatisfiable") return Promise.resolve(failure("bad-request", requirement.why));
     const message: CoordinateGet = {
       kind: "coordinate-get",
       id: 0,
-      ringVersion: ring.version,
+      knownHash: 0,
       bucket,
       key,
       budgetMs: request.timeoutMs ?? this.#node.limits.requestTimeoutMs,
@@ -75,14 +76,14 @@ export class ClientRequests {
     const { bucket, key, w, pw, dw, zones, writeId } = request;
     const { ring, secret } = this.#membership;
     const settings = bucketSettings(ring, bucket);
-    const requirement = writeRequirement(settings, request, ring);
+    const requirement = writeRequirement(settings, request, ring, this.#copies(bucket, key));
     if (requirement.kind === "unsatisfiable") return Promise.resolve(failure("bad-request", requirement.why));
     const token = request.context === undefined ? undefined : openToken(request.context, bucket, key, secret);
     if (token?.kind === "invalid") return Promise.resolve(failure("bad-context", `the context ${token.why}`));
     const message: CoordinateWrite = {
       kind: "coordinate-write",
       id: 0,
-      ringVersion: ring.version,
+      knownHash: 0,
       bucket,
       key,
       budgetMs: request.timeoutMs ?? this.#node.limits.requestTimeoutMs,
@@ -104,6 +105,13 @@ export class ClientRequests {
       const { answers: needed } = requirement;
       this.#route({ request: message, n: settings.n, needed, advised: token?.coordinator, deliver });
     });
+  }
+
+  /** How many seats keep the key, as far as is known; not less than one. */
+  #copies(bucket: string, key: string): number {
+    const { ring } = this.#membership;
+    const { partition } = placeOf(bucket, key, ring.settings.partitions);
+    return Math.max(1, this.#node.seats.seatsOf(partition, bucketSettings(ring, bucket).n).length);
   }
 
   #route(options: Omit<RouteOptions, "node" | "coordinator">): void {

@@ -14,6 +14,7 @@ import type { NodeCounters } from "./counters.ts";
 import type { DamagedRecords } from "./damaged-records.ts";
 import type { Hints } from "./hints.ts";
 import type { Replica } from "./replica.ts";
+import type { Seats } from "./seats.ts";
 
 export interface Coordination {
   readonly runtime: Runtime;
@@ -24,9 +25,11 @@ export interface Coordination {
   readonly replica: Replica;
   readonly damaged: DamagedRecords;
   readonly hints: Hints;
+  /** What this node knows of who holds which seat, and holds itself. */
+  readonly seats: Seats;
   /** The ring as this node knows it now. */
   ring(): Ring;
-  /** This node's voice among the n owners of a key, or undefined: it owns nothing there, or has nothing to vouch for. */
+  /** This node's voice for a key of a bucket of n copies, or undefined: it keeps none, or has nothing to vouch for. */
   voice(place: { readonly partition: PartitionId }, n: number): Voice | undefined;
   /** Whether the node serves the bucket: a member, not stopping, not waiting for a change of placement to be decided. */
   isOpen(bucket: string): boolean;
@@ -64,7 +67,7 @@ export function refusal(
   ringVersion: number,
   code: RefusalCode,
   detail: string,
-  more: { mayHaveHappened?: boolean; needed?: number; received?: number } = {},
+  more: Partial<Pick<Refusal, "mayHaveHappened" | "needed" | "received" | "known">> = {},
 ): Refusal {
   return { kind: "refusal", id: 0, ringVersion, code, detail, mayHaveHappened: false, ...more };
 }

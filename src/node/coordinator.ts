@@ -7,16 +7,22 @@
  */
 
 import { emptyDotSet } from "../core/causality/dot-set.ts";
-import { type ReadAsk, readRequirement, writeRequirement } from "../core/quorum/requirement.ts";
+import {
+  type ReadAsk,
+  type ReadRequirement,
+  readRequirement,
+  type Unsatisfiable,
+  type WriteRequirement,
+  writeRequirement,
+} from "../core/quorum/requirement.ts";
 import { bucketSettings } from "../core/ring/preference-list.ts";
-import type { Ring } from "../core/ring/ring.ts";
 import type { BucketSettings } from "../core/settings.ts";
 import { Pause } from "../runtime/pause.ts";
 import type { CoordinateGet, CoordinateWrite, GetAnswer, Refusal, RefusalCode, WriteAnswer } from "../wire/message.ts";
 import { type Coordination, refusal } from "./coordination.ts";
 import { GetOperation } from "./get.ts";
 import { type KeyPlace, placeOf } from "./key-place.ts";
-import { areStillOwners } from "./seat-calls.ts";
+import type { Wanted } from "./seat.ts";
 import { WriteOperation } from "./write.ts";
 
 export type DeliverGet = (answer: GetAnswer | Refusal) => void;
@@ -26,8 +32,8 @@ interface Admitted {
   readonly kind: "admitted";
   readonly place: KeyPlace;
   readonly bucket: BucketSettings;
-  /** Under which it was admitted. */
-  readonly ring: Ring;
+  /** Seats that keep the key, as far as is known. */
+  readonly copies: number;
 }
 
 export class Coordinator {
@@ -83,7 +89,8 @@ export class Coordinator {
       }
       const leftMs = request.budgetMs - (this.#node.runtime.clock.monotonicMs() - startedMs);
       if (leftMs <= 0) return deliver(this.#refuse("deadline-passed", "the time was up before the write began"));
-      const again = this.#admitAgain(request, admitted);
+      // The seat may be another node's since the read.
+      const again = this.#admit(request);
       if (again.kind === "refusal") return deliver(again);
       const seen = request.context ?? (request.version === undefined ? found.state?.context : undefined);
       this.#mint(request, again, { context: seen }, leftMs, deliver);
@@ -103,25 +110,27 @@ export class Coordinator {
     const ring = node.ring();
     const place = placeOf(request.bucket, request.key, ring.settings.partitions);
     const bucket = bucketSettings(ring, request.bucket);
-    if (request.asFallback !== true && node.voice(place, bucket.n) === undefined) {
-      return this.#refuse("no-owner", `this node has no voice for partition ${place.partition}`);
+    const owners = node.seats.owners(place.partition, bucket.n);
+    // One that knows its own voice to be void cannot coordinate with it either.
+    const isNoOwner = owners.every((owner) => owner.node !== node.self);
+    const speaks = !isNoOwner && node.voice(place, bucket.n) !== undefined;
+    const mayCoordinate = request.asFallback === true ? isNoOwner || node.seats.mayStore(place.partition) : speaks;
+    if (owners.length === 0 || !mayCoordinate) {
+      const isSealed = node.seats.hold(place.partition).kind === "sealed";
+      const why = `this node has no voice for partition ${place.partition}`;
+      return this.#refuse(isSealed ? "not-ready" : "no-owner", why);
     }
-    return { kind: "admitted", place, bucket, ring };
-  }
-
-  /** After a read: a promise to hold nothing may have been made since, and even a change of placement decided. */
-  #admitAgain(request: CoordinateWrite, { place, ring }: Admitted): Admitted | Refusal {
-    const again = this.#admit(request);
-    if (again.kind === "refusal" || areStillOwners(this.#node.ring(), ring, place)) return again;
-    return this.#refuse("stale-ring", "the key's owners changed between the read and the write");
+    return { kind: "admitted", place, bucket, copies: owners.length };
   }
 
   #read(request: CoordinateGet | CoordinateWrite, admitted: Admitted, asked: ReadAsk, deliver: DeliverGet): void {
-    const { place, bucket, ring } = admitted;
-    const requirement = readRequirement(bucket, asked, ring);
+    const { place, bucket, copies } = admitted;
+    const ring = this.#node.ring();
+    const requirement = readRequirement(bucket, asked, ring, copies);
     if (requirement.kind === "unsatisfiable") return deliver(this.#refuse("bad-request", requirement.why));
+    const needed = (copies: number): Wanted => neededOf(readRequirement(bucket, asked, ring, copies));
     const lastWriteWins = bucket.reconcile === "last-write-wins";
-    const plan = { place, requirement, lastWriteWins, budgetMs: request.budgetMs };
+    const plan = { place, n: bucket.n, needed, lastWriteWins, budgetMs: request.budgetMs };
     new GetOperation(this.#node, plan, this.#counted(deliver)).start();
   }
 
@@ -132,8 +141,9 @@ export class Coordinator {
     budgetMs: number,
     deliver: DeliverWrite,
   ): void {
-    const { place, bucket, ring } = admitted;
-    const requirement = writeRequirement(bucket, request, ring);
+    const { place, bucket, copies } = admitted;
+    const ring = this.#node.ring();
+    const requirement = writeRequirement(bucket, request, ring, copies);
     if (requirement.kind === "unsatisfiable") return deliver(this.#refuse("bad-request", requirement.why));
     const intent = {
       seen: seen.context ?? emptyDotSet,
@@ -141,7 +151,9 @@ export class Coordinator {
       ...(request.version === undefined ? {} : { version: request.version }),
       ...(request.writeId === undefined ? {} : { writeId: request.writeId }),
     };
-    const plan = { place, requirement, intent, clientSeen: request.context, budgetMs };
+    const needed = (copies: number): Wanted => neededOf(writeRequirement(bucket, request, ring, copies));
+    const { synced } = requirement;
+    const plan = { place, n: bucket.n, needed, synced, intent, clientSeen: request.context, budgetMs };
     new WriteOperation(this.#node, plan, this.#counted(deliver)).start();
   }
 
@@ -158,4 +170,10 @@ export class Coordinator {
   #refuse(code: RefusalCode, detail: string): Refusal {
     return refusal(this.#node.ring().version, code, detail);
   }
+}
+
+/** What was asked for can be had of any number of seats, or of none. */
+function neededOf(requirement: ReadRequirement | WriteRequirement | Unsatisfiable): Wanted {
+  if (requirement.kind === "unsatisfiable") throw new Error(requirement.why);
+  return requirement;
 }

@@ -17,7 +17,7 @@ import { MalformedBytes } from "../core/bytes/byte-reader.ts";
 import { mergeNewest } from "../core/causality/last-write-wins.ts";
 import { emptySiblingSet, mergeStates, type SiblingSet } from "../core/causality/sibling-set.ts";
 import type { NodeId, PartitionId } from "../core/ids.ts";
-import { bucketSettings, ownersOf } from "../core/ring/preference-list.ts";
+import { bucketSettings } from "../core/ring/preference-list.ts";
 import type { Ring } from "../core/ring/ring.ts";
 import { Ticker } from "../runtime/ticker.ts";
 import type { StorageError } from "../storage/engine.ts";
@@ -135,12 +135,16 @@ export class DamagedRecords {
     const { place } = damaged;
     const ring = node.ring();
     const { n, reconcile } = bucketSettings(ring, place.bucket);
-    const others = ownersOf(ring, place.partition, n).filter((owner) => owner !== node.self);
+    const known = node.seats.known(place.partition);
+    const owners = node.seats.owners(place.partition, n).map((owner) => owner.node);
+    const others = owners.filter((owner) => owner !== node.self);
     if (others.length === 0 && !isForced) return this.#tell(damaged, "it has no other owner");
-    const answers = await Promise.all(others.map((owner) => this.#ask(owner, ring, place)));
+    const answers = await Promise.all(others.map((owner) => this.#ask(owner, n, place)));
     const missing = others.filter((_, i) => answers[i] === undefined).map((owner) => nameOf(ring, owner));
     if (missing.length > 0 && !isForced) return this.#tell(damaged, `waits for ${missing.join(" and ")}`);
-    if (this.#isStopped || node.ring().version !== ring.version || !node.isOpen(place.bucket)) return;
+    if (this.#isStopped || !node.isOpen(place.bucket)) return;
+    // What an owner said counts for its seat only if nobody else speaks for it by now.
+    if (node.seats.known(place.partition) !== known && !isForced) return;
     const states = answers.flatMap((answer) => answer?.state ?? []);
     const merge = reconcile === "last-write-wins" ? mergeNewest : mergeStates;
     this.#putBack(damaged, states.reduce<SiblingSet>(merge, emptySiblingSet), missing);
@@ -166,13 +170,15 @@ export class DamagedRecords {
   /** What the owner knows, if it answers with its voice. */
   async #ask(
     owner: NodeId,
-    ring: Ring,
+    copies: number,
     place: KeyPlace,
   ): Promise<{ readonly state: SiblingSet | undefined } | undefined> {
     const node = this.#node as Coordination;
-    const { bucket, key } = place;
-    const request = { kind: "replica-get", id: 0, ringVersion: ring.version, bucket, key } as const;
+    const { bucket, key, partition } = place;
+    const knownHash = node.seats.hash(partition);
+    const request = { kind: "replica-get", id: 0, knownHash, copies, bucket, key } as const;
     const answer = await node.peers.ask(owner, request, callTimeoutMs);
+    if ("known" in answer && answer.known !== undefined) node.seats.learn(partition, answer.known);
     if (answer.kind === "refusal" && answer.code === "stale-ring") node.ringDiffers(owner);
     if (answer.kind !== "replica-state" || answer.voice === undefined) return undefined;
     const { state } = answer;

@@ -10,7 +10,7 @@
  */
 
 import type { NodeId, PartitionId } from "../core/ids.ts";
-import { bucketSettings, ownersOf } from "../core/ring/preference-list.ts";
+import { bucketSettings } from "../core/ring/preference-list.ts";
 import { Asks } from "../rpc/asks.ts";
 import type { FailedCall } from "../rpc/call.ts";
 import { Backoff } from "../runtime/backoff.ts";
@@ -123,7 +123,8 @@ export class Delivery {
     const { place } = hint;
     if (this.#isStopped || this.#voiceless.has(place.partition)) return "voiceless";
     const ring = this.#node.ring();
-    const owners = ownersOf(ring, place.partition, bucketSettings(ring, place.bucket).n);
+    const { n } = bucketSettings(ring, place.bucket);
+    const owners = [...new Set(this.#node.seats.owners(place.partition, n).map(({ node }) => node))];
     const isOwner = owners.includes(hint.owner);
     const outcomes = await Promise.all((isOwner ? [hint.owner] : owners).map((target) => this.#hand(hint, target)));
     if (isOwner && outcomes.includes("voiceless")) this.#voiceless.add(place.partition);
@@ -142,13 +143,15 @@ export class Delivery {
 
   async #hand(hint: Hint, target: NodeId): Promise<Handed> {
     const node = this.#node;
-    const { bucket, key } = hint.place;
-    const lastWriteWins = bucketSettings(node.ring(), bucket).reconcile === "last-write-wins";
+    const { bucket, key, partition } = hint.place;
+    const { reconcile, n: copies } = bucketSettings(node.ring(), bucket);
+    const lastWriteWins = reconcile === "last-write-wins";
     if (target === node.self) return this.#handSelf(hint, lastWriteWins);
     const request: ReplicaPut = {
       kind: "replica-put",
       id: 0,
-      ringVersion: node.ring().version,
+      knownHash: node.seats.hash(partition),
+      copies,
       bucket,
       key,
       purpose: "hint",
@@ -157,6 +160,7 @@ export class Delivery {
       state: hint.state,
     };
     const answer = await this.#asks.ask((tag) => node.peers.call(target, request, callTimeoutMs, this.#asks, tag));
+    if ("known" in answer && answer.known !== undefined) node.seats.learn(partition, answer.known);
     return this.#handed(answer, target);
   }
 
@@ -179,9 +183,11 @@ export class Delivery {
   #handSelf({ place, state }: Hint, lastWriteWins: boolean): Promise<Handed> {
     const node = this.#node;
     const { n } = bucketSettings(node.ring(), place.bucket);
+    if (!node.seats.mayStore(place.partition)) return Promise.resolve("soon");
+    const voice = node.voice(place, n);
     return new Promise((resolve) => {
       const listener: DurableListener = {
-        onDurable: () => resolve(node.voice(place, n) === undefined ? "voiceless" : "held"),
+        onDurable: () => resolve(voice === undefined ? "voiceless" : "held"),
         onFailed: (_: StorageError) => resolve("later"),
       };
       const merged = node.replica.merge(place, state, lastWriteWins, listener);

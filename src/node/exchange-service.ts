@@ -3,9 +3,9 @@
  * and lists the keys of leaves that differ. The states themselves travel as those of any request between replicas.
  */
 
+import type { PartitionId } from "../core/ids.ts";
 import { differingChildren } from "../core/merkle/exchange.ts";
 import { emptyHash, sameHash } from "../core/merkle/hash-tree.ts";
-import { ownersOf } from "../core/ring/preference-list.ts";
 import type { Ring } from "../core/ring/ring.ts";
 import type { Requester } from "../rpc/server.ts";
 import { Pause } from "../runtime/pause.ts";
@@ -71,13 +71,6 @@ export class ExchangeService {
       this.#refuse(request.id, from, "not-ready", "the node is not ready to compare its hash trees");
       return undefined;
     }
-    if (request.ringVersion !== ring.version) {
-      this.#node.counters.staleRings += 1;
-      this.#node.ringDiffers(from.hello.node);
-      const detail = `the request is of ring ${request.ringVersion}, this node's is ${ring.version}`;
-      this.#refuse(request.id, from, "stale-ring", detail);
-      return undefined;
-    }
     return ring;
   }
 
@@ -85,22 +78,32 @@ export class ExchangeService {
     const differing: number[] = [];
     const unvouched: number[] = [];
     for (const [place, tree] of request.trees.entries()) {
-      if (!this.#isShared(tree, ring, from, request.id)) return;
+      if (!this.#isHeld(tree, ring)) {
+        unvouched.push(place);
+        continue;
+      }
       const own = this.#trees.tree(tree)?.hash(0, 0) ?? emptyHash;
       if (!sameHash(own, tree.root)) differing.push(place);
-      const vouches = this.#node.voice(tree, tree.n) !== undefined && !this.#node.damaged.isIn(tree.partition);
-      if (!vouches) unvouched.push(place);
+      if (!this.#vouches(tree.partition)) unvouched.push(place);
     }
     from.reply({ kind: "hashes-compared", id: request.id, differing, unvouched }, request.id);
   }
 
-  /** Refuses the request unless both nodes are owners of the tree's keys. */
-  #isShared({ partition, n }: TreeName, ring: Ring, from: Requester, id: number): boolean {
-    if (partition < ring.settings.partitions) {
-      const owners = ownersOf(ring, partition, n);
-      if (owners.includes(this.#node.self) && owners.includes(from.hello.node)) return true;
-    }
-    this.#refuse(id, from, "no-owner", `not both nodes are among the ${n} owners of partition ${partition}`);
+  /** Whether what this node holds of the partition is all that was acknowledged in a seat's name. */
+  #vouches(partition: PartitionId): boolean {
+    const hold = this.#node.seats.hold(partition);
+    const isWhole = hold.kind === "active" || hold.kind === "sealed" || (hold.kind === "rebuilding" && hold.isHolder);
+    return isWhole && !this.#node.damaged.isIn(partition);
+  }
+
+  #isHeld({ partition }: TreeName, ring: Ring): boolean {
+    return partition < ring.settings.partitions && this.#node.seats.hold(partition).kind !== "none";
+  }
+
+  /** Refuses the request if this node has nothing to compare with. */
+  #isShared(tree: TreeName, ring: Ring, from: Requester, id: number): boolean {
+    if (this.#isHeld(tree, ring)) return true;
+    this.#refuse(id, from, "no-owner", `this node holds no seat of partition ${tree.partition}`);
     return false;
   }
 

@@ -19,7 +19,7 @@ import { areChildrenOf, childrenOf } from "../core/merkle/exchange.ts";
 import { emptyHash, leafLevel, sameHash } from "../core/merkle/hash-tree.ts";
 import { leafOf } from "../core/merkle/key-digest.ts";
 import { partitionOf } from "../core/ring/key-hash.ts";
-import { bucketSettings, copiesInUse, ownersOf } from "../core/ring/preference-list.ts";
+import { bucketSettings } from "../core/ring/preference-list.ts";
 import type { Ring } from "../core/ring/ring.ts";
 import { Lanes } from "../runtime/lanes.ts";
 import { Pause } from "../runtime/pause.ts";
@@ -48,9 +48,11 @@ export interface ExchangeParts {
   readonly trees: Trees;
   readonly scan: LeafScan;
   readonly peer: NodeId;
+  /** What to compare. */
+  readonly compared: readonly TreeName[];
   readonly totals: ExchangeTotals;
-  /** Whether to find out for what the other vouches, at the end: this node needs its copy for voices of its own. */
-  readonly isForVoices: boolean;
+  /** This node copies the other, whose copy must be whole at the end, and gives it nothing. */
+  readonly isCopy: boolean;
   readonly isStopped: () => boolean;
 }
 
@@ -72,6 +74,9 @@ const keysAtOnce = 8;
 const callTimeoutMs = 5000;
 const listTimeoutMs = 10_000;
 const pauseMs = 1;
+/** A peer that makes lists for others is asked again after so long, in ms, and so often. */
+const busyMs = 20;
+const mostWaits = 500;
 
 /** Ends an exchange from wherever it is. */
 class BrokenOff extends Error {
@@ -83,20 +88,6 @@ class BrokenOff extends Error {
   }
 }
 
-/** The trees of which both nodes are owners. */
-export function sharedTrees(ring: Ring, self: NodeId, peer: NodeId): readonly TreeName[] {
-  const copies = copiesInUse(ring);
-  const shared: TreeName[] = [];
-  for (let id = 0; id < ring.settings.partitions; id++) {
-    const partition = id as PartitionId;
-    for (const n of copies) {
-      const owners = ownersOf(ring, partition, n);
-      if (owners.includes(self) && owners.includes(peer)) shared.push({ partition, n });
-    }
-  }
-  return shared;
-}
-
 export class Exchange {
   readonly #parts: ExchangeParts;
   readonly #node: Coordination;
@@ -106,6 +97,7 @@ export class Exchange {
   readonly #scratch: ByteWriter = new ByteWriter(4096);
   readonly #incomplete: Set<PartitionId> = new Set();
   #keysRefused = 0;
+  #waits = 0;
 
   constructor(parts: ExchangeParts) {
     this.#parts = parts;
@@ -117,10 +109,10 @@ export class Exchange {
   /** Does all of it. Rejects with `StorageError` alone. */
   async run(): Promise<ExchangeOutcome> {
     try {
-      const trees = sharedTrees(this.#ring, this.#node.self, this.#parts.peer);
+      const trees = this.#parts.compared;
       await this.#eachPart(trees, (part) => this.#compare(part));
       // What the other found damaged while it listed its keys it tells only now.
-      if (this.#parts.isForVoices) await this.#eachPart(trees, (part) => this.#compareRoots(part));
+      if (this.#parts.isCopy) await this.#eachPart(trees, (part) => this.#compareRoots(part));
       return { kind: "compared", keysRefused: this.#keysRefused, incomplete: this.#incomplete };
     } catch (error) {
       await this.#lanes.idle().catch(() => {});
@@ -140,7 +132,7 @@ export class Exchange {
     const isSensible = (places: readonly number[]): boolean =>
       places.every((place) => place < trees.length) && new Set(places).size === places.length;
     const { differing, unvouched } = await this.#hashesCompared(
-      { kind: "compare-trees", id: 0, ringVersion: this.#ring.version, trees: told },
+      { kind: "compare-trees", id: 0, trees: told },
       (answer) => isSensible(answer.differing) && isSensible(answer.unvouched),
     );
     for (const place of unvouched) this.#incomplete.add((trees[place] as TreeName).partition);
@@ -162,7 +154,6 @@ export class Exchange {
       const request = {
         kind: "compare-nodes",
         id: 0,
-        ringVersion: this.#ring.version,
         tree,
         level,
         nodes: told,
@@ -190,8 +181,8 @@ export class Exchange {
 
   async #listKeys(tree: TreeName, leaves: ReadonlySet<number>, from?: Uint8Array): Promise<KeysListed> {
     const after: Uint8Array = from ?? new Uint8Array(0);
-    const { version: ringVersion, settings } = this.#ring;
-    const request = { kind: "list-keys", id: 0, ringVersion, tree, leaves: [...leaves], after } as const;
+    const { settings } = this.#ring;
+    const request = { kind: "list-keys", id: 0, tree, leaves: [...leaves], after } as const;
     const answer = await this.#ask(request, listTimeoutMs);
     if (answer.kind !== "keys-listed") return this.#nonsense(request, answer);
     const goesOn = answer.until === undefined || compareBytes(answer.until, after) > 0;
@@ -241,15 +232,18 @@ export class Exchange {
   /** Whether anything changed on either side; undefined where one of them refused. */
   async #repairKey(place: KeyPlace, isAtPeer: boolean): Promise<boolean | undefined> {
     this.#mustBeCurrent(place.bucket);
+    if (this.#parts.isCopy && !isAtPeer) return false;
     const theirs = isAtPeer ? await this.#fetch(place) : undefined;
     if (theirs === "refused") return this.#lacks(place);
     // Between this look and the merge nothing waits: a node that promised to hold nothing must not be given a copy.
     this.#mustBeCurrent(place.bucket);
+    if (!this.#parts.isCopy && this.#node.seats.hold(place.partition).kind === "none") return undefined;
     const before = this.#node.replica.read(place);
     if (before.kind === "refused") return this.#lacks(place);
     const merged = theirs === undefined ? before.state : await this.#merge(place, theirs);
     if (merged === "refused") return this.#lacks(place);
-    if (merged !== undefined && (theirs === undefined || !sameState(theirs, merged))) {
+    const isTold = !this.#parts.isCopy && merged !== undefined;
+    if (isTold && (theirs === undefined || !sameState(theirs, merged))) {
       return (await this.#sendOwn(place)) ? true : undefined;
     }
     return merged !== undefined && (before.state === undefined || !sameState(before.state, merged));
@@ -261,8 +255,10 @@ export class Exchange {
     return undefined;
   }
 
-  async #fetch({ bucket, key }: KeyPlace): Promise<SiblingSet | undefined | "refused"> {
-    const request = { kind: "replica-get", id: 0, ringVersion: this.#ring.version, bucket, key } as const;
+  async #fetch({ bucket, key, partition }: KeyPlace): Promise<SiblingSet | undefined | "refused"> {
+    const knownHash = this.#node.seats.hash(partition);
+    const copies = bucketSettings(this.#ring, bucket).n;
+    const request = { kind: "replica-get", id: 0, knownHash, copies, bucket, key, isCopy: true } as const;
     const answer = await this.#ask(request);
     if (answer.kind === "refusal") return "refused";
     if (answer.kind !== "replica-state") return this.#nonsense(request, answer);
@@ -290,12 +286,24 @@ export class Exchange {
     if (held.state === undefined) return true;
     const { state } = held;
     const lastWriteWins = this.#isLastWriteWins(place);
-    const ringVersion = this.#ring.version;
+    const knownHash = this.#node.seats.hash(place.partition);
+    const copies = bucketSettings(this.#ring, bucket).n;
     const purpose = { purpose: "repair", synced: true } as const;
-    const request = { kind: "replica-put", id: 0, ringVersion, bucket, key, ...purpose, lastWriteWins, state } as const;
+    const request = {
+      kind: "replica-put",
+      id: 0,
+      knownHash,
+      copies,
+      bucket,
+      key,
+      ...purpose,
+      lastWriteWins,
+      state,
+    } as const;
     const answer = await this.#ask(request);
     if (answer.kind === "refusal") return false;
-    return answer.kind === "replica-stored" || this.#nonsense(request, answer);
+    if (answer.kind !== "replica-stored") return this.#nonsense(request, answer);
+    return answer.voice !== undefined;
   }
 
   #isLastWriteWins({ bucket }: KeyPlace): boolean {
@@ -306,7 +314,7 @@ export class Exchange {
     const { node, isStopped } = this.#parts;
     if (isStopped()) throw new BrokenOff("failed", "this node stops");
     if (!node.isOpen(bucket)) throw new BrokenOff("not-ready", "this node waits for a membership change to be decided");
-    if (node.ring().version !== this.#ring.version) throw new BrokenOff("not-ready", "the ring has changed");
+    if (node.ring().buckets !== this.#ring.buckets) throw new BrokenOff("not-ready", "a bucket has changed");
   }
 
   /** The answer, or a refusal that concerns this request alone; any other ends the exchange. */
@@ -318,6 +326,11 @@ export class Exchange {
     if (answer.kind === "call-failure") throw new BrokenOff("failed", callTroubles[answer.failure]);
     totals.bytesReceived += this.#sizeOf(answer);
     if (answer.kind !== "refusal") return answer;
+    if (answer.code === "overloaded" && request.kind === "list-keys" && this.#waits < mostWaits) {
+      this.#waits += 1;
+      await new Pause(node.runtime.clock).wait(busyMs);
+      return this.#ask(request, timeoutMs);
+    }
     if (answer.code === "stale-ring") node.ringDiffers(peer);
     const isPassing = answer.code === "stale-ring" || answer.code === "not-ready" || answer.code === "overloaded";
     if (isPassing) throw new BrokenOff("not-ready", answer.detail);

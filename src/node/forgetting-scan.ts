@@ -6,8 +6,7 @@
 import { MalformedBytes } from "../core/bytes/byte-reader.ts";
 import { isWorthForgetting } from "../core/causality/compaction.ts";
 import type { Checksum } from "../core/hash/crc32.ts";
-import type { NodeId, PartitionId } from "../core/ids.ts";
-import { preferenceOrder } from "../core/ring/preference-list.ts";
+import type { PartitionId } from "../core/ids.ts";
 import type { Ring } from "../core/ring/ring.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { Pause } from "../runtime/pause.ts";
@@ -54,14 +53,18 @@ export class ForgettingScan {
   }
 
   /** Goes on for a few pages, and tells of what it finds until `found` answers that there is no more room. */
-  async advance(ring: Ring, self: NodeId, found: (place: KeyPlace) => boolean): Promise<void> {
+  async advance(
+    ring: Ring,
+    leads: (partition: PartitionId) => boolean,
+    found: (place: KeyPlace) => boolean,
+  ): Promise<void> {
     for (let pages = 0; pages < pagesAtOnce; pages++) {
       if (this.#at === undefined) {
         if (!this.#isDue) return;
         this.#isDue = false;
         this.#at = { partition: 0, after: undefined };
       }
-      while (this.#at !== undefined && !isFirstOwner(ring, this.#at.partition, self)) this.#next(ring);
+      while (this.#at !== undefined && !leads(this.#at.partition as PartitionId)) this.#next(ring);
       if (this.#at === undefined || !this.#page(ring, this.#at, found)) return;
       await this.#pause.wait(pauseMs);
     }
@@ -98,9 +101,4 @@ export class ForgettingScan {
       throw error;
     }
   }
-}
-
-/** Whether the node leads anything in the partition, whatever the number of copies: the first in its order does. */
-function isFirstOwner(ring: Ring, partition: number, self: NodeId): boolean {
-  return preferenceOrder(ring, partition as PartitionId)[0] === self;
 }

@@ -8,7 +8,7 @@ import type { Hash64 } from "../core/hash/murmur3.ts";
 import { forgettingQuietMs } from "../core/limits.ts";
 import { sameHash } from "../core/merkle/hash-tree.ts";
 import { keyDigest } from "../core/merkle/key-digest.ts";
-import { bucketSettings, ownersOf } from "../core/ring/preference-list.ts";
+import { bucketSettings } from "../core/ring/preference-list.ts";
 import type { Requester } from "../rpc/server.ts";
 import { StorageError } from "../storage/engine.ts";
 import type { AskForgetting, Forget, ForgettingView, ListedKey } from "../wire/message.ts";
@@ -74,7 +74,9 @@ export class Forgetting {
     const node = this.#node;
     const ring = node.ring();
     const { n } = bucketSettings(ring, place.bucket);
-    const isOwner = ownersOf(ring, place.partition, n).includes(node.self);
+    const hold = node.seats.hold(place.partition);
+    const isHeld = hold.kind === "active" || hold.kind === "rebuilding";
+    const isOwner = isHeld && node.seats.seatsOf(place.partition, n).includes(hold.seat);
     const view = isOwner ? this.#ownersView(place, n, agreed) : this.#othersView(place);
     if (view !== "ready") return view;
     return node.hints.heldWithin(place, forgettingQuietMs(node.limits)) ? "kept" : "ready";
@@ -89,7 +91,10 @@ export class Forgetting {
     return this.#watch.look(place, agreed);
   }
 
-  /** No data moves between owners yet, so a copy that is not there now was not there a while ago either. */
+  /**
+   * A copy that comes after this look was sent less than a message's life ago, by a holder that by then had held the
+   * agreed state for longer: it brings back nothing older.
+   */
   #othersView(place: KeyPlace): ForgettingView {
     const held = this.#node.replica.read(place);
     return held.kind === "refused" || held.state !== undefined ? "kept" : "ready";

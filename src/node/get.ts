@@ -13,18 +13,20 @@
 import { keepNewest, mergeNewest } from "../core/causality/last-write-wins.ts";
 import { emptySiblingSet, mergeStates, pruneState, type SiblingSet } from "../core/causality/sibling-set.ts";
 import type { NodeId } from "../core/ids.ts";
-import type { ReadRequirement } from "../core/quorum/requirement.ts";
 import type { Voice } from "../core/quorum/voice.ts";
 import type { Answer, GetAnswer, Refusal, ReplicaGet, ReplicaPut } from "../wire/message.ts";
 import { verifyValues } from "../wire/state-codec.ts";
 import { type Coordination, lifeLeftMs, refusal } from "./coordination.ts";
 import type { KeyPlace } from "./key-place.ts";
 import { type Answered, repairStale } from "./read-repair.ts";
-import { type Seat, SeatCalls, type SeatListener } from "./seat-calls.ts";
+import type { Seat, SeatListener, Wanted } from "./seat.ts";
+import { SeatCalls } from "./seat-calls.ts";
 
 export interface GetPlan {
   readonly place: KeyPlace;
-  readonly requirement: ReadRequirement;
+  /** The bucket's n, and how many must answer, of so many seats. */
+  readonly n: number;
+  readonly needed: (copies: number) => Wanted;
   readonly lastWriteWins: boolean;
   /** How long the request may take, in ms. */
   readonly budgetMs: number;
@@ -57,8 +59,8 @@ export class GetOperation implements SeatListener {
     this.#beganMs = node.runtime.clock.monotonicMs();
     this.#plan = plan;
     this.#deliver = deliver;
-    const { place, requirement: needed, budgetMs } = plan;
-    this.#calls = new SeatCalls({ node, place, n: needed.n, needed, budgetMs, listener: this });
+    const { place, n, needed, budgetMs } = plan;
+    this.#calls = new SeatCalls({ node, place, n, needed, budgetMs, listener: this });
   }
 
   start(): void {
@@ -67,13 +69,14 @@ export class GetOperation implements SeatListener {
   }
 
   request(seat: Seat, isStandIn: boolean): ReplicaGet | ReplicaPut | undefined {
-    const { bucket, key } = this.#plan.place;
-    const ringVersion = this.#node.ring().version;
+    const { place, n: copies } = this.#plan;
+    const { bucket, key, partition } = place;
+    const knownHash = this.#node.seats.hash(partition);
     const given = this.#given.get(seat);
     if (isStandIn && given !== undefined && given === seat.standIn) {
       return lifeLeftMs(this.#node, this.#beganMs) === 0 ? undefined : this.#gift(seat, given);
     }
-    const get: ReplicaGet = { kind: "replica-get", id: 0, ringVersion, bucket, key };
+    const get: ReplicaGet = { kind: "replica-get", id: 0, knownHash, copies, bucket, key };
     return isStandIn ? { ...get, standInFor: seat.owner } : get;
   }
 
@@ -108,12 +111,12 @@ export class GetOperation implements SeatListener {
   }
 
   #askSelf(): void {
-    const { place, requirement } = this.#plan;
+    const { place, n } = this.#plan;
     const { here, standsInHere } = this.#calls;
     const { self, hints, replica } = this.#node;
     const local = (standsInHere ? hints : replica).read(place);
     if (local.kind === "refused") return this.#calls.failed(here, self, local.detail);
-    this.#hear(here, self, standsInHere ? undefined : this.#node.voice(place, requirement.n), local.state);
+    this.#hear(here, self, standsInHere ? undefined : this.#node.voice(place, n), local.state);
   }
 
   #hear(seat: Seat, from: NodeId, voice: Voice | undefined, state: SiblingSet | undefined): void {
@@ -160,14 +163,15 @@ export class GetOperation implements SeatListener {
   }
 
   #gift(seat: Seat, node: NodeId): ReplicaPut {
-    const { place, lastWriteWins } = this.#plan;
+    const { place, n: copies, lastWriteWins } = this.#plan;
     const state = this.#bounded(this.#merged ?? emptySiblingSet);
     // Given to an owner, it is that owner's repair.
     this.#answered = this.#answered.map((answered) => (answered.node === node ? { node, state } : answered));
     return {
       kind: "replica-put",
       id: 0,
-      ringVersion: this.#node.ring().version,
+      knownHash: this.#node.seats.hash(place.partition),
+      copies,
       bucket: place.bucket,
       key: place.key,
       purpose: "repair",
@@ -180,14 +184,20 @@ export class GetOperation implements SeatListener {
 
   #keepHere(seat: Seat, state: SiblingSet): void {
     const { place, lastWriteWins } = this.#plan;
-    const { self, hints, replica } = this.#node;
+    const { self, hints } = this.#node;
     const kept = !this.#node.isOpen(place.bucket)
       ? undefined
       : seat.owner === self
-        ? replica.merge(place, state, lastWriteWins, undefined)
+        ? this.#mergeHere(state)
         : hints.keep(seat.owner, place, state, lastWriteWins, undefined);
     if (kept?.kind === "state") this.#calls.heard(seat, self, { voice: undefined, holdsCopy: true });
     else this.#calls.failed(seat, self, kept?.detail ?? "keeps nothing now");
+  }
+
+  #mergeHere(state: SiblingSet): ReturnType<Coordination["replica"]["merge"]> | undefined {
+    const { place, lastWriteWins } = this.#plan;
+    const { replica, seats } = this.#node;
+    return seats.mayStore(place.partition) ? replica.merge(place, state, lastWriteWins, undefined) : undefined;
   }
 
   #succeed(): void {
@@ -195,7 +205,6 @@ export class GetOperation implements SeatListener {
     this.#end({
       kind: "get-answer",
       id: 0,
-      ringVersion: this.#node.ring().version,
       ...(this.#merged === undefined ? {} : { state: this.#bounded(this.#merged) }),
       ...(this.#fastest === undefined ? {} : { fastest: this.#fastest }),
       voices: tally.voices,

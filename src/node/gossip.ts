@@ -4,8 +4,8 @@
  *
  * One exchange begins with a summary of fixed size (`core/membership/summary.ts`). Who knows the same says just that, so
  * that a cluster at rest pays as little for a thousand nodes as for ten. Else the two exchange digests of what differs,
- * then the difference, cut to a bounded part; the rest comes with the next rounds. A node's view of who is up or down
- * is its own and never travels.
+ * then the difference, cut to a bounded part; the rest comes with the next rounds. What is known of seats goes the same
+ * way, by one hash (`seat-news.ts`). A node's view of who is up or down is its own and never travels.
  *
  * Seeds, the addresses the operator gave, are how two sides that lost all of each other's addresses find back
  * together.
@@ -15,6 +15,7 @@ import type { NodeId } from "../core/ids.ts";
 import { digestOf, missingFrom } from "../core/membership/history.ts";
 import { isNewerRecord, type RecordVersion } from "../core/membership/node-record.ts";
 import { differingGroups, groupOf, sameHistory } from "../core/membership/summary.ts";
+import { sameHash } from "../core/merkle/hash-tree.ts";
 import type { Address } from "../runtime/network.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { TaskGroup } from "../runtime/task-group.ts";
@@ -23,6 +24,8 @@ import { isDiskFull } from "../storage/engine.ts";
 import type { Answer, Done, GossipDelta, GossipDigest, Gossip as GossipRequest, Request } from "../wire/message.ts";
 import { type MemberCalls, type NoAnswer, refuse } from "./member-calls.ts";
 import type { Absorbed, Membership } from "./membership.ts";
+import type { SeatNews } from "./seat-news.ts";
+import type { Seats } from "./seats.ts";
 
 export interface GossipOptions {
   /** Addresses the operator gave (`--join`). */
@@ -53,20 +56,35 @@ interface NoRoom {
   readonly why: string;
 }
 
+/** What gossip carries, and how. */
+export interface GossipParts {
+  readonly runtime: Runtime;
+  readonly membership: Membership;
+  readonly calls: MemberCalls;
+  readonly seats: Seats;
+  readonly news: SeatNews;
+}
+
 type Ask = (request: Request) => Promise<Answer | NoAnswer>;
 
 export class Gossip {
   readonly #runtime: Runtime;
   readonly #membership: Membership;
   readonly #calls: MemberCalls;
+  readonly #seats: Seats;
+  readonly #news: SeatNews;
   readonly #options: GossipOptions;
   readonly #ticker: Ticker;
   readonly #tasks: TaskGroup;
   /** Members with whom an exchange is under way that somebody asked for. */
   readonly #urgent: Set<NodeId> = new Set();
   #rounds = 0;
+  #hasHeard = false;
 
-  constructor(runtime: Runtime, membership: Membership, calls: MemberCalls, options: GossipOptions) {
+  constructor(parts: GossipParts, options: GossipOptions) {
+    const { runtime, membership, calls, seats, news } = parts;
+    this.#seats = seats;
+    this.#news = news;
     this.#runtime = runtime;
     this.#membership = membership;
     this.#calls = calls;
@@ -80,6 +98,11 @@ export class Gossip {
   /** Starts the rounds; for members only. */
   start(): void {
     this.#ticker.start();
+  }
+
+  /** Whether anybody has told this node anything since it started. */
+  get hasHeard(): boolean {
+    return this.#hasHeard;
   }
 
   async stop(): Promise<void> {
@@ -151,9 +174,23 @@ export class Gossip {
 
   async #exchange(ask: Ask, whom: string): Promise<boolean> {
     const { summary } = this.#membership;
-    const theirs = await ask({ kind: "gossip", id: 0, summary });
-    if (theirs.kind === "done") return true;
+    const theirs = await ask({ kind: "gossip", id: 0, summary, seats: this.#seats.tableHash() });
+    if (theirs.kind === "done") {
+      this.#hasHeard = true;
+      return true;
+    }
     if (theirs.kind !== "gossip-digest") return false;
+    const isDone = await this.#exchangeMembers(theirs, ask, whom);
+    if (this.#hasHeard && !sameHash(theirs.seats, this.#seats.tableHash())) await this.#news.exchange(ask);
+    return isDone;
+  }
+
+  /** Exchanges what differs of the history and of the records. True if all of the history came. */
+  async #exchangeMembers(theirs: GossipDigest, ask: Ask, whom: string): Promise<boolean> {
+    if (theirs.history === undefined && theirs.groups.length === 0) {
+      this.#hasHeard = true;
+      return true;
+    }
     const answer = await ask(this.#deltaFor(theirs));
     if (answer.kind !== "gossip-answer") return false;
     const absorbed = await this.#absorb(answer);
@@ -161,6 +198,7 @@ export class Gossip {
       this.#runtime.log.warn("a peer's news cannot be taken in", { peer: whom, why: absorbed.why });
       return false;
     }
+    this.#hasHeard = true;
     return answer.events.length < this.#options.mostEntries;
   }
 
@@ -195,11 +233,12 @@ export class Gossip {
   }
 
   /** A peer tells what it knows in brief, and is told where this node knows something else. */
-  handleGossip({ id, summary: theirs }: GossipRequest): GossipDigest | Done {
+  handleGossip({ id, summary: theirs, seats: theirSeats }: GossipRequest): GossipDigest | Done {
     const { summary, history, records } = this.#membership;
     const isSame = sameHistory(summary.history, theirs.history);
     const groups = differingGroups(summary.records, theirs.records);
-    if (isSame && groups.size === 0) return { kind: "done", id };
+    const seats = this.#seats.tableHash();
+    if (isSame && groups.size === 0 && sameHash(seats, theirSeats)) return { kind: "done", id };
     const digest = [...records.values()].filter(({ node }) => groups.has(groupOf(node)));
     return {
       kind: "gossip-digest",
@@ -207,6 +246,7 @@ export class Gossip {
       ...(isSame ? {} : { history: digestOf(history) }),
       groups: [...groups],
       records: digest.map(({ node, incarnation, version }) => ({ node, incarnation, version })),
+      seats,
     };
   }
 

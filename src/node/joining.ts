@@ -2,9 +2,9 @@
  * How a process becomes a member: it asks any address it was given, and the member it reaches, its sponsor, answers
  * for the cluster (§4.8.1: an administrator joins a node through any member).
  *
- * A new node needs every member's word that there is no data it would have to hold (`placement-change.ts`). A node
- * under the name of a member that is down takes that member's place after the loss of its directory: same id, same
- * seats, a new incarnation, and no voice until it has been filled again, so nobody's consent is needed. A name that
+ * A new node is a member as soon as its sponsor says so; the seats that it shall hold come to it one by one
+ * (`transfer.ts`). A node under the name of a member that is down takes that member's place after the loss of its directory: same id, same
+ * seats in the ring, a new incarnation, and no voice until it has been filled again. A name that
  * answers is taken. An asker that is a member already, by its directory's id, has missed its answer and gets it
  * again, from whichever sponsor it asks next; where two sponsors wrote its join down, it is the later one's. Unless
  * the member has been heard of since: then the directory is an old copy, and would vouch for what it no longer holds.
@@ -19,15 +19,13 @@ import { Backoff } from "../runtime/backoff.ts";
 import type { Address } from "../runtime/network.ts";
 import { Pause } from "../runtime/pause.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { Answer, JoinAnswer, JoinRequest, RefusalCode } from "../wire/message.ts";
+import type { Answer, JoinAnswer, JoinRequest, PartitionSeats, RefusalCode } from "../wire/message.ts";
 import { type MemberCalls, refuse } from "./member-calls.ts";
 import type { Membership } from "./membership.ts";
-import type { ChangeResult, PlacementChange } from "./placement-change.ts";
+import type { Seats } from "./seats.ts";
 
-/** How long a sponsor may take: every member must promise first. In ms. */
+/** How long a sponsor may take: it may have to find out first whether a namesake is up. In ms. */
 const joinTimeoutMs = 15_000;
-/** Joins that may wait at one sponsor. */
-const mostWaiting = 64;
 /** A member is taken to be down when it was asked so often, so long apart, and gave no answer. */
 const probes = { times: 4, timeoutMs: 500, apartMs: 250 } as const;
 
@@ -36,13 +34,13 @@ export class Sponsor {
   readonly #runtime: Runtime;
   readonly #membership: Membership;
   readonly #calls: MemberCalls;
-  readonly #changes: PlacementChange;
+  readonly #seats: Seats;
 
-  constructor(runtime: Runtime, membership: Membership, calls: MemberCalls, changes: PlacementChange) {
+  constructor(runtime: Runtime, membership: Membership, calls: MemberCalls, seats: Seats) {
     this.#runtime = runtime;
     this.#membership = membership;
     this.#calls = calls;
-    this.#changes = changes;
+    this.#seats = seats;
   }
 
   /** Makes the asker a member, or says why not: `join-refused` is final, other refusals are worth another try. */
@@ -75,20 +73,16 @@ export class Sponsor {
   }
 
   async #add(request: JoinRequest): Promise<Answer> {
-    if (this.#changes.waiting >= mostWaiting) return this.#refuse(request, "overloaded", "too many nodes join at once");
     const { node, name, zone, capacity } = request;
-    const result = await this.#changes.propose(() => {
-      const { members } = this.#membership.ring;
-      if (members.has(node) || memberNamed(this.#membership.ring, name) !== undefined) {
-        const detail = `${name} became a member meanwhile; try again`;
-        return { kind: "refused", why: "busy", detail } satisfies ChangeResult;
-      }
-      return { kind: "join", node, directory: node, name, zone, capacity, claim: newestClaim, founding: true };
-    });
+    const isNew = (): boolean => {
+      const { ring } = this.#membership;
+      return !ring.members.has(node) && memberNamed(ring, name) === undefined;
+    };
+    const who = { node, directory: node, name, zone, capacity } as const;
+    await this.#membership.append({ kind: "join", ...who, claim: newestClaim, founding: false }, isNew);
     const member = this.#membership.ring.members.get(node);
-    if (result.kind === "committed" && member !== undefined) return this.#welcome(request, member);
-    if (result.kind === "committed") return this.#refuse(request, "not-ready", `${name} joined under another id`);
-    return this.#refuse(request, result.why === "holds-data" ? "join-refused" : "not-ready", result.detail);
+    if (member !== undefined) return this.#welcome(request, member);
+    return this.#refuse(request, "not-ready", `another ${name} became a member meanwhile; try again`);
   }
 
   async #replace(request: JoinRequest, lost: Member): Promise<Answer> {
@@ -142,7 +136,8 @@ export class Sponsor {
     const record = { node, incarnation, version: welcomeVersion, peer, http, voices: 0, ringVersion: 0, software };
     await this.#membership.absorb([], [record]);
     const { secret, history: events, records } = this.#membership;
-    return { kind: "join-answer", id: request.id, node, incarnation, secret, events, records: [...records.values()] };
+    const known = { events, records: [...records.values()], seats: this.#seats.table() };
+    return { kind: "join-answer", id: request.id, node, incarnation, secret, ...known };
   }
 
   #refuse(request: JoinRequest, code: RefusalCode, detail: string): Answer {
@@ -151,7 +146,7 @@ export class Sponsor {
 }
 
 export type JoinOutcome =
-  | { readonly kind: "joined" }
+  | { readonly kind: "joined"; readonly seats: readonly PartitionSeats[] }
   | { readonly kind: "refused"; readonly why: string }
   | { readonly kind: "stopped" };
 
@@ -186,7 +181,7 @@ export class Joiner {
       if (this.#isStopped) break;
       if (answer.kind === "join-answer") {
         const adopted = await this.#membership.adopt(answer);
-        if (adopted.kind === "absorbed") return { kind: "joined" };
+        if (adopted.kind === "absorbed") return { kind: "joined", seats: answer.seats };
         log.warn("a sponsor's answer cannot be believed", { address, why: adopted.why });
       } else if (answer.kind === "refusal" && answer.code === "join-refused") {
         return { kind: "refused", why: answer.detail };

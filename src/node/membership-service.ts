@@ -11,8 +11,9 @@ import { refuse } from "./member-calls.ts";
 import type { Membership } from "./membership.ts";
 import type { DataRequest } from "./peer-service.ts";
 import type { PlacementChange } from "./placement-change.ts";
+import type { SeatRequest } from "./seat-service.ts";
 
-export type ClusterRequest = Exclude<Request, DataRequest | ExchangeRequest | ForgettingRequest>;
+export type ClusterRequest = Exclude<Request, DataRequest | ExchangeRequest | ForgettingRequest | SeatRequest>;
 
 export interface MembershipServiceOptions {
   readonly membership: Membership;

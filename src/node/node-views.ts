@@ -19,6 +19,7 @@ import type { Membership } from "./membership.ts";
 import { metricSamples } from "./metrics.ts";
 import type { Reaper } from "./reaper.ts";
 import type { Seats } from "./seats.ts";
+import type { Transfer } from "./transfer.ts";
 import type { Trees } from "./trees.ts";
 import { clusterView, emptyClusterView, hintsView, locateView, ringView, type Seen } from "./views.ts";
 
@@ -34,6 +35,7 @@ export interface NodeParts {
   readonly server: Server;
   readonly detector: FailureDetector;
   readonly seats: Seats;
+  readonly transfer: Transfer;
   readonly coordinator: Coordinator;
   readonly trees: Trees;
   readonly damaged: DamagedRecords;
@@ -75,7 +77,7 @@ export class NodeViews {
 
   metrics(): readonly MetricSample[] {
     const { membership, detector, seats, peers, server, coordinator, trees, antiEntropy, ...others } = this.#parts;
-    const { reaper, hints, damaged, ...rest } = others;
+    const { reaper, hints, damaged, transfer: _, ...rest } = others;
     const members = membership.isMember ? [...membership.ring.members.keys()] : [];
     return metricSamples({
       ...rest,
@@ -97,8 +99,10 @@ export class NodeViews {
   }
 
   #seen(): Seen {
-    const { membership, name, software, detector, hints } = this.#parts;
+    const { membership, name, software, detector, hints, seats, transfer } = this.#parts;
     return {
+      seats,
+      pendingTransfers: transfer.pending,
       ring: membership.ring,
       name,
       software,

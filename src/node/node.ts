@@ -35,8 +35,10 @@ import type {
   PutRequest,
   RepairView,
   RingView,
+  TransfersView,
   WriteOutcome,
 } from "./api.ts";
+import { becomeMember, listenAt } from "./become-member.ts";
 import { Buckets } from "./buckets.ts";
 import { ClientRequests } from "./client-requests.ts";
 import type { Coordination } from "./coordination.ts";
@@ -49,23 +51,27 @@ import { defaultGossipOptions, Gossip } from "./gossip.ts";
 import { Handoff } from "./handoff.ts";
 import { Hints } from "./hints.ts";
 import { holdingsOf } from "./holdings.ts";
-import { Joiner, type OwnAddresses, Sponsor } from "./joining.ts";
+import { Joiner, Sponsor } from "./joining.ts";
+import { LeafScan } from "./leaf-scan.ts";
 import { Membership } from "./membership.ts";
 import { MembershipService } from "./membership-service.ts";
 import { NodeError } from "./node-error.ts";
 import type { NodeOptions } from "./node-options.ts";
 import { NodeViews } from "./node-views.ts";
-import { damagedStore, lostStore, outdatedBy, supersededBy } from "./peer-admission.ts";
+import { damagedStore, helloOf, lostStore, outdatedBy, supersededBy } from "./peer-admission.ts";
 import { PeerRequests } from "./peer-requests.ts";
 import { PeerService } from "./peer-service.ts";
 import { PlacementChange } from "./placement-change.ts";
 import { Pledge } from "./pledge.ts";
 import { Reaper } from "./reaper.ts";
-import { Rebuild } from "./rebuild.ts";
 import { type OnDamaged, Replica } from "./replica.ts";
+import { SeatNews } from "./seat-news.ts";
+import { SeatService } from "./seat-service.ts";
 import { Seats } from "./seats.ts";
 import { SelfDescription } from "./self-description.ts";
 import { SetAside } from "./set-aside.ts";
+import type { Transfer } from "./transfer.ts";
+import { newTransfer } from "./transfer-parts.ts";
 import { Trees, tellAll } from "./trees.ts";
 
 /** How long requests under way may take to finish once the node is told to stop, in ms. */
@@ -100,13 +106,14 @@ export class Node implements NodeApi {
   readonly #views: NodeViews;
   readonly #antiEntropy: AntiEntropy;
   readonly #reaper: Reaper;
+  readonly #transfer: Transfer;
   #isServing = false;
   #isStopping = false;
   #hasEnded = false;
 
   constructor(options: NodeOptions) {
     const { runtime, engine, limits, join } = options;
-    const { clock, log } = runtime;
+    const { clock, log, checksum } = runtime;
     this.#options = options;
     this.#runtime = runtime;
     this.name = options.name;
@@ -129,15 +136,8 @@ export class Node implements NodeApi {
     const setAside = new SetAside(this.#buffer);
     this.#damaged = new DamagedRecords(this.#buffer, setAside);
     const onDamaged: OnDamaged = (key, bytes, why) => this.#damaged.found(key, bytes, why);
-    this.#trees = new Trees({
-      clock,
-      log,
-      checksum: runtime.checksum,
-      buffer: this.#buffer,
-      onDamaged,
-      onScanned: () => options.onStoreRead?.(),
-      ring,
-    });
+    const onScanned = (): void => options.onStoreRead?.();
+    this.#trees = new Trees({ clock, log, checksum, buffer: this.#buffer, onDamaged, onScanned, ring });
     const states = tellAll(() => [this.#trees, this.#reaper]);
     const replica = new Replica({ runtime, buffer: this.#buffer, limits, counters, states, onDamaged });
     const hints = new Hints({ runtime, buffer: this.#buffer, limits, counters, setAside, ring });
@@ -146,7 +146,7 @@ export class Node implements NodeApi {
     const { name, zone, capacity, settings, software, expectCluster: cluster } = options;
     this.#membership = new Membership(runtime, meta, { name, zone, capacity, settings, software, cluster });
     const membership = this.#membership;
-    const hello = (): Hello => this.#hello();
+    const hello = (): Hello => helloOf(membership);
     const addressOf = (node: NodeId): Address | undefined => membership.addressOf(node);
     const onUpChange = (node: NodeId, isUp: boolean): void => this.#detector.changed(node, isUp);
     this.#peers = new Peers({ runtime, limits, hello, addressOf, onUpChange });
@@ -157,12 +157,17 @@ export class Node implements NodeApi {
       serve: (request, from) => this.#peerRequests.serve(request, from),
       onHello: ({ node }) => this.#detector.heard(node),
     });
-    this.#seats = new Seats(membership, meta, log);
+    this.#seats = new Seats(membership, meta, clock, log);
+    const news = new SeatNews(this.#seats, this.#peers, this.#tasks, () => membership.self);
     this.#pledge = new Pledge(
       meta,
       holdingsOf(this.#buffer, hints, () => membership.ring.settings.partitions),
     );
-    this.#gossip = new Gossip(runtime, membership, this.#peers, { ...defaultGossipOptions, seeds: join });
+    const seats = this.#seats;
+    this.#gossip = new Gossip(
+      { runtime, membership, calls: this.#peers, seats, news },
+      { ...defaultGossipOptions, seeds: join },
+    );
     this.#changes = new PlacementChange(runtime, membership, this.#peers, this.#gossip, this.#pledge);
     this.#joiner = new Joiner(runtime, membership, this.#peers);
     this.#detector = new FailureDetector(runtime, membership, this.#peers);
@@ -180,6 +185,7 @@ export class Node implements NodeApi {
       replica,
       damaged: this.#damaged,
       hints,
+      seats,
       get self() {
         return membership.self;
       },
@@ -194,8 +200,10 @@ export class Node implements NodeApi {
     this.#clients = new ClientRequests(this.#node, this.#coordinator, membership);
     this.#buckets = new Buckets(runtime, membership, this.#gossip, this.#changes);
     this.#handoff = new Handoff(this.#node);
-    const rebuild = new Rebuild(this.#node, this.#seats, this.#buffer);
-    this.#antiEntropy = new AntiEntropy(this.#node, this.#trees, this.#buffer, rebuild);
+    const scan = new LeafScan(this.#buffer, runtime.checksum, (...found) => this.#damaged.found(...found));
+    const parts = { node: this.#node, membership, trees: this.#trees, scan, buffer: this.#buffer, states, news };
+    this.#transfer = newTransfer(parts);
+    this.#antiEntropy = new AntiEntropy(this.#node, this.#trees, scan, this.#transfer);
     this.#reaper = new Reaper(this.#node, this.#buffer);
     this.#views = new NodeViews({
       name: this.name,
@@ -207,7 +215,8 @@ export class Node implements NodeApi {
       peers: this.#peers,
       server: this.#server,
       detector: this.#detector,
-      seats: this.#seats,
+      seats,
+      transfer: this.#transfer,
       coordinator: this.#coordinator,
       trees: this.#trees,
       damaged: this.#damaged,
@@ -215,15 +224,21 @@ export class Node implements NodeApi {
       reaper: this.#reaper,
       hints,
     });
-    const sponsor = new Sponsor(runtime, membership, this.#peers, this.#changes);
-    const { changes, gossip, tasks } = { changes: this.#changes, gossip: this.#gossip, tasks: this.#tasks };
+    const sponsor = new Sponsor(runtime, membership, this.#peers, seats);
     this.#peerRequests = new PeerRequests({
       membership,
       isServing: () => this.#isServing,
       data: new PeerService(this.#node, this.#coordinator),
       exchanges: this.#antiEntropy,
       reaper: this.#reaper,
-      cluster: new MembershipService({ membership, gossip, changes, sponsor, tasks }),
+      seats: new SeatService(this.#node, news, this.#transfer, this.#tasks),
+      cluster: new MembershipService({
+        membership,
+        gossip: this.#gossip,
+        changes: this.#changes,
+        sponsor,
+        tasks: this.#tasks,
+      }),
     });
   }
 
@@ -244,12 +259,13 @@ export class Node implements NodeApi {
     if (lost !== undefined) throw new NodeError("refused", lost);
     // Before anybody can ask for another one.
     this.#pledge.open();
-    const listening = await this.#listen();
+    const listening = await listenAt(this.#server, this.#options.listen);
     const addresses = { peer: this.#options.advertise ?? listening, http: this.#options.http };
-    if (opened.kind === "stranger") await this.#becomeMember(addresses);
-    else this.#tasks.run("looking at the seeds", () => this.#checkSeeds());
+    const told =
+      opened.kind === "stranger" ? await becomeMember(this.#options, this.#membership, this.#joiner, addresses) : [];
+    if (opened.kind !== "stranger") this.#tasks.run("looking at the seeds", () => this.#checkSeeds());
     this.#mustGoOn();
-    await this.#seats.open();
+    await this.#seats.open(told);
     this.#damaged.start(this.#node, this.#trees);
     this.#trees.start();
     this.#hints.start();
@@ -257,11 +273,12 @@ export class Node implements NodeApi {
     const hasAsked = opened.kind === "member" && (await this.#gossip.askAll());
     if (this.#membership.isOutdated) throw new NodeError("outdated", outdatedBy(this.#membership));
     this.#isServing = !this.#membership.isReplaced && !this.#hasEnded && !this.#isStopping;
-    await this.#description.start(addresses, hasAsked);
+    await this.#description.start(addresses, hasAsked, () => opened.kind === "stranger" || this.#gossip.hasHeard);
     this.#gossip.start();
     this.#changes.start();
     this.#detector.start();
     this.#antiEntropy.start();
+    this.#transfer.start();
     this.#handoff.start();
     this.#reaper.start();
     await this.#gossip.spread();
@@ -280,7 +297,7 @@ export class Node implements NodeApi {
     this.#isStopping = true;
     this.#joiner.stop();
     this.#buckets.stop();
-    const parts = [this.#antiEntropy, this.#damaged, this.#handoff, this.#hints, this.#reaper];
+    const parts = [this.#transfer, this.#antiEntropy, this.#damaged, this.#handoff, this.#hints, this.#reaper];
     const stopping = parts.map((part) => part.stop());
     await this.#coordinator.finish(graceMs);
     await Promise.all([this.#gossip.stop(), this.#changes.stop(), this.#detector.stop(), this.#description.stop()]);
@@ -340,6 +357,10 @@ export class Node implements NodeApi {
     return this.#views.hints();
   }
 
+  transfers(): TransfersView {
+    return this.#membership.isMember ? this.#transfer.transfers() : { pending: 0, transfers: [] };
+  }
+
   history(): readonly HistoryEvent[] {
     return this.#membership.history;
   }
@@ -356,29 +377,8 @@ export class Node implements NodeApi {
     return this.#views.metrics();
   }
 
-  #hello(): Hello {
-    const { isMember, self: node, cluster, incarnation, name } = this.#membership;
-    return { kind: "hello", id: 0, role: isMember ? "member" : "joiner", cluster, node, incarnation, name };
-  }
-
   #mustGoOn(): void {
     if (this.#isStopping) throw new NodeError("stopped", `${this.name} was stopped while it started`);
-  }
-
-  async #listen(): Promise<Address> {
-    try {
-      return await this.#server.listen(this.#options.listen);
-    } catch (cause) {
-      const why = cause instanceof Error ? cause.message : String(cause);
-      throw new NodeError("listen-failed", `cannot listen on ${this.#options.listen}: ${why}`, { cause });
-    }
-  }
-
-  async #becomeMember(addresses: OwnAddresses): Promise<void> {
-    const { join } = this.#options;
-    if (join.length === 0) return this.#membership.found();
-    const outcome = await this.#joiner.join(join, addresses);
-    if (outcome.kind === "refused") throw new NodeError("refused", `${this.name} cannot join: ${outcome.why}`);
   }
 
   async #checkSeeds(): Promise<void> {

@@ -20,6 +20,11 @@ export function reasonToRefuse(membership: Membership, isServing: boolean, asker
   return { code: "superseded", detail: `another process has taken the place of this ${name}` };
 }
 
+/** How this node presents itself on every connection. */
+export function helloOf({ isMember, self: node, cluster, incarnation, name }: Membership): Hello {
+  return { kind: "hello", id: 0, role: isMember ? "member" : "joiner", cluster, node, incarnation, name };
+}
+
 /** Why a node whose engine cannot read what it stored must not go on. */
 export function damagedStore(name: string, why: string): string {
   return `the store of ${name} is damaged: ${why}; started again, it sets it aside and is filled by the other members`;

@@ -9,6 +9,7 @@ import type { MembershipService } from "./membership-service.ts";
 import { reasonToRefuse } from "./peer-admission.ts";
 import type { PeerService } from "./peer-service.ts";
 import type { Reaper } from "./reaper.ts";
+import type { SeatService } from "./seat-service.ts";
 
 export interface PeerRequestParts {
   readonly membership: Membership;
@@ -16,6 +17,7 @@ export interface PeerRequestParts {
   readonly data: PeerService;
   readonly exchanges: AntiEntropy;
   readonly reaper: Reaper;
+  readonly seats: SeatService;
   readonly cluster: MembershipService;
 }
 
@@ -27,7 +29,7 @@ export class PeerRequests {
   }
 
   serve(request: Request, from: Requester): void {
-    const { data, exchanges, reaper, cluster } = this.#parts;
+    const { data, exchanges, reaper, seats, cluster } = this.#parts;
     switch (request.kind) {
       case "replica-get":
       case "replica-put":
@@ -43,6 +45,14 @@ export class PeerRequests {
       case "ask-forgetting":
       case "forget":
         if (this.#admits(request, from)) reaper.serve(request, from);
+        return;
+      case "take-seat":
+      case "seat-sealed":
+      case "fence-seat":
+      case "rebuild-inquiry":
+      case "compare-seats":
+      case "seats-told":
+        if (this.#admits(request, from)) seats.serve(request, from);
         return;
       default:
         cluster.serve(request, from);

@@ -5,10 +5,10 @@
  * object that waits for the disk.
  */
 
-import type { NodeId } from "../core/ids.ts";
+import type { NodeId, PartitionId } from "../core/ids.ts";
 import type { Voice } from "../core/quorum/voice.ts";
-import { bucketSettings, seatOf } from "../core/ring/preference-list.ts";
-import type { Ring } from "../core/ring/ring.ts";
+import { bucketSettings } from "../core/ring/preference-list.ts";
+import type { KnownSeats } from "../core/seats/known.ts";
 import type { BucketSettings } from "../core/settings.ts";
 import type { Requester } from "../rpc/server.ts";
 import type { StorageError } from "../storage/engine.ts";
@@ -16,11 +16,14 @@ import type { DurableListener } from "../storage/write-buffer.ts";
 import type {
   CoordinateGet,
   CoordinateWrite,
+  GetAnswer,
+  Refusal,
   RefusalCode,
   ReplicaGet,
   ReplicaPut,
   ReplicaState,
   ReplicaStored,
+  WriteAnswer,
 } from "../wire/message.ts";
 import { type Coordination, refusal } from "./coordination.ts";
 import type { Coordinator } from "./coordinator.ts";
@@ -31,9 +34,10 @@ const unnoticedLagMs = 10;
 
 export type DataRequest = ReplicaGet | ReplicaPut | CoordinateGet | CoordinateWrite;
 
-/** Where a request's key lives, in the ring of both sides. */
+/** Where a request's key lives. */
 interface Located {
-  readonly ring: Ring;
+  /** What this node knows of the seats, where that is not what the asker knows. */
+  readonly known: KnownSeats | undefined;
   readonly place: KeyPlace;
   readonly bucket: BucketSettings;
   /** What this node may speak with; undefined for a stand-in, and for an owner that has nothing to vouch for. */
@@ -56,7 +60,7 @@ export class PeerService {
       case "replica-put":
         return this.#put(request, from);
       case "coordinate-get":
-        return this.#coordinator.get(inTime(request, from), (answer) => from.reply(answer, request.id));
+        return this.#coordinator.get(inTime(request, from), (answer) => this.#replyOf(request, answer, from));
       case "coordinate-write":
         return this.#write(request, from);
     }
@@ -69,7 +73,20 @@ export class PeerService {
       this.#node.counters.corruptValues += 1;
       return this.#refuse(request.id, from, "corrupt", `the value of "${request.key}" does not match its checksum`);
     }
-    this.#coordinator.write(inTime(request, from), (answer) => from.reply(answer, request.id));
+    this.#coordinator.write(inTime(request, from), (answer) => this.#replyOf(request, answer, from));
+  }
+
+  /** A refusal tells who may do it instead. */
+  #replyOf(request: CoordinateGet | CoordinateWrite, answer: GetAnswer | WriteAnswer | Refusal, from: Requester): void {
+    if (answer.kind !== "refusal") return from.reply(answer, request.id);
+    const { partition } = placeOf(request.bucket, request.key, this.#node.ring().settings.partitions);
+    const known = this.#news(partition, request.knownHash);
+    from.reply(known === undefined ? answer : { ...answer, known }, request.id);
+  }
+
+  #news(partition: PartitionId, knownHash: number): KnownSeats | undefined {
+    const { seats } = this.#node;
+    return seats.hash(partition) === knownHash ? undefined : seats.known(partition);
   }
 
   #get(request: ReplicaGet, from: Requester): void {
@@ -82,7 +99,7 @@ export class PeerService {
     const answer: ReplicaState = {
       kind: "replica-state",
       id: request.id,
-      ringVersion: located.ring.version,
+      ...(located.known === undefined ? {} : { known: located.known }),
       ...(located.voice === undefined ? {} : { voice: located.voice }),
       ...(local.state === undefined ? {} : { state: local.state }),
     };
@@ -98,7 +115,7 @@ export class PeerService {
     const { replica, hints } = this.#node;
     // A bucket that just changed sides is merged causally until both sides know: that loses nothing.
     const lastWriteWins = request.lastWriteWins && bucket.reconcile === "last-write-wins";
-    const reply = new StoredReply(request, from, located);
+    const reply = new StoredReply(request, from, located, this.#node.ring().version);
     const listener = synced ? reply : undefined;
     const merged =
       hintFor === undefined
@@ -116,36 +133,42 @@ export class PeerService {
       return undefined;
     }
     const ring = node.ring();
-    if (request.ringVersion !== ring.version) {
+    const bucket = bucketSettings(ring, request.bucket);
+    const place = placeOf(request.bucket, request.key, ring.settings.partitions);
+    const { partition } = place;
+    const known = this.#news(partition, request.knownHash);
+    if (request.copies !== bucket.n) {
       node.counters.staleRings += 1;
       node.ringDiffers(from.hello.node);
-      this.#refuse(
-        request.id,
-        from,
-        "stale-ring",
-        `the request is of ring ${request.ringVersion}, this node's is ${ring.version}`,
-      );
+      const why = `the asker knows bucket "${request.bucket}" to keep ${request.copies} copies, this node ${bucket.n}`;
+      this.#refuse(request.id, from, "stale-ring", why, known);
       return undefined;
     }
-    const place = placeOf(request.bucket, request.key, ring.settings.partitions);
-    const bucket = bucketSettings(ring, request.bucket);
-    const isOwner = (member: NodeId): boolean => seatOf(ring, place.partition, bucket.n, member) !== undefined;
-    if (standInFor === undefined && isOwner(node.self)) {
-      return { ring, place, bucket, voice: node.voice(place, bucket.n) };
+    const voice = node.voice(place, bucket.n);
+    const { kind } = node.seats.hold(partition);
+    if (standInFor !== undefined) {
+      // What it keeps for another must not be taken for its own answer, too.
+      if (!node.seats.mayStore(partition)) return { known, place, bucket, voice: undefined };
+      const why = `this node cannot stand in for ${standInFor} in partition ${partition}`;
+      this.#refuse(request.id, from, "no-owner", why, known);
+      return undefined;
     }
-    if (standInFor !== undefined && isOwner(standInFor) && !isOwner(node.self)) {
-      return { ring, place, bucket, voice: undefined };
-    }
-    const why =
-      standInFor === undefined
-        ? `this node is no owner of partition ${place.partition}`
-        : `this node cannot stand in for ${standInFor} in partition ${place.partition}`;
-    this.#refuse(request.id, from, "no-owner", why);
+    const isCopied = request.kind === "replica-get" && request.isCopy === true && kind !== "none";
+    if (voice !== undefined || isCopied || node.seats.mayKeep(partition)) return { known, place, bucket, voice };
+    const passing = kind === "sealed" || kind === "active";
+    const why = kind === "sealed" ? "hands its seat over in" : "holds no seat of";
+    this.#refuse(
+      request.id,
+      from,
+      passing ? "not-ready" : "no-owner",
+      `this node ${why} partition ${partition}`,
+      known,
+    );
     return undefined;
   }
 
-  #refuse(id: number, from: Requester, code: RefusalCode, detail: string): void {
-    from.reply(refusal(this.#node.ring().version, code, detail), id);
+  #refuse(id: number, from: Requester, code: RefusalCode, detail: string, known?: KnownSeats): void {
+    from.reply(refusal(this.#node.ring().version, code, detail, known === undefined ? {} : { known }), id);
   }
 }
 
@@ -162,19 +185,21 @@ class StoredReply implements DurableListener {
   readonly #request: ReplicaPut;
   readonly #from: Requester;
   readonly #located: Located;
+  readonly #ringVersion: number;
 
-  constructor(request: ReplicaPut, from: Requester, located: Located) {
+  constructor(request: ReplicaPut, from: Requester, located: Located, ringVersion: number) {
     this.#request = request;
     this.#from = from;
     this.#located = located;
+    this.#ringVersion = ringVersion;
   }
 
   onDurable(): void {
-    const { voice, ring } = this.#located;
+    const { voice, known } = this.#located;
     const answer: ReplicaStored = {
       kind: "replica-stored",
       id: this.#request.id,
-      ringVersion: ring.version,
+      ...(known === undefined ? {} : { known }),
       ...(voice === undefined ? {} : { voice }),
       synced: this.#request.synced,
     };
@@ -183,6 +208,6 @@ class StoredReply implements DurableListener {
 
   onFailed(error: StorageError): void {
     const code = error.code === "disk-full" ? "disk-full" : "storage-failed";
-    this.#from.reply(refusal(this.#located.ring.version, code, error.message), this.#request.id);
+    this.#from.reply(refusal(this.#ringVersion, code, error.message), this.#request.id);
   }
 }

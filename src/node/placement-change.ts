@@ -1,5 +1,5 @@
 /**
- * Changes of placement while no data can move: a join, or another n for a bucket.
+ * Changes of a bucket's n while no data moves for their sake.
  *
  * A new owner answers "nothing" for keys that older owners hold, so a change may take effect only where there is
  * nothing to hold. Its sponsor asks every member to vouch for that and to promise to keep it so (`pledge.ts`). Once

@@ -23,7 +23,7 @@ const nobodyWaits: AnswerHandler = { onAnswer: () => {}, onFailure: () => {} };
 
 export function repairStale(
   node: Coordination,
-  read: { readonly place: KeyPlace; readonly lastWriteWins: boolean; readonly learnedMs: number },
+  read: { readonly place: KeyPlace; readonly n: number; readonly lastWriteWins: boolean; readonly learnedMs: number },
   answered: readonly Answered[],
   merged: SiblingSet,
 ): void {
@@ -37,13 +37,14 @@ export function repairStale(
     if (state !== undefined && sameState(state, merged)) continue;
     node.counters.readRepairs += 1;
     if (owner === node.self) {
-      node.replica.merge(place, merged, lastWriteWins, undefined);
+      if (node.seats.mayStore(place.partition)) node.replica.merge(place, merged, lastWriteWins, undefined);
       continue;
     }
     repair ??= {
       kind: "replica-put",
       id: 0,
-      ringVersion: node.ring().version,
+      knownHash: node.seats.hash(place.partition),
+      copies: read.n,
       bucket: place.bucket,
       key: place.key,
       purpose: "repair",

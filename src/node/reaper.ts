@@ -19,9 +19,9 @@
 
 import { isWorthForgetting } from "../core/causality/compaction.ts";
 import type { SiblingSet } from "../core/causality/sibling-set.ts";
-import type { NodeId } from "../core/ids.ts";
+import type { NodeId, PartitionId } from "../core/ids.ts";
 import { keyDigest } from "../core/merkle/key-digest.ts";
-import { bucketSettings, ownersOf } from "../core/ring/preference-list.ts";
+import { bucketSettings } from "../core/ring/preference-list.ts";
 import type { Ring } from "../core/ring/ring.ts";
 import type { Requester } from "../rpc/server.ts";
 import { Ticker } from "../runtime/ticker.ts";
@@ -129,15 +129,15 @@ export class Reaper implements StoredStates {
   }
 
   #leads({ partition, bucket }: KeyPlace): boolean {
-    const ring = this.#node.ring();
-    return ownersOf(ring, partition, bucketSettings(ring, bucket).n)[0] === this.#node.self;
+    const { n } = bucketSettings(this.#node.ring(), bucket);
+    return this.#node.seats.owners(partition, n)[0]?.node === this.#node.self;
   }
 
   async #round(): Promise<void> {
     if (!this.#node.isOpen("")) return;
     this.#follow();
-    const { ring, self } = { ring: this.#node.ring(), self: this.#node.self };
-    await this.#scan.advance(ring, self, (place) => {
+    const mayLead = (partition: PartitionId): boolean => this.#node.seats.hold(partition).kind === "active";
+    await this.#scan.advance(this.#node.ring(), mayLead, (place) => {
       this.#consider(place);
       return this.#candidates.size < mostCandidates;
     });
@@ -281,7 +281,7 @@ export class Reaper implements StoredStates {
   }
 
   #owners(ring: Ring, { place }: Candidate): readonly NodeId[] {
-    return ownersOf(ring, place.partition, bucketSettings(ring, place.bucket).n);
+    return this.#node.seats.owners(place.partition, bucketSettings(ring, place.bucket).n).map(({ node }) => node);
   }
 
   /** Owners that differ are made equal by repairs and exchanges, hints are delivered: it takes a while. */

@@ -11,7 +11,6 @@
  */
 
 import type { NodeId } from "../core/ids.ts";
-import { ownersOf, preferenceOrder } from "../core/ring/preference-list.ts";
 import type { AnswerHandler, CallFailure } from "../rpc/call.ts";
 import type {
   Answer,
@@ -106,23 +105,27 @@ export class Route implements AnswerHandler {
   /** The owners that may have a voice, the best first: this node knows of its own. */
   #owners(): NodeId[] {
     const { node, n, advised } = this.#options;
-    const others = ownersOf(node.ring(), this.#place.partition, n).filter((owner) => owner !== node.self);
+    const owners = new Set(node.seats.owners(this.#place.partition, n).map((owner) => owner.node));
+    const isOwner = owners.delete(node.self);
+    const others = [...owners];
     const distance = (owner: NodeId): number => {
       if (!node.isUp(owner)) return Number.MAX_VALUE;
       return owner === advised ? -1 : (node.peers.roundTripMs(owner) ?? 0);
     };
     others.sort((a, b) => distance(a) - distance(b));
-    return node.voice(this.#place, n) === undefined ? others : [node.self, ...others];
+    return !isOwner || node.voice(this.#place, n) === undefined ? others : [node.self, ...others];
   }
 
   /** Who may stand in, of those that are up: owners that have said to have no voice, and then the fallbacks. */
   #fallbacks(): NodeId[] {
     const { node, n } = this.#options;
-    const owners = ownersOf(node.ring(), this.#place.partition, n);
+    const { partition } = this.#place;
+    const owners = node.seats.owners(partition, n).map((owner) => owner.node);
     const isVoiceless = (owner: NodeId): boolean =>
       owner === node.self ? node.voice(this.#place, n) === undefined : this.#voiceless.has(owner);
-    const order = preferenceOrder(node.ring(), this.#place.partition);
-    return order.filter((member) => node.isUp(member) && (!owners.includes(member) || isVoiceless(member)));
+    return node.seats
+      .order(partition, n)
+      .filter((member) => node.isUp(member) && (!owners.includes(member) || isVoiceless(member)));
   }
 
   #tryNext(): void {
@@ -163,19 +166,20 @@ export class Route implements AnswerHandler {
     const isLast = request.kind === "coordinate-write" || this.#candidates.length === 0;
     const budgetMs = isLast ? leftMs : leftMs / 2;
     const asFallback = this.#asFallback ? { asFallback: true as const } : {};
-    const forwarded = { ...request, ...asFallback, ringVersion: this.#node.ring().version, budgetMs };
+    const forwarded = { ...request, ...asFallback, knownHash: this.#node.seats.hash(this.#place.partition), budgetMs };
     this.#node.peers.call(candidate, forwarded, budgetMs + graceMs, this, 0);
   }
 
   #hearRefusal(from: NodeId, answer: Refusal): void {
-    const isSameRing = answer.ringVersion === this.#node.ring().version;
-    if (!isSameRing && from !== this.#node.self) this.#node.ringDiffers(from);
+    const isSameView = answer.known === undefined;
+    if (answer.known !== undefined) this.#node.seats.learn(this.#place.partition, answer.known);
+    if (answer.code === "stale-ring") this.#node.ringDiffers(from);
     if (answer.mayHaveHappened || !this.#letsOthersTry(answer.code)) {
       this.#options.deliver(answer);
       return;
     }
     this.#refused = answer;
-    const isVoiceless = answer.code === "no-owner" && isSameRing;
+    const isVoiceless = answer.code === "no-owner" && isSameView;
     if (isVoiceless) this.#voiceless.add(from);
     if (isPassing(answer.code) || answer.code === "no-owner") this.#giveTime(isVoiceless ? voicelessMs : undefined);
     this.#tryNext();

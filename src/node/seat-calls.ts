@@ -1,74 +1,35 @@
 /**
  * Asks every seat of a key one thing, for one request, and counts who answers (§4.5, §4.6).
  *
- * A seat is asked of its owner. Where that is not up, fails or refuses, the next fallback stands in, and the next one
- * where that fails, too (`stand-ins.ts`). An owner that waits for a membership change is asked again. An owner that
- * takes longer than half the request's time is waited for still, but somebody stands in for it meanwhile.
+ * A seat is asked of its owner: its holder, as far as is known, or whoever rebuilds it. Where that is not up, fails or
+ * refuses, the next fallback stands in, and the next one where that fails, too (`stand-ins.ts`). An owner that waits for
+ * a membership change is asked again. An owner that takes longer than half the request's time is waited for still, but
+ * somebody stands in for it meanwhile.
  *
  * Calls may outlive the request: an owner's late answer still repairs or spares a hint, and an owner without one still
  * gets its hint. All of it ends by itself: every call has its time, and nobody is asked twice but after a refusal that
  * may pass.
+ *
+ * Who holds what may change meanwhile, and answers tell: a seat is then asked of its new owner, and what its old one
+ * said counts only as long as nobody knows better (`core/seats/known.ts`). That alone keeps two nodes from speaking for
+ * one seat; who is asked decides nothing.
  *
  * Each call ends in exactly one of `heard` and `failed`. Whoever listens hears of every change once it is counted and
  * whatever follows from it is under way, so that it need only look at the tally.
  */
 
 import type { NodeId } from "../core/ids.ts";
-import { type Needed, Tally } from "../core/quorum/tally.ts";
-import type { Voice } from "../core/quorum/voice.ts";
+import { Tally } from "../core/quorum/tally.ts";
 import { ZoneTally } from "../core/quorum/zone-tally.ts";
-import { bucketSettings, ownersOf, seatOf } from "../core/ring/preference-list.ts";
-import type { Ring } from "../core/ring/ring.ts";
+import { isOutdated, type KnownSeats } from "../core/seats/known.ts";
 import type { AnswerHandler, CallFailure } from "../rpc/call.ts";
 import type { Timer } from "../runtime/clock.ts";
-import type { Answer, RefusalCode, ReplicaGet, ReplicaPut } from "../wire/message.ts";
+import type { Answer, RefusalCode } from "../wire/message.ts";
 import type { Coordination } from "./coordination.ts";
 import { isPassing, nameOf, retryPauseMs } from "./coordination.ts";
 import type { KeyPlace } from "./key-place.ts";
+import { type Heard, mayAnswer, newSeat, type Seat, type SeatListener, type Wanted } from "./seat.ts";
 import { StandIns } from "./stand-ins.ts";
-
-/** One seat of the key, and who is asked for it. */
-export interface Seat {
-  readonly owner: NodeId;
-  /** The number with which its voice votes. */
-  readonly number: number;
-  /** Whether the owner may still answer. */
-  isOwnerAwaited: boolean;
-  /** Who stands in for the owner, or is asked to. */
-  standIn: NodeId | undefined;
-  /** How often whoever is asked now has refused in passing. */
-  refusals: number;
-}
-
-/** What an answer says of one node. */
-export interface Heard {
-  readonly voice: Voice | undefined;
-  /** Whether the node holds anything of the key. */
-  readonly holdsCopy: boolean;
-}
-
-/** What a request needs before it has its answer. */
-export interface Wanted extends Needed {
-  /** In how many zones those who answer must be. */
-  readonly zones: number;
-}
-
-/** The request whose seats are asked. */
-export interface SeatListener {
-  /**
-   * What to send, made anew for each time of asking, since the ring may have moved on; undefined where it is too old to
-   * be sent.
-   */
-  request(seat: Seat, isStandIn: boolean): ReplicaGet | ReplicaPut | undefined;
-  /** To be followed by `heard` or `failed`. */
-  onAnswer(seat: Seat, from: NodeId, answer: Answer): void;
-  /** The owner will not answer, and nobody is left to stand in for it. */
-  onNobody(seat: Seat): void;
-  /** The tally has changed. */
-  settle(): void;
-  /** The request's time is up, and it has no answer yet. */
-  onDeadline(): void;
-}
 
 /** A call is given at least this long, in ms, however little time the request has: its answer serves later, too. */
 const leastCallMs = 2000;
@@ -76,6 +37,8 @@ const leastCallMs = 2000;
 const mostStandInRefusals = 3;
 /** The pause before asking again doubles up to this, in ms. */
 const longestPauseMs = 200;
+/** A seat that passes on more often than this within one request is not run after any more. */
+const mostMoves = 8;
 
 /** What became of a call, as those are told it who run the cluster. */
 export const callTroubles: Readonly<Record<CallFailure, string>> = {
@@ -91,10 +54,16 @@ export class SeatCalls implements AnswerHandler {
   readonly zones: ZoneTally | undefined;
   /** The seat that this node answers for itself: its own, or, where it is no owner, one in which it stands in. */
   readonly here: Seat;
-  readonly #seats: readonly Seat[];
+  /** Whether this node is no owner, and stands in for one. */
+  readonly standsInHere: boolean;
+  readonly #seats: Seat[];
   readonly #node: Coordination;
-  /** As it was when the request began. */
-  readonly #ring: Ring;
+  readonly #n: number;
+  readonly #neededOf: (copies: number) => Wanted;
+  /** What the tally has followed. */
+  #known: KnownSeats;
+  #needed: Wanted;
+  #isStarted = false;
   readonly #place: KeyPlace;
   readonly #listener: SeatListener;
   readonly #standIns: StandIns;
@@ -107,29 +76,35 @@ export class SeatCalls implements AnswerHandler {
   constructor(options: {
     readonly node: Coordination;
     readonly place: KeyPlace;
+    /** The bucket's. */
     readonly n: number;
-    readonly needed: Wanted;
+    /** How many must answer, of so many seats. */
+    readonly needed: (copies: number) => Wanted;
     readonly budgetMs: number;
     readonly listener: SeatListener;
   }) {
     const { node, place, n, needed, budgetMs, listener } = options;
-    const ring = node.ring();
-    const owners = ownersOf(ring, place.partition, n);
+    const owners = node.seats.owners(place.partition, n);
     this.#node = node;
-    this.#ring = ring;
+    this.#n = n;
+    this.#neededOf = needed;
+    this.#known = node.seats.known(place.partition);
+    this.#needed = needed(owners.length);
     this.#place = place;
     this.#listener = listener;
     this.#budgetMs = budgetMs;
     this.#endsMs = node.runtime.clock.monotonicMs() + budgetMs;
-    this.#seats = owners.map((owner) => newSeat(owner, seatOf(ring, place.partition, n, owner) ?? 0));
-    this.#standIns = new StandIns(node, place, owners);
+    this.#seats = owners.map(({ seat, node: owner }) => newSeat(owner, seat));
+    this.#standIns = new StandIns(node, place, () => this.#seats.map(({ owner }) => owner));
     this.tally = new Tally(
-      needed,
+      this.#needed,
       this.#seats.map(({ number }) => number),
     );
-    const zoneOf = (node: NodeId): string => ring.members.get(node)?.zone ?? "";
-    this.zones = needed.zones > 1 ? new ZoneTally(needed.zones, owners, zoneOf) : undefined;
+    const { zones } = this.#needed;
+    const asked = this.#seats.map(({ owner }) => owner);
+    this.zones = zones > 1 ? new ZoneTally(zones, asked, (member) => this.#zoneOf(member)) : undefined;
     this.here = this.#seatHere();
+    this.standsInHere = this.here.owner !== node.self;
   }
 
   get isMet(): boolean {
@@ -148,9 +123,9 @@ export class SeatCalls implements AnswerHandler {
     return { of: "zones", needed: this.zones.needed, received: this.zones.received };
   }
 
-  /** Whether this node is no owner, and stands in for one. */
-  get standsInHere(): boolean {
-    return this.here.owner !== this.#node.self;
+  /** What the request needs, as far as is known. */
+  get needed(): Wanted {
+    return this.#needed;
   }
 
   get lastTrouble(): string {
@@ -171,21 +146,20 @@ export class SeatCalls implements AnswerHandler {
   }
 
   #reachableZones(sure: readonly NodeId[], free: readonly NodeId[], mostStandIns: number): number {
-    const zonesOf = (nodes: readonly NodeId[]): Set<string> =>
-      new Set(nodes.map((node) => this.#ring.members.get(node)?.zone ?? ""));
+    const zonesOf = (nodes: readonly NodeId[]): Set<string> => new Set(nodes.map((node) => this.#zoneOf(node)));
     const zones = zonesOf(sure);
     return zones.size + Math.min(mostStandIns, [...zonesOf(free)].filter((zone) => !zones.has(zone)).length);
   }
 
+  #zoneOf(node: NodeId): string {
+    return this.#node.ring().members.get(node)?.zone ?? "";
+  }
+
   /** Asks for every seat, save what this node answers itself; it is to say so by `heard` or `failed`. */
   start(): void {
-    const { self, runtime } = this.#node;
-    for (const seat of this.#seats) {
-      if (seat.owner === self) continue;
-      if (mayAnswer(this.#node, seat.owner)) this.#askOwner(seat);
-      else if (seat.standIn !== undefined || this.#askStandIn(seat)) this.#ownerFailed(seat, "cannot be reached");
-      else this.#askOwner(seat);
-    }
+    const { runtime } = this.#node;
+    this.#isStarted = true;
+    for (const seat of this.#seats) this.#ask(seat);
     this.#timer = runtime.clock.setTimer(this.#budgetMs / 2, () => this.#hurry());
   }
 
@@ -201,12 +175,23 @@ export class SeatCalls implements AnswerHandler {
   }
 
   /** A node, which may be this one, answered for the seat. */
-  heard(seat: Seat, from: NodeId, { voice, holdsCopy }: Heard): void {
-    this.zones?.heard(from, voice !== undefined || holdsCopy);
+  heard(seat: Seat, from: NodeId, { voice: said, holdsCopy: holds }: Heard): void {
+    this.#follow();
+    const isVoid = said !== undefined && isOutdated(said, this.#known);
+    const [voice, holdsCopy] = isVoid ? [undefined, false] : [said, holds];
+    const isAsked = from === seat.standIn || (from === seat.owner && seat.isOwnerAwaited);
+    this.zones?.heard(from, voice, holdsCopy && isAsked);
     if (from === seat.owner && seat.isOwnerAwaited) {
+      if (isVoid || (voice !== undefined && voice.seat !== seat.number)) {
+        if (voice !== undefined) this.tally.voiceHeard(voice);
+        return this.failed(seat, from, "does not speak for the seat any more");
+      }
       seat.isOwnerAwaited = false;
       this.tally.ownerHeard(seat.number, voice, holdsCopy);
-    } else {
+    } else if (voice !== undefined) {
+      // Its owner once, as far as this node knows; others may know nothing newer.
+      this.tally.voiceHeard(voice);
+    } else if (from === seat.standIn) {
       this.tally.standInHeard(seat.number, holdsCopy);
     }
     this.#listener.settle();
@@ -218,8 +203,10 @@ export class SeatCalls implements AnswerHandler {
       this.#ownerFailed(seat, why);
     } else {
       this.#note(from, why);
-      seat.standIn = undefined;
-      this.tally.standInFailed(seat.number);
+      if (from === seat.standIn) {
+        seat.standIn = undefined;
+        this.tally.standInFailed(seat.number);
+      }
       this.zones?.failed(from);
     }
     if (seat.standIn === undefined && this.#needsStandIns && !this.#askStandIn(seat) && !seat.isOwnerAwaited) {
@@ -241,9 +228,13 @@ export class SeatCalls implements AnswerHandler {
 
   onAnswer(from: NodeId, answer: Answer, tag: number): void {
     const seat = this.#seats[tag >> 1] as Seat;
+    if ("known" in answer && answer.known !== undefined) this.#node.seats.learn(this.#place.partition, answer.known);
+    this.#follow();
     if (answer.kind !== "refusal") return this.#listener.onAnswer(seat, from, answer);
     if (answer.code === "stale-ring") this.#node.ringDiffers(from);
     const isStandIn = (tag & 1) === 1;
+    // Another owner is asked already.
+    if (!isStandIn && from !== seat.owner) return this.#note(from, `refused: ${answer.detail}`);
     if (!this.#tryLater(seat, from, isStandIn, answer.code)) this.failed(seat, from, `refused: ${answer.detail}`);
   }
 
@@ -264,6 +255,49 @@ export class SeatCalls implements AnswerHandler {
     return seat;
   }
 
+  /** Brings what is counted, and who is asked, up to what this node knows by now. */
+  #follow(): void {
+    const { seats, self } = this.#node;
+    const known = seats.known(this.#place.partition);
+    if (known === this.#known) return;
+    this.#known = known;
+    const owners = seats.owners(this.#place.partition, this.#n);
+    this.#needed = this.#neededOf(owners.length);
+    this.tally.follow(
+      this.#needed,
+      owners.map(({ seat }) => seat),
+      (voice) => isOutdated(voice, known),
+    );
+    this.zones?.follow((voice) => isOutdated(voice, known));
+    for (const { seat: number, node } of owners) {
+      const seat = this.#seats.find((one) => one.number === number);
+      if (seat?.owner === node) continue;
+      if (seat === undefined) {
+        const added = newSeat(node, number);
+        this.#seats.push(added);
+        this.tally.ownerAsked(number);
+        this.zones?.ownerAsked(node);
+        if (this.#isStarted) this.#ask(added);
+      } else if (!this.tally.hasVoice(number) && node !== self && seat.moves < mostMoves) {
+        this.zones?.failed(seat.owner);
+        this.zones?.ownerAsked(node);
+        seat.moves += 1;
+        seat.owner = node;
+        seat.refusals = 0;
+        seat.isOwnerAwaited = true;
+        this.tally.ownerAsked(number);
+        if (this.#isStarted) this.#ask(seat);
+      }
+    }
+  }
+
+  #ask(seat: Seat): void {
+    if (seat.owner === this.#node.self) return;
+    if (mayAnswer(this.#node, seat.owner)) this.#askOwner(seat);
+    else if (seat.standIn !== undefined || this.#askStandIn(seat)) this.#ownerFailed(seat, "cannot be reached");
+    else this.#askOwner(seat);
+  }
+
   #askOwner(seat: Seat): void {
     this.#call(seat, seat.owner, false);
   }
@@ -271,7 +305,7 @@ export class SeatCalls implements AnswerHandler {
   /** False where nobody is left to ask. */
   #askStandIn(seat: Seat): boolean {
     const isOver = this.#node.runtime.clock.monotonicMs() > this.#lastAskMs;
-    const node = isOver || !this.#areOwnersStill() ? undefined : this.#nextStandIn(seat);
+    const node = isOver ? undefined : this.#nextStandIn(seat);
     if (node === undefined) return false;
     seat.standIn = node;
     seat.refusals = 0;
@@ -309,8 +343,9 @@ export class SeatCalls implements AnswerHandler {
     this.#node.runtime.clock.setTimer(pauseMs, () => {
       // This process may have been stopped meanwhile.
       const isInTime = this.#node.runtime.clock.monotonicMs() < untilMs;
-      if (isInTime && this.#areOwnersStill()) this.#call(seat, from, isStandIn);
-      else this.failed(seat, from, "is asked no more: its time is up, or the key's owners have changed meanwhile");
+      if (!isStandIn && from !== seat.owner) return;
+      if (isInTime) this.#call(seat, from, isStandIn);
+      else this.failed(seat, from, "is asked no more: its time is up");
     });
     return true;
   }
@@ -336,33 +371,4 @@ export class SeatCalls implements AnswerHandler {
   #note(node: NodeId, what: string): void {
     this.#lastTrouble = `${nameOf(this.#node.ring(), node)} ${what}`;
   }
-
-  #areOwnersStill(): boolean {
-    return areStillOwners(this.#node.ring(), this.#ring, this.#place);
-  }
-}
-
-function newSeat(owner: NodeId, number: number): Seat {
-  return { owner, number, isOwnerAwaited: true, standIn: undefined, refusals: 0 };
-}
-
-/** Whether a call to the owner may well be answered: it is up, or this node is about to find out for the first time. */
-function mayAnswer(node: Coordination, owner: NodeId): boolean {
-  return node.isUp(owner) || !node.peers.isDoubtful(owner);
-}
-
-/**
- * Whether the key's owners under the ring of now are those of the ring under which a request began, all of them, no
- * others, and each still in the same incarnation. If not, what the request counts is no quorum any more: nobody may be
- * asked again for it. An answer counted from a directory that was lost since, together with one from an owner whose
- * copy was taken for the directory in its place, would be a write that this one lacks (`docs/how-it-works/rebuild.md`).
- */
-export function areStillOwners(now: Ring, then: Ring, place: KeyPlace): boolean {
-  if (now === then) return true;
-  const [owners, asked] = [now, then].map((ring) =>
-    ownersOf(ring, place.partition, bucketSettings(ring, place.bucket).n),
-  ) as [readonly NodeId[], readonly NodeId[]];
-  const isSame = (owner: NodeId, i: number): boolean =>
-    owner === asked[i] && now.members.get(owner)?.incarnation === then.members.get(owner)?.incarnation;
-  return owners.length === asked.length && owners.every(isSame);
 }

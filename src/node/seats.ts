@@ -1,206 +1,378 @@
 /**
- * The voices of this node: for which seats its answers count.
+ * What this node remembers of every partition's seats: which it holds, and what it knows of the others.
  *
- * The ring says who shall hold a seat; only who holds all that was acknowledged in it may speak for it. There are two
- * ways to come by a voice: the seat was given while every member vouched that there was nothing to hold (see
- * `placement-change.ts`), and this directory has been the member's ever since; or the directory was lost, and what
- * took its place has copied every other owner (`rebuild.ts`). Until then such a node keeps its seats in the ring and
- * has no voice in any of them: its "nothing" would be counted against what the others know.
+ * The decisions are `core/seats`; this keeps their results, in memory and on disk. A decision that forbids something
+ * (`change`) is in force in the turn it is made, and resolves once it is on disk: nothing that rests on it may be said
+ * before. One that allows something (`commit`) is in force only once it is on disk: nobody may hear that this node
+ * speaks for a seat, and drop what it had, while a crash could undo that. What is merely learned is written now and
+ * then, since it is learned again.
  *
- * Invariant: a voice is on disk before it is used.
+ * Invariant: a node answers with a voice only while that very hold is what its disk says.
  */
 
-import type { PartitionId } from "../core/ids.ts";
-import { mostCopies } from "../core/limits.ts";
+import type { Hash64 } from "../core/hash/murmur3.ts";
+import type { NodeId, PartitionId } from "../core/ids.ts";
 import type { Voice } from "../core/quorum/voice.ts";
-import { copiesInUse, ownersOf, seatOf } from "../core/ring/preference-list.ts";
+import { preferenceOrder } from "../core/ring/preference-list.ts";
 import type { Ring } from "../core/ring/ring.ts";
+import {
+  askedFor,
+  bucketSeats,
+  type SeatOwner,
+  seatOrder,
+  seatsWanted,
+  wantedOwners,
+} from "../core/seats/bucket-seats.ts";
+import { firstEpoch } from "../core/seats/epoch.ts";
+import { firstHolders, type KnownSeats, uniteKnown } from "../core/seats/known.ts";
+import { hashOfKnown, hashOfTable } from "../core/seats/known-hash.ts";
+import { disown, type Hold, learn, type SeatRecord, voiceOf } from "../core/seats/record.ts";
+import { seatToTake } from "../core/seats/wanted.ts";
+import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
+import { Pause } from "../runtime/pause.ts";
 import { TaskGroup } from "../runtime/task-group.ts";
-import { TurnTaking } from "../runtime/turn-taking.ts";
-import { isDiskFull } from "../storage/engine.ts";
+import { isDiskFull, StorageError } from "../storage/engine.ts";
 import type { MetaStore } from "../storage/meta-store.ts";
+import type { PartitionSeats } from "../wire/message.ts";
 import type { Membership } from "./membership.ts";
 import { asJson, readJson } from "./membership-store.ts";
 
-/** One seat that this node holds. */
-interface HeldSeat {
-  readonly partition: number;
-  readonly seat: number;
-  /** The ring version with which the seat, or the voice in it, came to this node. */
-  readonly epoch: number;
-  /** It speaks for the keys of buckets of up to so many copies; 0 where it has no voice. */
-  readonly copies: number;
+/** One partition. */
+interface Entry {
+  record: SeatRecord;
+  hash: number;
+  /** What the disk says; undefined before the first write. */
+  stored: SeatRecord | undefined;
 }
 
-interface StoredSeats {
-  readonly incarnation: string;
-  /** The ring version they follow. */
-  readonly ringVersion: number;
-  /** Those of the ring's table, and behind them those among the fallbacks that were rebuilt. */
-  readonly seats: readonly HeldSeat[];
+/** A change that waits for the disk. */
+interface Waiting {
+  readonly partition: PartitionId;
+  /** What to write, where it is not yet in force. */
+  readonly next: SeatRecord | undefined;
+  readonly settle: (isStored: boolean) => void;
 }
 
-/** What a rebuild brought back: by partition, the number of copies up to which all is there. */
-export type Rebuilt = ReadonlyMap<PartitionId, number>;
+/** What is only known, and not decided, is written after so long, in ms; so is what a full disk did not take. */
+const lazyMs = 1000;
+
+const nothing: SeatRecord = { hold: { kind: "none" }, known: [] };
 
 export class Seats {
   readonly #membership: Membership;
   readonly #meta: MetaStore;
   readonly #log: Log;
-  readonly #turns: TurnTaking = new TurnTaking();
   readonly #tasks: TaskGroup;
-  readonly #listeners: (() => void)[] = [];
-  /** What is on disk, by partition. */
-  #held: ReadonlyMap<number, HeldSeat> = new Map();
-  #stored: StoredSeats = { incarnation: "", ringVersion: 0, seats: [] };
-  /** Answers of `voice` under one ring; emptied when that or the seats change. */
-  #voices: Map<number, Voice | undefined> = new Map();
-  #voicesOf: Ring | undefined;
+  readonly #pause: Pause;
+  readonly #listeners: ((partition: PartitionId) => void)[] = [];
+  #entries: Entry[] = [];
+  #waiting: Waiting[] = [];
+  readonly #unstored: Set<PartitionId> = new Set();
+  #isFlushing = false;
+  #isLazy = false;
+  #isStopped = false;
+  #ring: Ring | undefined;
+  #orders: Map<PartitionId, readonly number[]> = new Map();
 
-  constructor(membership: Membership, meta: MetaStore, log: Log) {
+  constructor(membership: Membership, meta: MetaStore, clock: Clock, log: Log) {
     this.#membership = membership;
     this.#meta = meta;
     this.#log = log;
     this.#tasks = new TaskGroup(log);
-    membership.onChange(({ history }) => {
-      if (history) this.#tasks.run("storing the seats", () => this.follow());
-    });
-  }
-
-  /** Reads what is stored and follows the ring; for members only. Rejects with `StorageError`. */
-  async open(): Promise<void> {
-    const stored = readJson(this.#meta, "seats") as StoredSeats | undefined;
-    if (stored?.incarnation === this.#membership.incarnation) this.#use(stored);
-    await this.follow();
+    this.#pause = new Pause(clock);
   }
 
   /**
-   * Takes what the ring gives now. On a full disk what is stored stays in force, and nothing new is vouched for until
-   * this is called again. Rejects with `StorageError`.
+   * Reads what is stored; for members only. The founder of a cluster holds the first seat of every partition. `told` is
+   * what a new member's sponsor knew. Rejects with `StorageError`.
    */
-  async follow(): Promise<void> {
-    try {
-      await this.#follow();
-    } catch (error) {
-      if (!isDiskFull(error)) throw error;
-      this.#log.debug("the seats cannot be stored yet", { error: error.message });
+  async open(told: readonly PartitionSeats[]): Promise<void> {
+    const { ring, self, incarnation, history } = this.#membership;
+    const stored = readJson(this.#meta, "seats") as { readonly incarnation: string } | undefined;
+    for (let partition = 0; partition < ring.settings.partitions; partition++) {
+      const record = readJson(this.#meta, `seat/${partition}`) as SeatRecord | undefined;
+      this.#entries.push({ record: record ?? nothing, hash: 0, stored: record });
+    }
+    const founded = history[0];
+    const isFounder = founded?.author === self && incarnation === `${founded.lamport}-${founded.author}`;
+    if (isFounder && stored === undefined) {
+      const known = firstHolders([self]);
+      const first: SeatRecord = { hold: { kind: "active", seat: 0, epoch: firstEpoch }, known };
+      for (const entry of this.#entries) entry.record = first;
+    }
+    for (const { partition, known } of told) {
+      const entry = this.#entries[partition];
+      if (entry !== undefined) entry.record = learn(entry.record, known, self);
+    }
+    const changes = this.#entries.map((entry, partition) => {
+      entry.record = disown(entry.record, self);
+      entry.hash = hashOfKnown(entry.record.known);
+      return { entry, partition };
+    });
+    const news = changes.filter(({ entry }) => entry.record !== entry.stored && entry.record !== nothing);
+    if (news.length > 0 || stored === undefined) {
+      const written = news.map(({ entry, partition }) => asJson(`seat/${partition}`, entry.record));
+      try {
+        await this.#meta.put([asJson("seats", { incarnation }), ...written]);
+        for (const { entry } of news) entry.stored = entry.record;
+      } catch (error) {
+        // What is new is stored once there is room; until then it vouches for nothing.
+        if (stored === undefined || !isDiskFull(error)) throw error;
+        for (const { partition } of news) this.#unstored.add(partition as PartitionId);
+        this.#storeSoon();
+      }
     }
   }
 
-  /** Calls the listener each time the seats, their voices, or the ring version they follow, are others. */
-  onChange(listener: () => void): void {
+  /** Calls the listener each time what this node holds or knows of a partition has changed. */
+  onChange(listener: (partition: PartitionId) => void): void {
     this.#listeners.push(listener);
   }
 
   /** Resolves when nothing is being stored any more. */
-  stop(): Promise<void> {
-    return this.#tasks.close();
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#pause.end();
+    await this.#tasks.close();
   }
 
-  /** How many seats of the ring's table this node speaks for, and how many it holds. */
+  /** The partitions, once the seats are open. */
+  get partitions(): readonly PartitionId[] {
+    return this.#entries.map((_, partition) => partition as PartitionId);
+  }
+
+  record(partition: PartitionId): SeatRecord {
+    return this.#entries[partition]?.record ?? nothing;
+  }
+
+  hold(partition: PartitionId): Hold {
+    return this.record(partition).hold;
+  }
+
+  known(partition: PartitionId): KnownSeats {
+    return this.record(partition).known;
+  }
+
+  /** Of what is known of the partition. */
+  hash(partition: PartitionId): number {
+    return this.#entries[partition]?.hash ?? 0;
+  }
+
+  /** Of what is known of every partition, in their order, and of all of them together. */
+  hashes(): readonly number[] {
+    return this.#entries.map(({ hash }) => hash);
+  }
+
+  tableHash(): Hash64 {
+    return hashOfTable(this.hashes());
+  }
+
+  /** What is known of all partitions. */
+  table(): readonly PartitionSeats[] {
+    return this.#entries.map(({ record: { known } }, partition) => ({ partition: partition as PartitionId, known }));
+  }
+
+  /** How many seats this node speaks for, and how many the ring wants it to hold. */
   get count(): { readonly voices: number; readonly seats: number } {
     if (!this.#membership.isMember) return { voices: 0, seats: 0 };
-    const { ring } = this.#membership;
-    const table = this.#stored.seats.filter(({ partition, seat }) => seat < (ring.seats[partition]?.length ?? 0));
-    return { voices: table.filter(({ copies }) => copies > 0).length, seats: table.length };
+    const { ring, self } = this.#membership;
+    const voices = this.partitions.filter((partition) => this.#voiceIn(partition) !== undefined).length;
+    return {
+      voices,
+      seats: this.partitions.filter((partition) => wantedOwners(ring, partition).includes(self)).length,
+    };
   }
 
   /**
-   * This node's voice for a partition's keys in a bucket of n copies; undefined if it owns none there, or has nothing
+   * This node's voice for a partition's keys in a bucket of n copies; undefined if it keeps none of them, or has nothing
    * to vouch for. Cheap: asked for with every request.
    */
   voice(partition: PartitionId, n: number): Voice | undefined {
+    const voice = this.#voiceIn(partition);
+    return voice !== undefined && this.seatsOf(partition, n).includes(voice.seat) ? voice : undefined;
+  }
+
+  #voiceIn(partition: PartitionId): Voice | undefined {
+    const entry = this.#entries[partition];
+    if (entry === undefined || !isSameHold(entry.record.hold, entry.stored?.hold)) return undefined;
+    return voiceOf(entry.record);
+  }
+
+  /** Whether this node may merge something into its own copy: it speaks for a seat, or is to. */
+  mayStore(partition: PartitionId): boolean {
+    return this.hold(partition).kind === "active" || this.mayKeep(partition);
+  }
+
+  /** Whether it may do so for others though it does not speak yet: it is to take a seat, and whoever speaks will hear. */
+  mayKeep(partition: PartitionId): boolean {
+    const { hold, known } = this.record(partition);
+    if (hold.kind !== "former") return hold.kind === "rebuilding";
+    const { ring, self } = this.#membership;
+    return seatToTake(self, hold, wantedOwners(ring, partition), known) !== undefined;
+  }
+
+  /** The seats that keep the keys of a bucket of n copies. */
+  seatsOf(partition: PartitionId, n: number): readonly number[] {
+    return bucketSeats(this.#order(partition), this.known(partition), n);
+  }
+
+  /** The same, with whom to ask for each. */
+  owners(partition: PartitionId, n: number): readonly SeatOwner[] {
     const { ring } = this.#membership;
-    if (ring !== this.#voicesOf) {
-      this.#voices = new Map();
-      this.#voicesOf = ring;
+    const known = this.known(partition);
+    return this.seatsOf(partition, n).flatMap((seat) => {
+      const node = askedFor(ring, partition, known, seat);
+      return node === undefined ? [] : [{ seat, node }];
+    });
+  }
+
+  /** Every member in the order in which they are to be asked: those of `owners` first. */
+  order(partition: PartitionId, n: number): readonly NodeId[] {
+    const first = this.owners(partition, n).map(({ node }) => node);
+    const owners = [...new Set(first)];
+    return [...owners, ...preferenceOrder(this.#membership.ring, partition).filter((node) => !owners.includes(node))];
+  }
+
+  /** Takes in what another node knows; the record is another one where that is news. */
+  learn(partition: PartitionId, known: KnownSeats): void {
+    const entry = this.#entries[partition];
+    if (entry === undefined) return;
+    const after = learn(entry.record, known, this.#membership.self);
+    if (after === entry.record) return;
+    const isDecision = after.hold !== entry.record.hold;
+    this.#use(partition, entry, after);
+    if (isDecision) void this.#write(partition, undefined);
+  }
+
+  /** Makes a decision that forbids something. Resolves with what came of it once that is on disk; never rejects. */
+  async change(
+    partition: PartitionId,
+    decide: (record: SeatRecord) => SeatRecord | undefined,
+  ): Promise<SeatRecord | undefined> {
+    const entry = this.#entries[partition];
+    const after = entry === undefined ? undefined : decide(entry.record);
+    if (entry === undefined || after === undefined) return undefined;
+    if (after !== entry.record) this.#use(partition, entry, after);
+    else if (entry.stored === after) return after;
+    return (await this.#write(partition, undefined)) ? after : undefined;
+  }
+
+  /** Makes a decision that allows something. Resolves once it is on disk and in force; never rejects. */
+  async commit(
+    partition: PartitionId,
+    decide: (record: SeatRecord) => SeatRecord | undefined,
+  ): Promise<SeatRecord | undefined> {
+    const entry = this.#entries[partition];
+    const next = entry === undefined ? undefined : decide(entry.record);
+    if (next === undefined) return undefined;
+    return (await this.#write(partition, next)) ? this.record(partition) : undefined;
+  }
+
+  #use(partition: PartitionId, entry: Entry, record: SeatRecord): void {
+    entry.record = record;
+    entry.hash = hashOfKnown(record.known);
+    this.#unstored.add(partition);
+    this.#storeSoon();
+    for (const listener of this.#listeners) listener(partition);
+  }
+
+  #storeSoon(): void {
+    if (this.#isLazy) return;
+    this.#isLazy = true;
+    this.#tasks.run("storing what is known of seats", () => this.#storeLazily());
+  }
+
+  async #storeLazily(): Promise<void> {
+    while (this.#unstored.size > 0 && !this.#isStopped) {
+      await this.#pause.wait(lazyMs);
+      if (!this.#isFlushing) await this.#flush();
     }
-    const place = partition * (mostCopies + 1) + n;
-    const known = this.#voices.get(place);
-    if (known !== undefined || this.#voices.has(place)) return known;
-    const voice = this.#voiceIn(ring, partition, n);
-    this.#voices.set(place, voice);
-    return voice;
+    this.#isLazy = false;
   }
 
-  #voiceIn(ring: Ring, partition: PartitionId, n: number): Voice | undefined {
-    const { self, incarnation } = this.#membership;
-    const member = ring.members.get(self);
-    if (member?.incarnation !== incarnation) return undefined;
-    const seat = seatOf(ring, partition, n, self);
-    if (seat === undefined) return undefined;
-    const held = this.#held.get(partition);
-    if (held !== undefined) return held.seat === seat && n <= held.copies ? { seat, epoch: held.epoch } : undefined;
-    const isInTable = seat < (ring.seats[partition]?.length ?? 0);
-    if (!member.founding || isInTable || this.#stored.ringVersion !== ring.version) return undefined;
-    // A bucket of more copies than the ring has seats: the place among the fallbacks is as old as the ring's version.
-    return { seat, epoch: ring.version };
-  }
-
-  /** The partitions in which this node lacks its voice for some bucket, since its directory was lost. */
-  lacking(): readonly PartitionId[] {
-    const { ring, self, incarnation } = this.#membership;
-    const member = ring.members.get(self);
-    if (member?.incarnation !== incarnation || member.founding) return [];
-    const most = Math.max(...copiesInUse(ring));
-    const partitions = ring.seats.map((_, partition) => partition as PartitionId);
-    return partitions.filter((partition) => {
-      return ownersOf(ring, partition, most).includes(self) && this.voice(partition, most) === undefined;
+  #write(partition: PartitionId, next: SeatRecord | undefined): Promise<boolean> {
+    return new Promise((settle) => {
+      this.#waiting.push({ partition, next, settle });
+      this.#flushSoon();
     });
   }
 
-  /**
-   * Takes the voices that a rebuild under this ring earned; they are on disk, and in use, when it resolves. Nothing
-   * happens where the ring or this node's incarnation is another meanwhile. Rejects with `StorageError`.
-   */
-  take(rebuilt: Rebuilt, ring: Ring): Promise<void> {
-    return this.#turns.run(async () => {
-      const { self, incarnation, ring: now } = this.#membership;
-      if (now.version !== ring.version || this.#stored.ringVersion !== ring.version) return;
-      if (ring.members.get(self)?.incarnation !== incarnation || this.#stored.incarnation !== incarnation) return;
-      const seats = new Map(this.#held);
-      for (const [partition, copies] of rebuilt) {
-        const seat = seatOf(ring, partition, copies, self);
-        if (seat !== undefined) seats.set(partition, { partition, seat, epoch: ring.version, copies });
-      }
-      await this.#store({ ...this.#stored, seats: [...seats.values()] });
+  #flushSoon(): void {
+    if (this.#isFlushing) return;
+    this.#isFlushing = true;
+    this.#tasks.run("storing seats", async () => {
+      // What this turn decides goes with one write.
+      await Promise.resolve();
+      this.#isFlushing = false;
+      await this.#flush();
     });
   }
 
-  /** Stores what the ring gives now. A seat that stays keeps its epoch and its voice. */
-  #follow(): Promise<void> {
-    return this.#turns.run(async () => {
-      const { ring, self, incarnation } = this.#membership;
-      if (this.#stored.ringVersion === ring.version && this.#stored.incarnation === incarnation) return;
-      const member = ring.members.get(self);
-      const copies = member?.incarnation === incarnation && member.founding ? mostCopies : 0;
-      const seats: HeldSeat[] = [];
-      for (const [partition, holders] of ring.seats.entries()) {
-        const seat = holders.indexOf(self);
-        const held = this.#held.get(partition);
-        if (seat >= 0) seats.push(held?.seat === seat ? held : { partition, seat, epoch: ring.version, copies });
-        else if (held !== undefined && isStillAmongFallbacks(ring, held, self)) seats.push(held);
-      }
-      await this.#store({ incarnation, ringVersion: ring.version, seats });
-      this.#log.debug("took seats", { ...this.count, ringVersion: ring.version });
-    });
+  /** Writes all that waits, one write at a time. */
+  async #flush(): Promise<void> {
+    if (this.#isFlushing) return;
+    this.#isFlushing = true;
+    try {
+      do {
+        const waiting = this.#waiting.splice(0);
+        await this.#flushOnce(waiting);
+      } while (this.#waiting.length > 0);
+    } finally {
+      this.#isFlushing = false;
+    }
   }
 
-  async #store(stored: StoredSeats): Promise<void> {
-    await this.#meta.put([asJson("seats", stored)]);
-    this.#use(stored);
-    for (const listener of this.#listeners) listener();
+  async #flushOnce(waiting: readonly Waiting[]): Promise<void> {
+    const written = new Map<PartitionId, SeatRecord>();
+    for (const partition of this.#unstored) written.set(partition, this.record(partition));
+    for (const { partition, next } of waiting) {
+      if (next !== undefined) written.set(partition, next);
+      else if (!written.has(partition)) written.set(partition, this.record(partition));
+    }
+    this.#unstored.clear();
+    let isStored = true;
+    try {
+      await this.#meta.put([...written].map(([partition, record]) => asJson(`seat/${partition}`, record)));
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      this.#log.warn("seats cannot be stored", { error: error.message });
+      isStored = false;
+    }
+    for (const [partition, record] of written) {
+      const entry = this.#entries[partition] as Entry;
+      if (isStored) entry.stored = record;
+      if (!isStored || entry.record !== record) this.#unstored.add(partition);
+    }
+    for (const { partition, next } of waiting) if (isStored && next !== undefined) this.#enforce(partition, next);
+    for (const { settle } of waiting) settle(isStored);
   }
 
-  #use(stored: StoredSeats): void {
-    this.#stored = stored;
-    this.#held = new Map(stored.seats.map((seat) => [seat.partition, seat]));
-    this.#voicesOf = undefined;
+  /** What was decided is on disk; what was learned meanwhile, it learns now. */
+  #enforce(partition: PartitionId, next: SeatRecord): void {
+    const entry = this.#entries[partition] as Entry;
+    const known = uniteKnown(next.known, entry.record.known);
+    const after = learn(next, known, this.#membership.self);
+    this.#use(partition, entry, after);
+    if (after === next) this.#unstored.delete(partition);
+    else if (after.hold !== next.hold) void this.#write(partition, undefined);
+  }
+
+  #order(partition: PartitionId): readonly number[] {
+    const { ring } = this.#membership;
+    if (ring !== this.#ring) {
+      this.#ring = ring;
+      this.#orders = new Map();
+    }
+    let order = this.#orders.get(partition);
+    if (order === undefined) {
+      order = seatOrder(ring, partition, seatsWanted(ring));
+      this.#orders.set(partition, order);
+    }
+    return order;
   }
 }
 
-/** Whether a place behind the ring's seats is this node's still: a voice in another one would not be. */
-function isStillAmongFallbacks(ring: Ring, { partition, seat, copies }: HeldSeat, self: Membership["self"]): boolean {
-  return copies > 0 && seatOf(ring, partition as PartitionId, copies, self) === seat;
+function isSameHold(a: Hold, b: Hold | undefined): boolean {
+  return a === b || (b !== undefined && JSON.stringify(a) === JSON.stringify(b));
 }

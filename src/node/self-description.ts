@@ -1,6 +1,5 @@
 /**
- * Keeps a node's own record true: where it is, how many seats it speaks for, which ring it knows (§4.8.2). Seats that a
- * full disk did not take are looked after on the way.
+ * Keeps a node's own record true: where it is, how many seats it speaks for, which ring it knows (§4.8.2).
  *
  * A node that is written to also says it anew from time to time. A directory that is restored from a backup then knows
  * less of itself than others do, and is found out before it vouches for what it has forgotten (`Node.start`).
@@ -27,6 +26,7 @@ export class SelfDescription {
   readonly #clock: Clock;
   readonly #buffer: WriteBuffer;
   #addresses: OwnAddresses | undefined;
+  #hasHeard: () => boolean = () => true;
   #saidMs = 0;
   /** Whether it is to be said anew though nothing has changed. */
   #isNews = false;
@@ -45,10 +45,11 @@ export class SelfDescription {
   /**
    * Resolves when the record says what is so now, or the disk is full. Rejects with `StorageError`. `hasAsked`: others
    * were asked what they know of this node. Then its start is news, so that a copy from before it is found out; a
-   * copy that has asked nobody must not say anything newer than they know.
+   * copy that has asked nobody must not say anything newer than they know, as long as it has not heard of anybody.
    */
-  async start(addresses: OwnAddresses, hasAsked: boolean): Promise<void> {
+  async start(addresses: OwnAddresses, hasAsked: boolean, hasHeard: () => boolean): Promise<void> {
     this.#addresses = addresses;
+    this.#hasHeard = hasHeard;
     this.#isNews = hasAsked;
     await this.#describeIfRoom();
     this.#ticker.start();
@@ -69,11 +70,12 @@ export class SelfDescription {
 
   async #describe(): Promise<void> {
     const addresses = this.#addresses;
-    await this.#seats.follow();
     if (addresses === undefined || this.#membership.isReplaced || this.#membership.isOutdated) return;
     const { ringVersion, incarnation, self, options } = this.#membership;
-    const now = { ...addresses, voices: this.#seats.count.voices, ringVersion };
     const said = this.#membership.records.get(self);
+    const mayTell = said?.incarnation !== incarnation || this.#isNews || this.#hasHeard();
+    const voices = mayTell ? this.#seats.count.voices : said.voices;
+    const now = { ...addresses, voices, ringVersion };
     const isSaid =
       said !== undefined &&
       said.incarnation === incarnation &&

@@ -15,11 +15,11 @@ import type { KeyPlace } from "./key-place.ts";
 export class StandIns {
   readonly #node: Coordination;
   readonly #place: KeyPlace;
-  readonly #owners: readonly NodeId[];
+  readonly #owners: () => readonly NodeId[];
   /** Fallbacks that stand in, or were asked to; few. */
   readonly #taken: NodeId[] = [];
 
-  constructor(node: Coordination, place: KeyPlace, owners: readonly NodeId[]) {
+  constructor(node: Coordination, place: KeyPlace, owners: () => readonly NodeId[]) {
     this.#node = node;
     this.#place = place;
     this.#owners = owners;
@@ -52,7 +52,7 @@ export class StandIns {
 
   #isFree(node: NodeId): boolean {
     return (
-      node !== this.#node.self && !this.#owners.includes(node) && !this.#taken.includes(node) && this.#node.isUp(node)
+      node !== this.#node.self && !this.#owners().includes(node) && !this.#taken.includes(node) && this.#node.isUp(node)
     );
   }
 }

@@ -7,11 +7,12 @@ import type { NodeId, PartitionId } from "../core/ids.ts";
 import type { NodeRecord } from "../core/membership/node-record.ts";
 import { readRequirement, writeRequirement } from "../core/quorum/requirement.ts";
 import { keyHash } from "../core/ring/key-hash.ts";
-import { bucketSettings, ownersOf, preferenceList, preferenceOrder } from "../core/ring/preference-list.ts";
+import { bucketSettings } from "../core/ring/preference-list.ts";
 import type { Member, Ring } from "../core/ring/ring.ts";
 import type { ClusterView, HintsView, LocateView, MemberView, RingView } from "./api.ts";
 import type { Hints } from "./hints.ts";
 import { placeOf } from "./key-place.ts";
+import type { Seats } from "./seats.ts";
 
 export interface Seen {
   readonly ring: Ring;
@@ -20,6 +21,10 @@ export interface Seen {
   readonly software: string;
   recordOf(node: NodeId): NodeRecord | undefined;
   isUp(node: NodeId): boolean;
+  /** What is known of who holds which seat. */
+  readonly seats: Pick<Seats, "owners" | "order">;
+  /** Seats that are not with those who shall hold them yet. */
+  readonly pendingTransfers: number;
   /** Hints held here. */
   readonly hintsHeld: number;
 }
@@ -28,7 +33,7 @@ export interface Seen {
 export function clusterView(seen: Seen): ClusterView {
   const { ring, name, software } = seen;
   const bucket = bucketSettings(ring, "");
-  const size = ring.size;
+  const size = Math.min(bucket.n, ring.size);
   const read = readRequirement(bucket, {}, ring);
   const write = writeRequirement(bucket, {}, ring);
   const owned = partitionsOwned(ring);
@@ -39,10 +44,10 @@ export function clusterView(seen: Seen): ClusterView {
     ringVersion: ring.version,
     partitions: ring.settings.partitions,
     members: [...ring.members.values()].map((member) => memberView(seen, member, owned.get(member.node) ?? 0)),
-    pendingTransfers: 0,
+    pendingTransfers: seen.pendingTransfers,
     hints: seen.hintsHeld,
     quorum: {
-      n: Math.min(bucket.n, size),
+      n: size,
       r: read.kind === "read" ? read.answers : 0,
       w: write.kind === "write" ? write.answers : 0,
     },
@@ -74,28 +79,31 @@ export function hintsView({ ring, isUp }: Seen, hints: Pick<Hints, "waiting" | "
   return { areCounted: hints.areCounted, waiting };
 }
 
-export function ringView({ ring }: Seen): RingView {
+/** Every partition with its owners, as far as is known, and the fallbacks behind them. */
+export function ringView({ ring, seats }: Seen): RingView {
   return {
     partitions: ring.seats.map((_, id) => {
-      const order = preferenceOrder(ring, id as PartitionId);
+      const order = seats.order(id as PartitionId, ring.settings.n);
       return { id, owner: nameOf(ring, order[0]), preferenceList: order.map((node) => nameOf(ring, node)) };
     }),
   };
 }
 
+/** Where a key lives, and who is to be asked for it. */
 export function locateView(seen: Seen, bucket: string, key: string): LocateView {
   const { ring } = seen;
   const { partition } = placeOf(bucket, key, ring.settings.partitions);
   const { n } = bucketSettings(ring, bucket);
   const { hi, lo } = keyHash(bucket, key);
+  const owners = new Set(seen.seats.owners(partition, n).map(({ node }) => node));
   return {
     bucket,
     key,
     hash: hex32(hi) + hex32(lo),
     partition,
-    n: ownersOf(ring, partition, n).length,
-    preferenceList: preferenceList(ring, partition, n).map(({ node, role }) => {
-      return { name: nameOf(ring, node), role, isUp: seen.isUp(node) };
+    n: owners.size,
+    preferenceList: seen.seats.order(partition, n).map((node) => {
+      return { name: nameOf(ring, node), role: owners.has(node) ? "owner" : "fallback", isUp: seen.isUp(node) };
     }),
   };
 }

@@ -17,18 +17,23 @@
 import { type DotSet, emptyDotSet, withDot } from "../core/causality/dot-set.ts";
 import { emptySiblingSet, type SiblingSet } from "../core/causality/sibling-set.ts";
 import type { NodeId } from "../core/ids.ts";
-import type { WriteRequirement } from "../core/quorum/requirement.ts";
+import type { Voice } from "../core/quorum/voice.ts";
 import type { StorageError } from "../storage/engine.ts";
 import type { DurableListener } from "../storage/write-buffer.ts";
 import type { Answer, Refusal, RefusalCode, ReplicaPut, WriteAnswer } from "../wire/message.ts";
 import { type Coordination, refusal } from "./coordination.ts";
 import type { KeyPlace } from "./key-place.ts";
 import type { LocalWrite, ReplicaRefusal, WriteIntent } from "./replica.ts";
-import { type Seat, SeatCalls, type SeatListener } from "./seat-calls.ts";
+import type { Seat, SeatListener, Wanted } from "./seat.ts";
+import { SeatCalls } from "./seat-calls.ts";
 
 export interface WritePlan {
   readonly place: KeyPlace;
-  readonly requirement: WriteRequirement;
+  /** The bucket's n, and how many must answer, of so many seats. */
+  readonly n: number;
+  readonly needed: (copies: number) => Wanted;
+  /** Whether a copy counts only once it is on disk. */
+  readonly synced: boolean;
   readonly intent: WriteIntent;
   /** What the client itself has seen: `intent.seen` may hold more, where the coordinator read for it. */
   readonly clientSeen: DotSet | undefined;
@@ -40,6 +45,8 @@ export class WriteOperation implements SeatListener, DurableListener {
   readonly #plan: WritePlan;
   readonly #deliver: (answer: WriteAnswer | Refusal) => void;
   readonly #calls: SeatCalls;
+  /** With which this node's own copy counts. */
+  #voice: Voice | undefined;
   /** When the state was minted. */
   #mintedMs = 0;
   #state: SiblingSet = emptySiblingSet;
@@ -51,17 +58,19 @@ export class WriteOperation implements SeatListener, DurableListener {
     this.#node = node;
     this.#plan = plan;
     this.#deliver = deliver;
-    const { place, requirement: needed, budgetMs } = plan;
-    this.#calls = new SeatCalls({ node, place, n: needed.n, needed, budgetMs, listener: this });
+    const { place, n, needed, budgetMs } = plan;
+    this.#calls = new SeatCalls({ node, place, n, needed, budgetMs, listener: this });
   }
 
   start(): void {
-    const { requirement, clientSeen } = this.#plan;
+    const { synced, clientSeen } = this.#plan;
     const hopeless = this.#refuseIfHopeless();
     if (hopeless !== undefined) return this.#end(hopeless);
-    const listener = requirement.synced ? this : undefined;
+    const listener = synced ? this : undefined;
     const local = this.#mint(listener);
     if (local.kind === "refused") return this.#end(refusal(this.#node.ring().version, local.code, local.detail));
+    // In the turn of the write: when the disk answers, the seat may be another node's.
+    this.#voice = this.#calls.standsInHere ? undefined : this.#node.voice(this.#plan.place, this.#plan.n);
     this.#mintedMs = this.#node.runtime.clock.monotonicMs();
     this.#state = local.state;
     this.#answerContext = withDot(clientSeen ?? emptyDotSet, local.dot, local.modified);
@@ -81,15 +90,16 @@ export class WriteOperation implements SeatListener, DurableListener {
   }
 
   request(seat: Seat, isStandIn: boolean): ReplicaPut {
-    const { place, requirement, intent } = this.#plan;
+    const { place, n: copies, synced, intent } = this.#plan;
     const put: ReplicaPut = {
       kind: "replica-put",
       id: 0,
-      ringVersion: this.#node.ring().version,
+      knownHash: this.#node.seats.hash(place.partition),
+      copies,
       bucket: place.bucket,
       key: place.key,
       purpose: "write",
-      synced: requirement.synced,
+      synced,
       lastWriteWins: intent.lastWriteWins,
       state: this.#state,
     };
@@ -98,7 +108,7 @@ export class WriteOperation implements SeatListener, DurableListener {
 
   onAnswer(seat: Seat, from: NodeId, answer: Answer): void {
     if (answer.kind !== "replica-stored") this.#calls.failed(seat, from, `answered with ${answer.kind}`);
-    else if (this.#plan.requirement.synced && !answer.synced) this.#calls.failed(seat, from, "has no copy on disk");
+    else if (this.#plan.synced && !answer.synced) this.#calls.failed(seat, from, "has no copy on disk");
     else this.#calls.heard(seat, from, { voice: answer.voice, holdsCopy: true });
   }
 
@@ -126,7 +136,7 @@ export class WriteOperation implements SeatListener, DurableListener {
 
   /** Before anything is minted: what cannot succeed must not half happen. */
   #refuseIfHopeless(): Refusal | undefined {
-    const { answers, owners, zones } = this.#plan.requirement;
+    const { answers, owners, zones } = this.#calls.needed;
     const most = this.#calls.reachable();
     const refuse = (needed: number, lack: string): Refusal =>
       refusal(this.#node.ring().version, "quorum-not-met", lack, { needed, received: 0 });
@@ -146,17 +156,13 @@ export class WriteOperation implements SeatListener, DurableListener {
   }
 
   #hearSelf(): void {
-    const { place, requirement } = this.#plan;
-    const { here, standsInHere } = this.#calls;
-    const voice = standsInHere ? undefined : this.#node.voice(place, requirement.n);
-    this.#calls.heard(here, this.#node.self, { voice, holdsCopy: true });
+    this.#calls.heard(this.#calls.here, this.#node.self, { voice: this.#voice, holdsCopy: true });
   }
 
   #succeed(): void {
     this.#end({
       kind: "write-answer",
       id: 0,
-      ringVersion: this.#node.ring().version,
       context: this.#answerContext,
       siblings: this.#state.siblings.length,
       voices: this.#calls.tally.voices,

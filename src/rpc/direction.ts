@@ -18,6 +18,12 @@ const asks: Readonly<Record<Request["kind"], true>> = {
   "list-keys": true,
   "ask-forgetting": true,
   forget: true,
+  "take-seat": true,
+  "seat-sealed": true,
+  "fence-seat": true,
+  "rebuild-inquiry": true,
+  "compare-seats": true,
+  "seats-told": true,
   ping: true,
 };
 const answers: Readonly<Record<Answer["kind"], true>> = {
@@ -33,6 +39,10 @@ const answers: Readonly<Record<Answer["kind"], true>> = {
   "hashes-compared": true,
   "keys-listed": true,
   "forgetting-views": true,
+  "seat-sealed": true,
+  "seat-fenced": true,
+  "rebuild-state": true,
+  "seats-told": true,
   done: true,
 };
 const requestKinds: ReadonlySet<string> = new Set(Object.keys(asks));

@@ -78,6 +78,24 @@ import {
   writeReplicaStored,
 } from "./replica-codec.ts";
 
+import {
+  readCompareSeats,
+  readFenceSeat,
+  readRebuildInquiry,
+  readRebuildState,
+  readSeatFenced,
+  readSeatSealed,
+  readSeatsTold,
+  readTakeSeat,
+  writeCompareSeats,
+  writeRebuildState,
+  writeSeatEpoch,
+  writeSeatFenced,
+  writeSeatSealed,
+  writeSeatsTold,
+  writeTakeSeat,
+} from "./seats-codec.ts";
+
 /** The byte that stands for each kind. */
 export const kindBytes: Readonly<Record<Message["kind"], number>> = {
   hello: 1,
@@ -109,6 +127,14 @@ export const kindBytes: Readonly<Record<Message["kind"], number>> = {
   "ask-forgetting": 96,
   "forgetting-views": 97,
   forget: 98,
+  "take-seat": 112,
+  "seat-sealed": 113,
+  "fence-seat": 114,
+  "seat-fenced": 115,
+  "rebuild-inquiry": 116,
+  "rebuild-state": 117,
+  "compare-seats": 118,
+  "seats-told": 119,
 };
 
 /**
@@ -200,6 +226,28 @@ export function encodeMessage(head: ByteWriter, bodies: Uint8Array[], message: M
     case "forget":
       writeForget(head, message);
       return;
+    case "take-seat":
+      writeTakeSeat(head, message);
+      return;
+    case "seat-sealed":
+      writeSeatSealed(head, message);
+      return;
+    case "fence-seat":
+    case "rebuild-inquiry":
+      writeSeatEpoch(head, message);
+      return;
+    case "seat-fenced":
+      writeSeatFenced(head, message);
+      return;
+    case "rebuild-state":
+      writeRebuildState(head, message);
+      return;
+    case "compare-seats":
+      writeCompareSeats(head, message);
+      return;
+    case "seats-told":
+      writeSeatsTold(head, message);
+      return;
     case "ping":
     case "done":
       return;
@@ -271,6 +319,22 @@ export function decodeMessage(head: ByteReader, bodies: ByteReader): Message {
       return readForgettingViews(head, id);
     case kindBytes.forget:
       return readForget(head, id);
+    case kindBytes["take-seat"]:
+      return readTakeSeat(head, id);
+    case kindBytes["seat-sealed"]:
+      return readSeatSealed(head, id);
+    case kindBytes["fence-seat"]:
+      return readFenceSeat(head, id);
+    case kindBytes["seat-fenced"]:
+      return readSeatFenced(head, id);
+    case kindBytes["rebuild-inquiry"]:
+      return readRebuildInquiry(head, id);
+    case kindBytes["rebuild-state"]:
+      return readRebuildState(head, id);
+    case kindBytes["compare-seats"]:
+      return readCompareSeats(head, id);
+    case kindBytes["seats-told"]:
+      return readSeatsTold(head, id);
     case kindBytes.ping:
       return { kind: "ping", id };
     case kindBytes.done:

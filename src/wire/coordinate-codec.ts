@@ -22,6 +22,7 @@ import {
   writeQuorum,
 } from "./fields.ts";
 import type { CoordinateGet, CoordinateWrite, GetAnswer, Refusal, RefusalCode, WriteAnswer } from "./message.ts";
+import { readKnownIfAny, writeKnownIfAny } from "./seats-codec.ts";
 import { readDotSet, readState, writeDotSet, writeState } from "./state-codec.ts";
 
 const getHasR = 1;
@@ -34,7 +35,7 @@ export function writeCoordinateGet(head: ByteWriter, message: CoordinateGet): vo
       (message.pr !== undefined ? getHasPr : 0) |
       (message.asFallback === true ? getAsFallback : 0),
   );
-  head.varint(message.ringVersion);
+  head.u32(message.knownHash);
   writeKey(head, message.bucket, message.key);
   writeBudget(head, message.budgetMs);
   head.varint(message.zones ?? 0);
@@ -47,7 +48,7 @@ export function readCoordinateGet(head: ByteReader, id: number): CoordinateGet {
   return {
     kind: "coordinate-get",
     id,
-    ringVersion: head.varint(),
+    knownHash: head.u32(),
     bucket: readBucket(head),
     key: readKey(head),
     budgetMs: head.varint(),
@@ -89,7 +90,7 @@ export function writeCoordinateWrite(head: ByteWriter, bodies: Uint8Array[], mes
       (message.version !== undefined ? hasVersion : 0) |
       (message.asFallback === true ? asFallback : 0),
   );
-  head.varint(message.ringVersion);
+  head.u32(message.knownHash);
   writeKey(head, message.bucket, message.key);
   writeBudget(head, message.budgetMs);
   head.varint(message.zones ?? 0);
@@ -111,7 +112,7 @@ export function readCoordinateWrite(head: ByteReader, bodies: ByteReader, id: nu
   return {
     kind: "coordinate-write",
     id,
-    ringVersion: head.varint(),
+    knownHash: head.u32(),
     bucket: readBucket(head),
     key: readKey(head),
     budgetMs: head.varint(),
@@ -138,7 +139,6 @@ const answerHasFastest = 2;
 
 export function writeGetAnswer(head: ByteWriter, bodies: Uint8Array[], message: GetAnswer): void {
   head.u8((message.state !== undefined ? answerHasState : 0) | (message.fastest !== undefined ? answerHasFastest : 0));
-  head.varint(message.ringVersion);
   if (message.state !== undefined) writeState(head, bodies, message.state);
   if (message.fastest !== undefined) writeNodeId(head, message.fastest);
   head.varint(message.voices);
@@ -149,7 +149,6 @@ export function readGetAnswer(head: ByteReader, bodies: ByteReader, id: number):
   return {
     kind: "get-answer",
     id,
-    ringVersion: head.varint(),
     ...((bits & answerHasState) !== 0 && { state: readState(head, bodies) }),
     ...((bits & answerHasFastest) !== 0 && { fastest: readNodeId(head) }),
     voices: head.varint(),
@@ -157,7 +156,6 @@ export function readGetAnswer(head: ByteReader, bodies: ByteReader, id: number):
 }
 
 export function writeWriteAnswer(head: ByteWriter, message: WriteAnswer): void {
-  head.varint(message.ringVersion);
   writeDotSet(head, message.context);
   head.varint(message.siblings);
   head.varint(message.voices);
@@ -167,7 +165,6 @@ export function readWriteAnswer(head: ByteReader, id: number): WriteAnswer {
   return {
     kind: "write-answer",
     id,
-    ringVersion: head.varint(),
     context: readDotSet(head),
     siblings: head.varint(),
     voices: head.varint(),
@@ -203,6 +200,7 @@ export function writeRefusal(head: ByteWriter, message: Refusal): void {
   head.u8((message.needed !== undefined ? hasNeeded : 0) | (message.received !== undefined ? hasReceived : 0));
   if (message.needed !== undefined) head.varint(message.needed);
   if (message.received !== undefined) head.varint(message.received);
+  writeKnownIfAny(head, message.known);
 }
 
 export function readRefusal(head: ByteReader, id: number): Refusal {
@@ -211,14 +209,18 @@ export function readRefusal(head: ByteReader, id: number): Refusal {
   const detail = head.text();
   const mayHaveHappened = readFlag(head);
   const bits = readPresence(head, hasNeeded | hasReceived);
+  const needed = (bits & hasNeeded) === 0 ? undefined : head.varint();
+  const received = (bits & hasReceived) === 0 ? undefined : head.varint();
+  const known = readKnownIfAny(head);
   return {
     kind: "refusal",
     id,
     ringVersion,
     code,
     detail,
-    ...((bits & hasNeeded) !== 0 && { needed: head.varint() }),
-    ...((bits & hasReceived) !== 0 && { received: head.varint() }),
+    ...(needed !== undefined && { needed }),
+    ...(received !== undefined && { received }),
     mayHaveHappened,
+    ...(known !== undefined && { known }),
   };
 }

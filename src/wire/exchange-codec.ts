@@ -55,7 +55,6 @@ function readBelow(head: ByteReader, limit: number, what: string): number {
 }
 
 export function writeCompareTrees(head: ByteWriter, message: CompareTrees): void {
-  head.varint(message.ringVersion);
   writeList(head, message.trees, (to, tree) => {
     writeTree(to, tree);
     writeHash(to, tree.root);
@@ -63,25 +62,22 @@ export function writeCompareTrees(head: ByteWriter, message: CompareTrees): void
 }
 
 export function readCompareTrees(head: ByteReader, id: number): CompareTrees {
-  const ringVersion = head.varint();
   const trees = readList(head, 11, (from) => ({ ...readTree(from), root: readHash(from) }));
-  return { kind: "compare-trees", id, ringVersion, trees };
+  return { kind: "compare-trees", id, trees };
 }
 
 export function writeCompareNodes(head: ByteWriter, message: CompareNodes): void {
-  head.varint(message.ringVersion);
   writeTree(head, message.tree);
   head.u8(message.level);
   writeList(head, message.nodes, writeNode);
 }
 
 export function readCompareNodes(head: ByteReader, id: number): CompareNodes {
-  const ringVersion = head.varint();
   const tree = readTree(head);
   const level = head.u8();
   if (level >= leafLevel) throw new MalformedBytes(`nodes of level ${level} have no children`);
   const nodes = readList(head, 3, (from) => readNode(from, fanOut ** level));
-  return { kind: "compare-nodes", id, ringVersion, tree, level, nodes };
+  return { kind: "compare-nodes", id, tree, level, nodes };
 }
 
 function writeNode(head: ByteWriter, { index, children }: NodeChildren): void {
@@ -112,17 +108,15 @@ export function readHashesCompared(head: ByteReader, id: number): HashesCompared
 }
 
 export function writeListKeys(head: ByteWriter, message: ListKeys): void {
-  head.varint(message.ringVersion);
   writeTree(head, message.tree);
   writeList(head, message.leaves, (to, leaf) => to.varint(leaf));
   head.bytes(message.after);
 }
 
 export function readListKeys(head: ByteReader, id: number): ListKeys {
-  const ringVersion = head.varint();
   const tree = readTree(head);
   const leaves = readList(head, 1, (from) => readBelow(from, leafCount, "leaf"));
-  return { kind: "list-keys", id, ringVersion, tree, leaves, after: readStoredKey(head) };
+  return { kind: "list-keys", id, tree, leaves, after: readStoredKey(head) };
 }
 
 /** As a copy: it is kept beyond the turn. */

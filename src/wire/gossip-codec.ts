@@ -60,12 +60,13 @@ export function writeGossip(head: ByteWriter, message: Gossip): void {
   if (records.length !== recordGroups) throw new RangeError(`a summary has ${recordGroups} groups of records`);
   writeHash(head, history);
   for (const hash of records) writeHash(head, hash);
+  writeHash(head, message.seats);
 }
 
 export function readGossip(head: ByteReader, id: number): Gossip {
   const history = readHash(head);
   const records = Array.from({ length: recordGroups }, () => readHash(head));
-  return { kind: "gossip", id, summary: { history, records } };
+  return { kind: "gossip", id, summary: { history, records }, seats: readHash(head) };
 }
 
 export function writeGossipDigest(head: ByteWriter, message: GossipDigest): void {
@@ -73,6 +74,7 @@ export function writeGossipDigest(head: ByteWriter, message: GossipDigest): void
   if (message.history !== undefined) writeHistoryDigest(head, message.history);
   head.u16(message.groups.reduce((bits, group) => bits | (1 << group), 0));
   writeRecordDigest(head, message.records);
+  writeHash(head, message.seats);
 }
 
 export function readGossipDigest(head: ByteReader, id: number): GossipDigest {
@@ -80,7 +82,8 @@ export function readGossipDigest(head: ByteReader, id: number): GossipDigest {
   const bits = head.u16();
   const groups = Array.from({ length: recordGroups }, (_, group) => group).filter((group) => (bits >> group) & 1);
   const records = readRecordDigest(head);
-  return { kind: "gossip-digest", id, ...(history === undefined ? {} : { history }), groups, records };
+  const seats = readHash(head);
+  return { kind: "gossip-digest", id, ...(history === undefined ? {} : { history }), groups, records, seats };
 }
 
 export function writeGossipDelta(head: ByteWriter, message: GossipDelta): void {

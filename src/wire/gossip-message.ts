@@ -1,5 +1,6 @@
 /** The messages of a round of gossip (§4.8.1): each names only what the one before it showed to differ. */
 
+import type { Hash64 } from "../core/hash/murmur3.ts";
 import type { NodeId } from "../core/ids.ts";
 import type { HistoryEvent } from "../core/membership/event.ts";
 import type { HistoryDigest } from "../core/membership/history.ts";
@@ -11,6 +12,8 @@ export interface Gossip {
   readonly kind: "gossip";
   readonly id: number;
   readonly summary: Summary;
+  /** Of what it knows of all seats. */
+  readonly seats: Hash64;
 }
 
 /** What the answerer knows where the two differ. */
@@ -23,6 +26,8 @@ export interface GossipDigest {
   readonly groups: readonly number[];
   /** All records of those groups that the answerer knows. */
   readonly records: RecordDigest;
+  /** Of what the answerer knows of all seats. */
+  readonly seats: Hash64;
 }
 
 /** What the other side lacked, and a question for what this one lacks. Answered with `gossip-answer`. */

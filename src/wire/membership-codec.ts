@@ -26,6 +26,7 @@ import {
 } from "./fields.ts";
 import { readHistoryDigest, writeHistoryDigest } from "./gossip-codec.ts";
 import type { ChangeInquiry, ChangeOutcome, Hello, JoinAnswer, JoinRequest, PrepareChange } from "./message.ts";
+import { readPartitionSeats, writePartitionSeats } from "./seats-codec.ts";
 
 const roles = ["member", "joiner", "client"] as const;
 
@@ -110,6 +111,7 @@ export function writeJoinAnswer(head: ByteWriter, message: JoinAnswer): void {
   head.raw(message.secret);
   writeList(head, message.events, writeEvent);
   writeList(head, message.records, writeNodeRecord);
+  writeList(head, message.seats, writePartitionSeats);
 }
 
 export function readJoinAnswer(head: ByteReader, id: number): JoinAnswer {
@@ -121,6 +123,7 @@ export function readJoinAnswer(head: ByteReader, id: number): JoinAnswer {
     secret: head.raw(secretBytes).slice(),
     events: readList(head, leastEventBytes, readEvent),
     records: readList(head, leastNodeRecordBytes, readNodeRecord),
+    seats: readPartitionSeats(head),
   };
 }
 

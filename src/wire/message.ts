@@ -7,17 +7,50 @@
 
 import type { DotSet } from "../core/causality/dot-set.ts";
 import type { SiblingSet } from "../core/causality/sibling-set.ts";
-import type { Hash64 } from "../core/hash/murmur3.ts";
-import type { NodeId, PartitionId } from "../core/ids.ts";
+import type { NodeId } from "../core/ids.ts";
 import type { HistoryEvent } from "../core/membership/event.ts";
 import type { HistoryDigest } from "../core/membership/history.ts";
 import type { NodeRecord } from "../core/membership/node-record.ts";
-import type { NodeChildren } from "../core/merkle/exchange.ts";
 import type { Voice } from "../core/quorum/voice.ts";
+import type { KnownSeats } from "../core/seats/known.ts";
 import type { Quorum } from "../core/settings.ts";
+import type { CompareNodes, CompareTrees, HashesCompared, KeysListed, ListKeys } from "./exchange-message.ts";
+import type { AskForgetting, Forget, ForgettingViews } from "./forgetting-message.ts";
 import type { Gossip, GossipAnswer, GossipDelta, GossipDigest } from "./gossip-message.ts";
+import type {
+  CompareSeats,
+  FenceSeat,
+  PartitionSeats,
+  RebuildInquiry,
+  RebuildState,
+  SeatFenced,
+  SeatSealed,
+  SeatsTold,
+  TakeSeat,
+} from "./seat-message.ts";
 
+export type {
+  CompareNodes,
+  CompareTrees,
+  HashesCompared,
+  KeysListed,
+  ListedKey,
+  ListKeys,
+  TreeName,
+} from "./exchange-message.ts";
+export type { AskForgetting, Forget, ForgettingView, ForgettingViews } from "./forgetting-message.ts";
 export type { Gossip, GossipAnswer, GossipDelta, GossipDigest } from "./gossip-message.ts";
+export type {
+  CompareSeats,
+  FenceSeat,
+  PartitionSeats,
+  RebuildInquiry,
+  RebuildState,
+  SeatFenced,
+  SeatSealed,
+  SeatsTold,
+  TakeSeat,
+} from "./seat-message.ts";
 
 /** First on every connection, from both sides, the dialler's first. A process that is no member yet has no cluster. */
 export interface Hello {
@@ -36,18 +69,26 @@ export interface Hello {
 export interface ReplicaGet {
   readonly kind: "replica-get";
   readonly id: number;
-  readonly ringVersion: number;
+  /** Of what the sender knows of the partition's seats: whoever knows otherwise tells it in the answer. */
+  readonly knownHash: number;
+  /** The copies that the bucket keeps, as the sender knows. */
+  readonly copies: number;
   readonly bucket: string;
   readonly key: string;
   /** The owner for which the receiver stands in (§4.6). */
   readonly standInFor?: NodeId;
+  /** The sender copies the partition: it is to be answered without a voice, too. */
+  readonly isCopy?: true;
 }
 
 /** Asks a replica to merge a state into its own, or a fallback to keep it for an owner. */
 export interface ReplicaPut {
   readonly kind: "replica-put";
   readonly id: number;
-  readonly ringVersion: number;
+  /** Of what the sender knows of the partition's seats: whoever knows otherwise tells it in the answer. */
+  readonly knownHash: number;
+  /** The copies that the bucket keeps, as the sender knows. */
+  readonly copies: number;
   readonly bucket: string;
   readonly key: string;
   /** A client's write, the repair of a copy that was seen to be stale, or a hint that comes home. */
@@ -64,7 +105,8 @@ export interface ReplicaPut {
 export interface ReplicaState {
   readonly kind: "replica-state";
   readonly id: number;
-  readonly ringVersion: number;
+  /** What the answerer knows of the seats; absent where that is what the asker knows. */
+  readonly known?: KnownSeats;
   /** Absent: the answerer holds no voice for the key's partition, and its answer counts for nothing. */
   readonly voice?: Voice;
   /** Absent: it has nothing of the key, not even a tombstone. */
@@ -74,7 +116,8 @@ export interface ReplicaState {
 export interface ReplicaStored {
   readonly kind: "replica-stored";
   readonly id: number;
-  readonly ringVersion: number;
+  /** What the answerer knows of the seats; absent where that is what the asker knows. */
+  readonly known?: KnownSeats;
   readonly voice?: Voice;
   /** Whether the copy is on disk. */
   readonly synced: boolean;
@@ -84,7 +127,8 @@ export interface ReplicaStored {
 export interface CoordinateGet {
   readonly kind: "coordinate-get";
   readonly id: number;
-  readonly ringVersion: number;
+  /** Of what the sender knows of the partition's seats: whoever knows otherwise tells it in the answer. */
+  readonly knownHash: number;
   readonly bucket: string;
   readonly key: string;
   /** What is left of the request's time, in ms. */
@@ -101,7 +145,8 @@ export interface CoordinateGet {
 export interface CoordinateWrite {
   readonly kind: "coordinate-write";
   readonly id: number;
-  readonly ringVersion: number;
+  /** Of what the sender knows of the partition's seats: whoever knows otherwise tells it in the answer. */
+  readonly knownHash: number;
   readonly bucket: string;
   readonly key: string;
   readonly budgetMs: number;
@@ -123,7 +168,6 @@ export interface CoordinateWrite {
 export interface GetAnswer {
   readonly kind: "get-answer";
   readonly id: number;
-  readonly ringVersion: number;
   /** Absent: nothing is known of the key, not even that it was deleted. */
   readonly state?: SiblingSet;
   /** The owner whose answer came first: the best coordinator for the write that may follow (§5). */
@@ -136,7 +180,6 @@ export interface GetAnswer {
 export interface WriteAnswer {
   readonly kind: "write-answer";
   readonly id: number;
-  readonly ringVersion: number;
   /** The write's dot and what its client had seen, nothing else. */
   readonly context: DotSet;
   /** Live versions at the coordinator after the write. */
@@ -176,6 +219,8 @@ export interface Refusal {
   readonly received?: number;
   /** Whether a refused write may still take effect. */
   readonly mayHaveHappened: boolean;
+  /** What the answerer knows of the seats; absent where that is what the asker knows. */
+  readonly known?: KnownSeats;
 }
 
 /** A process asks a member to make it one, too. */
@@ -206,6 +251,7 @@ export interface JoinAnswer {
   readonly secret: Uint8Array;
   readonly events: readonly HistoryEvent[];
   readonly records: readonly NodeRecord[];
+  readonly seats: readonly PartitionSeats[];
 }
 
 /** Asks a member's consent to a change of placement that moves no data: see `node/placement-change.ts`. */
@@ -238,98 +284,6 @@ export interface ChangeOutcome {
   readonly events: readonly HistoryEvent[];
 }
 
-/** Names one hash tree: a partition's keys of all buckets of n copies, which have the same owners. */
-export interface TreeName {
-  readonly partition: PartitionId;
-  readonly n: number;
-}
-
-/** Asks which of these hash trees differ from the answerer's own (§4.7). Answered with `hashes-compared`. */
-export interface CompareTrees {
-  readonly kind: "compare-trees";
-  readonly id: number;
-  readonly ringVersion: number;
-  readonly trees: readonly (TreeName & { readonly root: Hash64 })[];
-}
-
-/** Asks which children of these nodes of one tree differ. Answered with `hashes-compared`. */
-export interface CompareNodes {
-  readonly kind: "compare-nodes";
-  readonly id: number;
-  readonly ringVersion: number;
-  readonly tree: TreeName;
-  /** The nodes' level, 0 for the root to 2 above the leaves. */
-  readonly level: number;
-  readonly nodes: readonly NodeChildren[];
-}
-
-/** What differs, and of trees those where the answerer has no voice: places in their list, or of children in their level. */
-export interface HashesCompared {
-  readonly kind: "hashes-compared";
-  readonly id: number;
-  readonly differing: readonly number[];
-  readonly unvouched: readonly number[];
-}
-
-/** Asks what the answerer holds in these leaves of a tree, in the order of the store. Answered with `keys-listed`. */
-export interface ListKeys {
-  readonly kind: "list-keys";
-  readonly id: number;
-  readonly ringVersion: number;
-  readonly tree: TreeName;
-  readonly leaves: readonly number[];
-  /** The stored key after which to begin, as an answer gave it; empty to begin at the partition's start. */
-  readonly after: Uint8Array;
-}
-
-/** A key with the digest of its state. */
-export interface ListedKey {
-  readonly bucket: string;
-  readonly key: string;
-  readonly digest: Hash64;
-}
-
-/** A part of what was asked for. */
-export interface KeysListed {
-  readonly kind: "keys-listed";
-  readonly id: number;
-  readonly keys: readonly ListedKey[];
-  /** The last stored key this part covers; absent where it reaches the partition's end. */
-  readonly until?: Uint8Array;
-}
-
-/** What speaks against forgetting what a key's state has seen, as one member knows it. */
-export type ForgettingView =
-  | "ready" // nothing does
-  | "watched" // an owner holds that state, but has not yet held it unchanged and on disk for the grace time
-  | "kept" // it holds, or held a while ago, a hint for the key, or a copy of a key it does not own
-  | "other-state"
-  | "no-voice"
-  | "busy"; // an owner watches as many keys as it can
-
-/** Asks what speaks against forgetting these keys' pasts, and has owners watch them. Answered with `forgetting-views`. */
-export interface AskForgetting {
-  readonly kind: "ask-forgetting";
-  readonly id: number;
-  readonly ringVersion: number;
-  readonly keys: readonly ListedKey[];
-}
-
-/** In the order of the keys asked for. */
-export interface ForgettingViews {
-  readonly kind: "forgetting-views";
-  readonly id: number;
-  readonly views: readonly ForgettingView[];
-}
-
-/** Has an owner forget what these states have seen, where it holds them still. Answered with `done`. */
-export interface Forget {
-  readonly kind: "forget";
-  readonly id: number;
-  readonly ringVersion: number;
-  readonly keys: readonly ListedKey[];
-}
-
 export interface Ping {
   readonly kind: "ping";
   readonly id: number;
@@ -357,6 +311,12 @@ export type Request =
   | ListKeys
   | AskForgetting
   | Forget
+  | TakeSeat
+  | SeatSealed
+  | FenceSeat
+  | RebuildInquiry
+  | CompareSeats
+  | SeatsTold
   | Ping;
 
 export type Answer =
@@ -372,6 +332,10 @@ export type Answer =
   | HashesCompared
   | KeysListed
   | ForgettingViews
+  | SeatSealed
+  | SeatFenced
+  | RebuildState
+  | SeatsTold
   | Done;
 
 export type Message = Hello | Request | Answer;

@@ -19,22 +19,32 @@ import {
   writeVoice,
 } from "./fields.ts";
 import type { ReplicaGet, ReplicaPut, ReplicaState, ReplicaStored } from "./message.ts";
+import { readKnownIfAny, writeKnownIfAny } from "./seats-codec.ts";
 import { readState, writeState } from "./state-codec.ts";
 
+const hasStandIn = 1;
+const isCopy = 2;
+
 export function writeReplicaGet(head: ByteWriter, message: ReplicaGet): void {
-  writeFlag(head, message.standInFor !== undefined);
-  head.varint(message.ringVersion);
+  head.u8((message.standInFor !== undefined ? hasStandIn : 0) | (message.isCopy === true ? isCopy : 0));
+  head.u32(message.knownHash);
+  head.varint(message.copies);
   writeKey(head, message.bucket, message.key);
   if (message.standInFor !== undefined) writeNodeId(head, message.standInFor);
 }
 
 export function readReplicaGet(head: ByteReader, id: number): ReplicaGet {
-  const hasStandIn = readFlag(head);
-  const ringVersion = head.varint();
-  const bucket = readBucket(head);
-  const key = readKey(head);
-  if (!hasStandIn) return { kind: "replica-get", id, ringVersion, bucket, key };
-  return { kind: "replica-get", id, ringVersion, bucket, key, standInFor: readNodeId(head) };
+  const bits = readPresence(head, hasStandIn | isCopy);
+  return {
+    kind: "replica-get",
+    id,
+    knownHash: head.u32(),
+    copies: head.varint(),
+    bucket: readBucket(head),
+    key: readKey(head),
+    ...((bits & hasStandIn) !== 0 && { standInFor: readNodeId(head) }),
+    ...((bits & isCopy) !== 0 && { isCopy: true as const }),
+  };
 }
 
 const isRepair = 1;
@@ -51,7 +61,8 @@ export function writeReplicaPut(head: ByteWriter, bodies: Uint8Array[], message:
       (message.lastWriteWins ? isLastWriteWins : 0) |
       (message.hintFor !== undefined ? hasHint : 0),
   );
-  head.varint(message.ringVersion);
+  head.u32(message.knownHash);
+  head.varint(message.copies);
   writeKey(head, message.bucket, message.key);
   if (message.hintFor !== undefined) writeNodeId(head, message.hintFor);
   writeState(head, bodies, message.state);
@@ -59,19 +70,16 @@ export function writeReplicaPut(head: ByteWriter, bodies: Uint8Array[], message:
 
 export function readReplicaPut(head: ByteReader, bodies: ByteReader, id: number): ReplicaPut {
   const bits = readPresence(head, isRepair | isSynced | isLastWriteWins | hasHint | isDelivery);
-  const ringVersion = head.varint();
+  const knownHash = head.u32();
+  const copies = head.varint();
   const bucket = readBucket(head);
   const key = readKey(head);
   const purpose = purposeOf(bits);
   const synced = (bits & isSynced) !== 0;
   const lastWriteWins = (bits & isLastWriteWins) !== 0;
-  if ((bits & hasHint) === 0) {
-    const state = readState(head, bodies);
-    return { kind: "replica-put", id, ringVersion, bucket, key, purpose, synced, lastWriteWins, state };
-  }
-  const hintFor = readNodeId(head);
-  const state = readState(head, bodies);
-  return { kind: "replica-put", id, ringVersion, bucket, key, purpose, synced, lastWriteWins, hintFor, state };
+  const rest = { kind: "replica-put", id, knownHash, copies, bucket, key, purpose, synced, lastWriteWins } as const;
+  if ((bits & hasHint) === 0) return { ...rest, state: readState(head, bodies) };
+  return { ...rest, hintFor: readNodeId(head), state: readState(head, bodies) };
 }
 
 function purposeOf(bits: number): ReplicaPut["purpose"] {
@@ -82,35 +90,40 @@ function purposeOf(bits: number): ReplicaPut["purpose"] {
 }
 
 export function writeReplicaState(head: ByteWriter, bodies: Uint8Array[], message: ReplicaState): void {
-  head.varint(message.ringVersion);
+  writeKnownIfAny(head, message.known);
   writeVoice(head, message.voice);
   writeFlag(head, message.state !== undefined);
   if (message.state !== undefined) writeState(head, bodies, message.state);
 }
 
 export function readReplicaState(head: ByteReader, bodies: ByteReader, id: number): ReplicaState {
-  const ringVersion = head.varint();
+  const known = readKnownIfAny(head);
   const voice = readVoice(head);
   const state = readFlag(head) ? readState(head, bodies) : undefined;
   return {
     kind: "replica-state",
     id,
-    ringVersion,
+    ...(known !== undefined && { known }),
     ...(voice !== undefined && { voice }),
     ...(state !== undefined && { state }),
   };
 }
 
 export function writeReplicaStored(head: ByteWriter, message: ReplicaStored): void {
-  head.varint(message.ringVersion);
+  writeKnownIfAny(head, message.known);
   writeVoice(head, message.voice);
   writeFlag(head, message.synced);
 }
 
 export function readReplicaStored(head: ByteReader, id: number): ReplicaStored {
-  const ringVersion = head.varint();
+  const known = readKnownIfAny(head);
   const voice = readVoice(head);
   const synced = readFlag(head);
-  if (voice === undefined) return { kind: "replica-stored", id, ringVersion, synced };
-  return { kind: "replica-stored", id, ringVersion, voice, synced };
+  return {
+    kind: "replica-stored",
+    id,
+    ...(known !== undefined && { known }),
+    ...(voice !== undefined && { voice }),
+    synced,
+  };
 }

@@ -66,11 +66,13 @@ export class RealCluster {
     return this.nodes.filter((node) => node.isServing);
   }
 
-  /** Resolves when every node says that every member is up. */
+  /** Resolves when every node says that every member is up, and every seat where it shall be. */
   async whole(): Promise<void> {
     await until(20_000, "every node to see every member up", async () => {
       for (const node of this.nodes) {
-        const view = await node.json<{ members: readonly { status: string }[] }>("/cluster");
+        type View = { members: readonly { status: string }[]; pendingTransfers: number };
+        const view = await node.json<View>("/cluster");
+        if (view.pendingTransfers > 0) return undefined;
         if (view.members.filter(({ status }) => status === "up").length !== this.nodes.length) return undefined;
       }
       return true;

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { emptyDotSet } from "../../src/core/causality/dot-set.ts";
-import type { NodeId } from "../../src/core/ids.ts";
+import type { NodeId, PartitionId } from "../../src/core/ids.ts";
 import { ownersOf } from "../../src/core/ring/preference-list.ts";
 import { foldHistory } from "../../src/core/ring/ring.ts";
 import type { Coordination } from "../../src/node/coordination.ts";
@@ -15,7 +15,7 @@ import { joins, nodeId } from "../core/membership-arbitraries.ts";
 import { HintStore, partitions, place, stateOf, textsOf } from "./hint-store.ts";
 
 const voice = { seat: 0, epoch: 1 };
-const held = { kind: "replica-stored", id: 0, ringVersion: 1, voice, synced: true } as const;
+const held = { kind: "replica-stored", id: 0, voice, synced: true } as const;
 const refusing = (code: RefusalCode): Answer => {
   return { kind: "refusal", id: 0, ringVersion: 1, code, detail: code, mayHaveHappened: false };
 };
@@ -58,6 +58,13 @@ class Keeper {
       runtime,
       self,
       hints: store.hints,
+      seats: {
+        owners: (partition: PartitionId, n: number) =>
+          ownersOf(store.ring, partition, n).map((node, seat) => ({ seat, node })),
+        hash: () => 0,
+        learn: () => {},
+        mayStore: () => true,
+      },
       ring: () => store.ring,
       peers: { call },
       isUp: (node: NodeId) => !this.down.has(node),
@@ -105,7 +112,7 @@ test("hints go to their owner alone, synced, with the state that was kept", asyn
 
 for (const [name, answer] of Object.entries({
   "that is not on the owner's disk": { ...held, synced: false },
-  "that the owner took without a voice": { kind: "replica-stored", id: 0, ringVersion: 1, synced: true },
+  "that the owner took without a voice": { kind: "replica-stored", id: 0, synced: true },
   "that the owner refuses": refusing("corrupt"),
   "of which nothing is heard": "timed-out",
 } as const)) {
@@ -184,7 +191,7 @@ test("an owner without a voice is asked for one page a partition, not for every 
   const keeper = new Keeper(3);
   const owner = nodeId(1);
   for (let i = 0; i < 500; i++) keeper.keep(owner, place(`key-${i}`), "v", i + 1);
-  keeper.answer = () => ({ kind: "replica-stored", id: 0, ringVersion: 1, synced: true });
+  keeper.answer = () => ({ kind: "replica-stored", id: 0, synced: true });
   await keeper.deliver(owner);
   assert.ok(keeper.sent.length <= 16 * partitions, String(keeper.sent.length));
   assert.equal(keeper.store.hints.count, 500);

@@ -10,7 +10,10 @@ import type { NodeRecord } from "../../src/core/membership/node-record.ts";
 import { defaultGossipOptions, Gossip } from "../../src/node/gossip.ts";
 import type { MemberCalls } from "../../src/node/member-calls.ts";
 import { Membership } from "../../src/node/membership.ts";
+import { SeatNews } from "../../src/node/seat-news.ts";
+import { Seats } from "../../src/node/seats.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
+import { TaskGroup } from "../../src/runtime/task-group.ts";
 import { MachineClock } from "../../src/sim/clock.ts";
 import { simLog } from "../../src/sim/log.ts";
 import { SimProcess } from "../../src/sim/process.ts";
@@ -33,6 +36,8 @@ function memoryMeta(): MetaStore {
 class Side {
   readonly membership: Membership;
   readonly gossip: Gossip;
+  readonly seats: Seats;
+  readonly news: SeatNews;
   readonly meta: MetaStore = memoryMeta();
   other: Side | undefined;
   /** The kinds of what it asked. */
@@ -51,13 +56,22 @@ class Side {
     };
     this.membership = new Membership(runtime, this.meta, { name, settings: {}, software: "test" });
     const calls: MemberCalls = { ask: async (_, request) => this.#ask(request), askAddress: none };
-    this.gossip = new Gossip(runtime, this.membership, calls, { ...defaultGossipOptions, mostEntries });
+    const { membership } = this;
+    this.seats = new Seats(membership, this.meta, runtime.clock, runtime.log);
+    this.news = new SeatNews(this.seats, undefined as never, new TaskGroup(runtime.log), () => membership.self);
+    const parts = { runtime, membership, calls, seats: this.seats, news: this.news };
+    this.gossip = new Gossip(parts, { ...defaultGossipOptions, mostEntries });
   }
 
   async #ask(request: Request) {
     const other = this.other as Side;
     this.asked.push(request.kind);
     if (request.kind === "gossip") return other.gossip.handleGossip(request);
+    if (request.kind === "compare-seats") return other.news.answer(request);
+    if (request.kind === "seats-told") {
+      other.news.take(request);
+      return { kind: "done", id: 0 } as const;
+    }
     return request.kind === "gossip-delta" ? other.gossip.handleDelta(request) : assert.fail(request.kind);
   }
 
@@ -66,7 +80,14 @@ class Side {
     await this.membership.open();
     const [founding, ...rest] = events;
     const who = { node: nodeId(0), incarnation: `1-${nodeId(0)}`, secret: new Uint8Array(32) };
-    const answer = { kind: "join-answer", id: 0, ...who, events: [founding as HistoryEvent], records: [] } as const;
+    const answer = {
+      kind: "join-answer",
+      id: 0,
+      ...who,
+      events: [founding as HistoryEvent],
+      records: [],
+      seats: [],
+    } as const;
     assert.equal((await this.membership.adopt(answer)).kind, "absorbed");
     assert.equal((await this.membership.absorb(rest, records)).kind, "absorbed");
     return this;

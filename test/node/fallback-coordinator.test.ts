@@ -56,7 +56,7 @@ test("an owner without a voice takes writes and is read like one that stands in,
   world.wipe(c);
   // With the second owner dead its voice cannot come back.
   await world.up(c, { join: [a] });
-  await world.agreed();
+  await world.agreedOnHistory();
   assert.equal(await key.values(a), "quorum-not-met", "its nothing does not count");
   assert.equal(voices(await key.put(a, "one")), 1);
   assert.deepEqual(key.copyAt(c), ["one"]);

@@ -17,7 +17,7 @@ function write(bytes: number): CoordinateWrite {
   return {
     kind: "coordinate-write",
     id: 0,
-    ringVersion: 1,
+    knownHash: 1,
     bucket: "b",
     key: "k",
     budgetMs: 1,

@@ -87,10 +87,10 @@ test("a side of other versions is told which are spoken here, and its connection
 test("a joiner may ask to join, gossip and ping, and nothing else", async () => {
   const { a, b } = await pair();
   const joiner = hello({ role: "joiner", cluster: "" });
-  const gossip: Request = { kind: "gossip", id: 2, summary: emptySummary };
+  const gossip: Request = { kind: "gossip", id: 2, summary: emptySummary, seats: { hi: 0, lo: 0 } };
   const side = await say(a, b, bytesOf([joiner, { kind: "ping", id: 1 }, gossip]));
   assert.equal(messagesTo(side).length, 3);
-  const get: Request = { kind: "replica-get", id: 3, ringVersion: 1, bucket: "b", key: "k" };
+  const get: Request = { kind: "replica-get", id: 3, knownHash: 1, copies: 3, bucket: "b", key: "k" };
   side.connection?.write([bytesOf([get]).subarray(8)]);
   await a.world.simulation.run(100);
   assert.notEqual(side.closed, undefined);
@@ -206,7 +206,7 @@ function answer(bytes: number): GetAnswer {
   const actor = "a" as never;
   const sibling = { dot: { actor, counter: 1 }, value, checksum: 0, contentType: "", modified: 1 };
   const context = [{ actor, from: 1, to: 1, time: 1 }];
-  return { kind: "get-answer", id: 0, ringVersion: 1, state: { context, siblings: [sibling] }, voices: 1 };
+  return { kind: "get-answer", id: 0, state: { context, siblings: [sibling] }, voices: 1 };
 }
 
 test("who does not take its answers is not read from, and goes on when it does", async () => {

@@ -134,7 +134,7 @@ test("a long request on a slow link is no silence while the link takes it", asyn
   await a.outcome(a.call(b));
   world.network.traits = { ...calmLink, leastDelayMs: 20, mostDelayMs: 21, windowBytes: 4000 };
   const version = { value: new Uint8Array(4000), checksum: 0, contentType: "" };
-  const where = { bucket: "b", key: "k", ringVersion: 1, budgetMs: 1, onlyIfAbsent: false } as const;
+  const where = { bucket: "b", key: "k", knownHash: 1, budgetMs: 1, onlyIfAbsent: false } as const;
   const write: CoordinateWrite = { kind: "coordinate-write", id: 0, ...where, version };
   // The other side is too busy to answer anything before it has read all.
   const { serve } = b;

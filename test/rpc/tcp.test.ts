@@ -72,7 +72,7 @@ function stateAnswer(value: Uint8Array): Answer {
   const actor = "a" as ActorId;
   const sibling = { dot: { actor, counter: 1 }, value, checksum: crc32(value), contentType: "", modified: 1 };
   const context = [{ actor, from: 1, to: 1, time: 1 }];
-  return { kind: "replica-state", id: 0, ringVersion: 1, state: { context, siblings: [sibling] } };
+  return { kind: "replica-state", id: 0, state: { context, siblings: [sibling] } };
 }
 
 async function hasIPv6(): Promise<boolean> {
@@ -196,7 +196,7 @@ test("who does not read its answers is not read from, and gets them all once it 
   const encoder = new FrameEncoder(machineChecksum, limits.frameBytes);
   encoder.add(helloOf("0000000000000003" as NodeId), 0);
   for (let id = 1; id <= 300; id++) {
-    encoder.add({ kind: "replica-get", id, ringVersion: 1, bucket: "b", key: "k" }, id);
+    encoder.add({ kind: "replica-get", id, knownHash: 1, copies: 3, bucket: "b", key: "k" }, id);
   }
   slow.connection.write([encodePreamble(ownVersions), ...encoder.take()]);
   await until(() => server.counters.messagesIn > 5);

@@ -60,7 +60,7 @@ test("an unknown kind is named", () => {
 });
 
 test("a budget is cut to whole milliseconds and never negative", () => {
-  const get = { kind: "coordinate-get", id: 1, ringVersion: 1, bucket: "b", key: "k", budgetMs: 12.9 } as const;
+  const get = { kind: "coordinate-get", id: 1, knownHash: 1, bucket: "b", key: "k", budgetMs: 12.9 } as const;
   for (const [said, sent] of [
     [12.9, 12],
     [-3, 0],
@@ -71,7 +71,7 @@ test("a budget is cut to whole milliseconds and never negative", () => {
 });
 
 test("what is too long or empty for a bucket or key is refused", () => {
-  const get = { kind: "replica-get", id: 1, ringVersion: 1, bucket: "b", key: "k" } as const;
+  const get = { kind: "replica-get", id: 1, knownHash: 1, copies: 3, bucket: "b", key: "k" } as const;
   const bad = [
     { bucket: "" },
     { key: "" },
@@ -92,7 +92,7 @@ test("a seat that no partition has is refused: seats are bits of one number", ()
     [32, false],
   ] as const) {
     const voice = { seat, epoch: 1 };
-    const { head, bodies } = encoded({ kind: "replica-stored", id: 1, ringVersion: 1, voice, synced: true });
+    const { head, bodies } = encoded({ kind: "replica-stored", id: 1, voice, synced: true });
     if (isSeat) decoded(head, bodies);
     else assert.throws(() => decoded(head, bodies), MalformedBytes);
   }

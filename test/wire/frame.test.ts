@@ -96,7 +96,8 @@ function put(bytes: number, id = 1): ReplicaPut {
   return {
     kind: "replica-put",
     id,
-    ringVersion: 1,
+    knownHash: 1,
+    copies: 3,
     bucket: "b",
     key: "k",
     purpose: "write",

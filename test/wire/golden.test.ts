@@ -13,6 +13,7 @@ import type { ActorId, NodeId, PartitionId } from "../../src/core/ids.ts";
 import { defaultLimits } from "../../src/core/limits.ts";
 import type { HistoryEvent } from "../../src/core/membership/event.ts";
 import type { NodeRecord } from "../../src/core/membership/node-record.ts";
+import type { KnownSeats } from "../../src/core/seats/known.ts";
 import { machineChecksum } from "../../src/host/checksum.ts";
 import { FrameDecoder } from "../../src/wire/frame-decoder.ts";
 import { FrameEncoder } from "../../src/wire/frame-encoder.ts";
@@ -95,9 +96,17 @@ const summary = {
   history: { hi: 0x01020304, lo: 0xfffefdfc },
   records: Array.from({ length: 16 }, (_, i) => ({ hi: i, lo: 2 ** 32 - 1 - i })),
 };
+const seatsHash = { hi: 0x01234567, lo: 0x89abcdef };
 const recordDigest = [{ node: n2, incarnation: `2-${n1}`, version: 1_700_000_002_000 }];
 const tree = { partition: 300 as PartitionId, n: 3 };
-const key = { ringVersion: 2, bucket: "carts", key: "Grüße/42" };
+const coordinated = { knownHash: 0x89abcdef, bucket: "carts", key: "Grüße/42" };
+const key = { ...coordinated, copies: 3 };
+const known: KnownSeats = [
+  { held: 1_048_577, holder: n1, fence: 2_097_152, fencedBy: n2 },
+  { held: -1, fence: -1 },
+];
+
+const seat = { partition: 300 as PartitionId, seat: 2 };
 
 const messages: Readonly<Record<string, Message>> = {
   "hello member": { kind: "hello", id: 0, role: "member", cluster, node: n1, incarnation: `1-${n1}`, name: "n1" },
@@ -153,17 +162,25 @@ const messages: Readonly<Record<string, Message>> = {
     lastWriteWins: false,
     state: tombstone,
   },
-  "replica-state": { kind: "replica-state", id: 7, ringVersion: 2, voice: { seat: 2, epoch: 300 }, state },
-  "replica-state of nothing": { kind: "replica-state", id: 8, ringVersion: 2 },
-  "replica-stored": { kind: "replica-stored", id: 9, ringVersion: 2, voice: { seat: 0, epoch: 1 }, synced: true },
-  "replica-stored without a voice": { kind: "replica-stored", id: 10, ringVersion: 2, synced: false },
-  "coordinate-get": { kind: "coordinate-get", id: 11, ...key, budgetMs: 1900 },
-  "coordinate-get with quorums": { kind: "coordinate-get", id: 12, ...key, budgetMs: 1900, r: "all", pr: 1, zones: 2 },
-  "coordinate-get of a fallback": { kind: "coordinate-get", id: 37, ...key, budgetMs: 900, asFallback: true },
+  "replica-state": { kind: "replica-state", id: 7, voice: { seat: 2, epoch: 300 }, state },
+  "replica-state of nothing": { kind: "replica-state", id: 8 },
+  "replica-stored": { kind: "replica-stored", id: 9, voice: { seat: 0, epoch: 1 }, synced: true },
+  "replica-stored without a voice": { kind: "replica-stored", id: 10, synced: false },
+  "coordinate-get": { kind: "coordinate-get", id: 11, ...coordinated, budgetMs: 1900 },
+  "coordinate-get with quorums": {
+    kind: "coordinate-get",
+    id: 12,
+    ...coordinated,
+    budgetMs: 1900,
+    r: "all",
+    pr: 1,
+    zones: 2,
+  },
+  "coordinate-get of a fallback": { kind: "coordinate-get", id: 37, ...coordinated, budgetMs: 900, asFallback: true },
   "coordinate-write": {
     kind: "coordinate-write",
     id: 13,
-    ...key,
+    ...coordinated,
     budgetMs: 250,
     w: 2,
     pw: "one",
@@ -174,22 +191,35 @@ const messages: Readonly<Record<string, Message>> = {
     writeId: "w-2",
     version: { value, checksum: crc32(value), contentType: "application/json" },
   },
-  "coordinate-write of a blind delete": { kind: "coordinate-write", id: 14, ...key, budgetMs: 0, onlyIfAbsent: false },
+  "coordinate-write of a blind delete": {
+    kind: "coordinate-write",
+    id: 14,
+    ...coordinated,
+    budgetMs: 0,
+    onlyIfAbsent: false,
+  },
   "coordinate-write of a fallback": {
     kind: "coordinate-write",
     id: 38,
-    ...key,
+    ...coordinated,
     budgetMs: 900,
     w: "one",
     onlyIfAbsent: false,
     asFallback: true,
   },
-  "get-answer": { kind: "get-answer", id: 15, ringVersion: 2, state, fastest: n1, voices: 2 },
-  "get-answer of nothing": { kind: "get-answer", id: 16, ringVersion: 2, voices: 3 },
-  "write-answer": { kind: "write-answer", id: 17, ringVersion: 2, context, siblings: 2, voices: 1 },
-  gossip: { kind: "gossip", id: 18, summary },
-  "gossip-digest": { kind: "gossip-digest", id: 39, history, groups: [0, 15], records: recordDigest },
-  "gossip-digest of records": { kind: "gossip-digest", id: 40, groups: [3], records: [] },
+  "get-answer": { kind: "get-answer", id: 15, state, fastest: n1, voices: 2 },
+  "get-answer of nothing": { kind: "get-answer", id: 16, voices: 3 },
+  "write-answer": { kind: "write-answer", id: 17, context, siblings: 2, voices: 1 },
+  gossip: { kind: "gossip", id: 18, summary, seats: seatsHash },
+  "gossip-digest": {
+    kind: "gossip-digest",
+    id: 39,
+    history,
+    groups: [0, 15],
+    records: recordDigest,
+    seats: seatsHash,
+  },
+  "gossip-digest of records": { kind: "gossip-digest", id: 40, groups: [3], records: [], seats: seatsHash },
   "gossip-delta": {
     kind: "gossip-delta",
     id: 20,
@@ -234,6 +264,7 @@ const messages: Readonly<Record<string, Message>> = {
     secret: Uint8Array.from({ length: 32 }, (_, i) => i * 7),
     events: [found, join],
     records: [record],
+    seats: [{ partition: 300 as PartitionId, known }],
   },
   "prepare-change": { kind: "prepare-change", id: 24, attempt: "0123456789abcdef", sponsor: n1, history },
   "prepare-change of a bucket": {
@@ -262,7 +293,6 @@ const messages: Readonly<Record<string, Message>> = {
   "compare-trees": {
     kind: "compare-trees",
     id: 29,
-    ringVersion: 2,
     trees: [
       { ...tree, root: { hi: 0x01234567, lo: 0x89abcdef } },
       { partition: 0 as PartitionId, n: 1, root: { hi: 0, lo: 0 } },
@@ -271,7 +301,6 @@ const messages: Readonly<Record<string, Message>> = {
   "compare-nodes": {
     kind: "compare-nodes",
     id: 30,
-    ringVersion: 2,
     tree,
     level: 2,
     nodes: [
@@ -279,7 +308,7 @@ const messages: Readonly<Record<string, Message>> = {
     ],
   },
   "hashes-compared": { kind: "hashes-compared", id: 31, differing: [0, 4095], unvouched: [3, 4096] },
-  "list-keys": { kind: "list-keys", id: 32, ringVersion: 2, tree, leaves: [0, 4095], after: Uint8Array.of(2, 1) },
+  "list-keys": { kind: "list-keys", id: 32, tree, leaves: [0, 4095], after: Uint8Array.of(2, 1) },
   "keys-listed": {
     kind: "keys-listed",
     id: 33,
@@ -303,6 +332,33 @@ const messages: Readonly<Record<string, Message>> = {
     ringVersion: 2,
     keys: [{ bucket: "carts", key: "Grüße/42", digest: { hi: 0xfedcba98, lo: 0x76543210 } }],
   },
+  "take-seat": { kind: "take-seat", id: 38, ...seat, incarnation: `2-${n1}` },
+  "seat-sealed": {
+    kind: "seat-sealed",
+    id: 39,
+    partition: seat.partition,
+    handOver: { seat: 2, epoch: 300, to: { node: n2, incarnation: `2-${n1}` }, known },
+  },
+  "seat-sealed with a promise": {
+    kind: "seat-sealed",
+    id: 40,
+    partition: seat.partition,
+    handOver: {
+      seat: 2,
+      epoch: 300,
+      to: { node: n2, incarnation: `2-${n1}` },
+      known,
+      grant: { seat: 1, epoch: 1_048_576, by: n1 },
+    },
+  },
+  "fence-seat": { kind: "fence-seat", id: 41, ...seat, epoch: 1_048_576 },
+  "seat-fenced": { kind: "seat-fenced", id: 42, voice: { seat: 0, epoch: 2 }, known },
+  "rebuild-inquiry": { kind: "rebuild-inquiry", id: 43, ...seat, epoch: 1_048_576 },
+  "rebuild-state": { kind: "rebuild-state", id: 44, isUnderWay: true, known: [] },
+  "compare-seats": { kind: "compare-seats", id: 45, hashes: [0, 0xffffffff] },
+  "seats-told": { kind: "seats-told", id: 46, seats: [{ partition: 300 as PartitionId, known }] },
+  "replica-get of a copier": { kind: "replica-get", id: 47, ...key, isCopy: true },
+  "replica-state with news of seats": { kind: "replica-state", id: 48, known },
 };
 
 function frameOf(message: Message): string {

@@ -8,6 +8,8 @@ import type { NodeId, PartitionId } from "../../src/core/ids.ts";
 import type { HistoryEvent } from "../../src/core/membership/event.ts";
 import type { NodeRecord } from "../../src/core/membership/node-record.ts";
 import { recordGroups } from "../../src/core/membership/summary.ts";
+import type { KnownSeat } from "../../src/core/seats/known.ts";
+import type { HandOver } from "../../src/core/seats/record.ts";
 import type { Quorum } from "../../src/core/settings.ts";
 import type { Message, Refusal } from "../../src/wire/message.ts";
 import { anyDotSet, anyState } from "../core/causality-arbitraries.ts";
@@ -146,6 +148,25 @@ const anyCopies = fc.integer({ min: 1, max: 16 });
 const anyTree = plainRecord({ partition: anyPartition, n: anyCopies });
 const anyHash = plainRecord({ hi: fc.nat(0xffff_ffff), lo: fc.nat(0xffff_ffff) });
 
+const anyEpoch = fc.oneof(fc.nat(300), fc.integer({ min: 0, max: 2 ** 40 }));
+const anySeat = fc.nat(15);
+const anyKnown = fc.array(
+  partly<KnownSeat, "holder" | "fencedBy">(
+    {
+      held: anyEpoch.map((epoch) => epoch - 1),
+      holder: anyNode,
+      fence: anyEpoch.map((epoch) => epoch - 1),
+      fencedBy: anyNode,
+    },
+    ["holder", "fencedBy"],
+  ),
+  { maxLength: 5 },
+);
+const anyPartitions = fc.array(plainRecord({ partition: anyPartition, known: anyKnown }), { maxLength: 4 });
+const anySuccessor = plainRecord({ node: anyNode, incarnation: anyText });
+const anyGrant = plainRecord({ seat: anySeat, epoch: anyEpoch, by: anyNode });
+const seatOf = { id: anyId, partition: anyPartition, seat: anySeat };
+
 type Of<K extends Message["kind"]> = Extract<Message, { kind: K }>;
 const kind = <K extends Message["kind"]>(name: K): fc.Arbitrary<K> => fc.constant(name);
 
@@ -162,7 +183,7 @@ export const anyMessage: { readonly [K in Message["kind"]]: fc.Arbitrary<Of<K>> 
   }),
   ping: plainRecord({ kind: kind("ping"), id: anyId }),
   done: plainRecord({ kind: kind("done"), id: anyId }),
-  refusal: partly<Of<"refusal">, "needed" | "received">(
+  refusal: partly<Of<"refusal">, "needed" | "received" | "known">(
     {
       kind: kind("refusal"),
       id: anyId,
@@ -172,25 +193,29 @@ export const anyMessage: { readonly [K in Message["kind"]]: fc.Arbitrary<Of<K>> 
       needed: fc.nat(16),
       received: fc.nat(16),
       mayHaveHappened: fc.boolean(),
+      known: anyKnown,
     },
-    ["needed", "received"],
+    ["needed", "received", "known"],
   ),
-  "replica-get": partly<Of<"replica-get">, "standInFor">(
+  "replica-get": partly<Of<"replica-get">, "standInFor" | "isCopy">(
     {
       kind: kind("replica-get"),
       id: anyId,
-      ringVersion: anyNumber,
+      knownHash: anyCheck,
+      copies: anyCopies,
       bucket: anyBucket,
       key: anyKey,
       standInFor: anyNode,
+      isCopy: fc.constant(true as const),
     },
-    ["standInFor"],
+    ["standInFor", "isCopy"],
   ),
   "replica-put": partly<Of<"replica-put">, "hintFor">(
     {
       kind: kind("replica-put"),
       id: anyId,
-      ringVersion: anyNumber,
+      knownHash: anyCheck,
+      copies: anyCopies,
       bucket: anyBucket,
       key: anyKey,
       purpose: fc.constantFrom("write" as const, "repair" as const, "hint" as const),
@@ -201,19 +226,19 @@ export const anyMessage: { readonly [K in Message["kind"]]: fc.Arbitrary<Of<K>> 
     },
     ["hintFor"],
   ),
-  "replica-state": partly<Of<"replica-state">, "voice" | "state">(
-    { kind: kind("replica-state"), id: anyId, ringVersion: anyNumber, voice: anyVoice, state: anyState },
-    ["voice", "state"],
+  "replica-state": partly<Of<"replica-state">, "voice" | "state" | "known">(
+    { kind: kind("replica-state"), id: anyId, known: anyKnown, voice: anyVoice, state: anyState },
+    ["voice", "state", "known"],
   ),
-  "replica-stored": partly<Of<"replica-stored">, "voice">(
-    { kind: kind("replica-stored"), id: anyId, ringVersion: anyNumber, voice: anyVoice, synced: fc.boolean() },
-    ["voice"],
+  "replica-stored": partly<Of<"replica-stored">, "voice" | "known">(
+    { kind: kind("replica-stored"), id: anyId, known: anyKnown, voice: anyVoice, synced: fc.boolean() },
+    ["voice", "known"],
   ),
   "coordinate-get": partly<Of<"coordinate-get">, "r" | "pr" | "zones" | "asFallback">(
     {
       kind: kind("coordinate-get"),
       id: anyId,
-      ringVersion: anyNumber,
+      knownHash: anyCheck,
       bucket: anyBucket,
       key: anyKey,
       budgetMs: fc.nat(60_000),
@@ -231,7 +256,7 @@ export const anyMessage: { readonly [K in Message["kind"]]: fc.Arbitrary<Of<K>> 
     {
       kind: kind("coordinate-write"),
       id: anyId,
-      ringVersion: anyNumber,
+      knownHash: anyCheck,
       bucket: anyBucket,
       key: anyKey,
       budgetMs: fc.nat(60_000),
@@ -251,7 +276,6 @@ export const anyMessage: { readonly [K in Message["kind"]]: fc.Arbitrary<Of<K>> 
     {
       kind: kind("get-answer"),
       id: anyId,
-      ringVersion: anyNumber,
       state: anyState,
       fastest: anyNode,
       voices: fc.nat(16),
@@ -261,7 +285,6 @@ export const anyMessage: { readonly [K in Message["kind"]]: fc.Arbitrary<Of<K>> 
   "write-answer": plainRecord({
     kind: kind("write-answer"),
     id: anyId,
-    ringVersion: anyNumber,
     context: anyDotSet,
     siblings: fc.nat(100),
     voices: fc.nat(16),
@@ -273,6 +296,7 @@ export const anyMessage: { readonly [K in Message["kind"]]: fc.Arbitrary<Of<K>> 
       history: anyHash,
       records: fc.array(anyHash, { minLength: recordGroups, maxLength: recordGroups }),
     }),
+    seats: anyHash,
   }),
   "gossip-digest": partly<Of<"gossip-digest">, "history">(
     {
@@ -281,6 +305,7 @@ export const anyMessage: { readonly [K in Message["kind"]]: fc.Arbitrary<Of<K>> 
       history: anyHistoryDigest,
       groups: fc.uniqueArray(fc.nat(recordGroups - 1)).map((groups) => groups.sort((a, b) => a - b)),
       records: anyRecordDigest,
+      seats: anyHash,
     },
     ["history"],
   ),
@@ -322,6 +347,7 @@ export const anyMessage: { readonly [K in Message["kind"]]: fc.Arbitrary<Of<K>> 
     secret: fc.uint8Array({ minLength: 32, maxLength: 32 }),
     events: anyEvents,
     records: anyRecords,
+    seats: anyPartitions,
   }),
   "prepare-change": partly<Of<"prepare-change">, "emptyBucket">(
     {
@@ -345,13 +371,11 @@ export const anyMessage: { readonly [K in Message["kind"]]: fc.Arbitrary<Of<K>> 
   "compare-trees": plainRecord({
     kind: kind("compare-trees"),
     id: anyId,
-    ringVersion: anyNumber,
     trees: fc.array(plainRecord({ partition: anyPartition, n: anyCopies, root: anyHash }), { maxLength: 20 }),
   }),
   "compare-nodes": plainRecord({
     kind: kind("compare-nodes"),
     id: anyId,
-    ringVersion: anyNumber,
     tree: anyTree,
     level: fc.constant(2),
     nodes: fc.array(
@@ -371,7 +395,6 @@ export const anyMessage: { readonly [K in Message["kind"]]: fc.Arbitrary<Of<K>> 
   "list-keys": plainRecord({
     kind: kind("list-keys"),
     id: anyId,
-    ringVersion: anyNumber,
     tree: anyTree,
     leaves: fc.array(fc.nat(4095), { maxLength: 20 }),
     after: fc.uint8Array({ maxLength: 1200 }),
@@ -404,6 +427,26 @@ export const anyMessage: { readonly [K in Message["kind"]]: fc.Arbitrary<Of<K>> 
     ringVersion: anyNumber,
     keys: fc.array(plainRecord({ bucket: anyBucket, key: anyKey, digest: anyHash }), { maxLength: 10 }),
   }),
+  "take-seat": plainRecord({ kind: kind("take-seat"), ...seatOf, incarnation: anyText }),
+  "seat-sealed": plainRecord({
+    kind: kind("seat-sealed"),
+    id: anyId,
+    partition: anyPartition,
+    handOver: partly<HandOver, "grant">(
+      { seat: anySeat, epoch: anyEpoch, to: anySuccessor, known: anyKnown, grant: anyGrant },
+      ["grant"],
+    ),
+  }),
+  "fence-seat": plainRecord({ kind: kind("fence-seat"), ...seatOf, epoch: anyEpoch }),
+  "seat-fenced": plainRecord({ kind: kind("seat-fenced"), id: anyId, voice: anyVoice, known: anyKnown }),
+  "rebuild-inquiry": plainRecord({ kind: kind("rebuild-inquiry"), ...seatOf, epoch: anyEpoch }),
+  "rebuild-state": plainRecord({ kind: kind("rebuild-state"), id: anyId, isUnderWay: fc.boolean(), known: anyKnown }),
+  "compare-seats": plainRecord({
+    kind: kind("compare-seats"),
+    id: anyId,
+    hashes: fc.array(anyCheck, { maxLength: 20 }),
+  }),
+  "seats-told": plainRecord({ kind: kind("seats-told"), id: anyId, seats: anyPartitions }),
 };
 
 export const messageKinds = Object.keys(anyMessage) as Message["kind"][];

@@ -1,17 +1,20 @@
 /**
  * How many answers a request waits for (§4.5): a bucket's properties, what the request says of them, and how many
- * members there are, resolved to plain numbers.
+ * copies the key has, resolved to plain numbers.
+ *
+ * Whoever asks for owners, or zones, gets as many as he asked for, or as there are members: not fewer while seats are
+ * being filled.
  *
  * A number above the bucket's n is the caller's mistake. A cluster smaller than n keeps one copy a member, so n and
- * every number derived from it are capped by the members: a cluster of one is writable with the defaults. Zones are not
- * capped, since who asks for two wants to outlive the loss of one.
+ * every number derived from it are capped by the seats that are filled: a cluster of one is writable with the defaults.
+ * Zones are not capped, since who asks for two wants to outlive the loss of one.
  */
 
 import type { BucketSettings, Quorum } from "../settings.ts";
 
 export interface ReadRequirement {
   readonly kind: "read";
-  /** Owners that exist: n, capped by the members. */
+  /** Owners that exist: n, capped by the seats that are filled. */
   readonly n: number;
   /** Answers that must come, from owners or stand-ins: the greatest of r, pr and zones. */
   readonly answers: number;
@@ -64,13 +67,14 @@ export function readRequirement(
   bucket: BucketSettings,
   asked: ReadAsk,
   population: Population,
+  copies: number = population.size,
 ): ReadRequirement | Unsatisfiable {
-  const n = Math.min(bucket.n, population.size);
+  const n = Math.min(bucket.n, copies);
   const r = count("r", asked.r ?? bucket.r, 1, bucket.n, n);
   if (typeof r !== "number") return r;
-  const pr = count("pr", asked.pr ?? bucket.pr, 0, bucket.n, n);
+  const pr = count("pr", asked.pr ?? bucket.pr, 0, bucket.n, Math.min(bucket.n, population.size));
   if (typeof pr !== "number") return pr;
-  const zones = countZones(asked.zones ?? 1, n, population);
+  const zones = countZones(asked.zones ?? 1, Math.min(bucket.n, population.size), population);
   if (typeof zones !== "number") return zones;
   return { kind: "read", n, answers: Math.max(r, pr, zones), owners: pr, zones };
 }
@@ -80,16 +84,17 @@ export function writeRequirement(
   bucket: BucketSettings,
   asked: WriteAsk,
   population: Population,
+  copies: number = population.size,
 ): WriteRequirement | Unsatisfiable {
-  const n = Math.min(bucket.n, population.size);
+  const n = Math.min(bucket.n, copies);
   const w = count("w", asked.w ?? bucket.w, 1, bucket.n, n);
   if (typeof w !== "number") return w;
-  const pw = count("pw", asked.pw ?? bucket.pw, 0, bucket.n, n);
+  const pw = count("pw", asked.pw ?? bucket.pw, 0, bucket.n, Math.min(bucket.n, population.size));
   if (typeof pw !== "number") return pw;
   const isSynced = bucket.durability === "synced";
   const dw = count("dw", asked.dw ?? bucket.dw ?? (isSynced ? w : 0), 0, bucket.n, n);
   if (typeof dw !== "number") return dw;
-  const zones = countZones(asked.zones ?? 1, n, population);
+  const zones = countZones(asked.zones ?? 1, Math.min(bucket.n, population.size), population);
   if (typeof zones !== "number") return zones;
   return { kind: "write", n, answers: Math.max(w, pw, dw, zones), owners: pw, zones, synced: isSynced || dw > 0 };
 }

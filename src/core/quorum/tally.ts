@@ -10,9 +10,13 @@
  * - Stand-ins count only once no owner is left to wait for, or the request has waited long enough (`hurry`): a sloppy
  *   quorum promises less than voices do, and is taken only where it must be.
  *
+ * - A voice that turns out to be outdated counts no more, and where there turn out to be more seats, more must answer:
+ *   `follow` says what is known by now (`core/seats/known.ts`).
+ *
  * Seats are told apart by their numbers, at most `mostCopies` of them: sets of seats are bits of one number.
  */
 
+import type { Epoch } from "../seats/epoch.ts";
 import type { Voice } from "./voice.ts";
 
 export interface Needed {
@@ -23,11 +27,12 @@ export interface Needed {
 }
 
 export class Tally {
-  /** How many seats the request needs. */
-  readonly needed: number;
-  readonly #owners: number;
-  /** Seats whose voice has spoken. */
+  #needed: Needed;
+  /** The seats that count. */
+  #seats = 0;
+  /** Seats whose voice has spoken, and since when it has had that voice. */
   #voices = 0;
+  readonly #epochs: Map<number, Epoch> = new Map();
   /** Seats for which somebody else holds a copy. */
   #standIns = 0;
   /** Seats whose owner has not answered yet, and seats for which somebody is asked to stand in. */
@@ -37,16 +42,49 @@ export class Tally {
 
   /** `seats`: the numbers of the seats that are asked, each of its owner. */
   constructor(needed: Needed, seats: readonly number[]) {
-    this.needed = needed.answers;
-    this.#owners = needed.owners;
-    for (const seat of seats) this.#ownersToCome |= 1 << seat;
+    this.#needed = needed;
+    for (const seat of seats) this.#seats |= 1 << seat;
+    this.#ownersToCome = this.#seats;
+  }
+
+  /** How many seats the request needs. */
+  get needed(): number {
+    return this.#needed.answers;
+  }
+
+  /** More is known: these seats count, so many are needed, and some voices are void. */
+  follow(needed: Needed, seats: readonly number[], isVoid: (voice: Voice) => boolean): void {
+    this.#needed = needed;
+    this.#seats = 0;
+    for (const seat of seats) this.#seats |= 1 << seat;
+    for (const [seat, epoch] of this.#epochs) {
+      if (!isVoid({ seat, epoch })) continue;
+      this.#voices &= ~(1 << seat);
+      this.#epochs.delete(seat);
+    }
+  }
+
+  /** Another node is asked as the seat's owner. */
+  ownerAsked(seat: number): void {
+    this.#ownersToCome |= 1 << seat;
+  }
+
+  /** Whether the seat's voice has spoken. */
+  hasVoice(seat: number): boolean {
+    return (this.#voices & (1 << seat)) !== 0;
   }
 
   /** The seat's owner answered; `holdsCopy` says whether it holds anything of the key. */
   ownerHeard(seat: number, voice: Voice | undefined, holdsCopy: boolean): void {
     this.#ownersToCome &= ~(1 << seat);
-    if (voice !== undefined) this.#voices |= 1 << voice.seat;
+    if (voice !== undefined) this.voiceHeard(voice);
     else if (holdsCopy) this.#standIns |= 1 << seat;
+  }
+
+  /** A voice spoke that nobody waited for any more. */
+  voiceHeard({ seat, epoch }: Voice): void {
+    this.#voices |= 1 << seat;
+    this.#epochs.set(seat, Math.max(epoch, this.#epochs.get(seat) ?? epoch));
   }
 
   /** The seat's owner will not answer. */
@@ -76,19 +114,19 @@ export class Tally {
 
   /** Voices heard so far. */
   get voices(): number {
-    return bitsIn(this.#voices);
+    return bitsIn(this.#voices & this.#seats);
   }
 
   /** Seats that have answered so far, one way or the other. */
   get received(): number {
-    return bitsIn(this.#voices | this.#standIns);
+    return bitsIn((this.#voices | this.#standIns) & this.#seats);
   }
 
   get isMet(): boolean {
     const voices = this.voices;
-    if (voices < this.#owners) return false;
+    if (voices < this.#needed.owners) return false;
     if (voices >= this.needed) return true;
-    const mayWait = (this.#ownersToCome & ~this.#voices) !== 0;
+    const mayWait = (this.#ownersToCome & this.#seats & ~this.#voices) !== 0;
     return this.received >= this.needed && (this.#takesAny || !mayWait);
   }
 
@@ -99,7 +137,7 @@ export class Tally {
 
   /** Too few voices can come where voices alone count. */
   get lacksVoices(): boolean {
-    return bitsIn(this.#voices | this.#ownersToCome) < this.#owners;
+    return bitsIn((this.#voices | this.#ownersToCome) & this.#seats) < this.#needed.owners;
   }
 
   /** How many seats somebody else must yet answer for; none (or less) while those asked may do, in time. */
@@ -113,7 +151,7 @@ export class Tally {
   }
 
   #most(owners: number): number {
-    return bitsIn(this.#voices | this.#standIns | this.#standInsToCome | owners);
+    return bitsIn((this.#voices | this.#standIns | this.#standInsToCome | owners) & this.#seats);
   }
 }
 

@@ -4,16 +4,19 @@
  * centers).
  *
  * A node counts here by what makes it count in `tally.ts`, its voice or a copy that it holds, and for the zone it is in:
- * a stand-in from another zone than its owner's counts for its own. A node that has neither counts for nothing.
+ * a stand-in from another zone than its owner's counts for its own. A node that has neither counts for nothing, nor does
+ * one whose voice turns out to be outdated.
  */
 
 import type { NodeId } from "../ids.ts";
+import type { Voice } from "./voice.ts";
 
 export class ZoneTally {
   /** How many zones the request needs. */
   readonly needed: number;
   readonly #zoneOf: (node: NodeId) => string;
-  readonly #counted: Set<string> = new Set();
+  /** The nodes that count, each with its voice, if it has one. */
+  readonly #counted: Map<NodeId, Voice | undefined> = new Map();
   readonly #ownersToCome: Set<NodeId>;
   readonly #standInsToCome: Set<NodeId> = new Set();
   #waitsForOwners = true;
@@ -30,10 +33,22 @@ export class ZoneTally {
     this.#standInsToCome.add(node);
   }
 
-  /** The node answered; `counts` says whether it has a voice or holds a copy. */
-  heard(node: NodeId, counts: boolean): void {
+  /** Another node is asked as a seat's owner. */
+  ownerAsked(node: NodeId): void {
+    this.#ownersToCome.add(node);
+  }
+
+  /** More is known: some voices are void. */
+  follow(isVoid: (voice: Voice) => boolean): void {
+    for (const [node, voice] of this.#counted) {
+      if (voice !== undefined && isVoid(voice)) this.#counted.delete(node);
+    }
+  }
+
+  /** The node answered; it counts if it has a voice or holds a copy. */
+  heard(node: NodeId, voice: Voice | undefined, holdsCopy: boolean): void {
     this.failed(node);
-    if (counts) this.#counted.add(this.#zoneOf(node));
+    if (voice !== undefined || holdsCopy) this.#counted.set(node, voice);
   }
 
   /** The node will not answer. */
@@ -49,7 +64,7 @@ export class ZoneTally {
 
   /** Zones that answers came from so far. */
   get received(): number {
-    return this.#counted.size;
+    return this.#countedZones().size;
   }
 
   get isMet(): boolean {
@@ -83,9 +98,13 @@ export class ZoneTally {
     return wanted;
   }
 
+  #countedZones(): Set<string> {
+    return new Set([...this.#counted.keys()].map((node) => this.#zoneOf(node)));
+  }
+
   /** Zones counted or to come. */
   #zones(withOwners: boolean, without?: NodeId): Set<string> {
-    const zones = new Set(this.#counted);
+    const zones = this.#countedZones();
     for (const node of this.#standInsToCome) zones.add(this.#zoneOf(node));
     if (!withOwners) return zones;
     for (const node of this.#ownersToCome) if (node !== without) zones.add(this.#zoneOf(node));

@@ -57,7 +57,7 @@ test("what came, what is missing, and whether it can still come are as defined, 
             if (state !== "owner" && state !== "stand-in") continue;
             twin.state.set(at, how === "voice" ? "counts" : "nothing");
             if (how === "failed") tally.failed(node(at));
-            else tally.heard(node(at), how === "voice");
+            else tally.heard(node(at), how === "voice" ? { seat: 0, epoch: 1 } : undefined, false);
           }
           assert.equal(tally.received, twin.count("counts"));
           assert.equal(tally.isMet, twin.count("counts") >= needed);
@@ -74,4 +74,19 @@ test("what came, what is missing, and whether it can still come are as defined, 
       },
     ),
   );
+});
+
+test("a voice that turns out to be outdated counts for its zone no more, and the seat's new owner is waited for", () => {
+  const zoneOf = (id: NodeId): string => (id === node(1) ? "a" : "b");
+  const tally = new ZoneTally(2, [node(0), node(1)], zoneOf);
+  tally.heard(node(0), { seat: 0, epoch: 1 }, true);
+  tally.heard(node(1), { seat: 1, epoch: 1 }, true);
+  assert.equal(tally.isMet, true);
+  tally.follow(({ seat, epoch }) => seat === 0 && epoch < 2);
+  assert.equal(tally.received, 1);
+  assert.equal(tally.isLost, true, "nobody else is asked yet");
+  tally.ownerAsked(node(2));
+  assert.equal(tally.isLost, false);
+  tally.heard(node(2), { seat: 0, epoch: 2 }, false);
+  assert.equal(tally.isMet, true);
 });

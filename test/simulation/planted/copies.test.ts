@@ -27,7 +27,7 @@ caughtTest({
 caughtTest({
   name: "a copy that counts before it is on disk",
   file: "node/write",
-  find: "const listener = requirement.synced ? this : undefined;",
+  find: "const listener = synced ? this : undefined;",
   replace: "const listener = undefined;",
   laws: ["durability", "regular reads"],
   plan: busy(crashes, {
@@ -49,9 +49,13 @@ caughtTest({
 
 caughtTest({
   name: "a member that lost its disk and speaks all the same",
-  file: "core/ring/members",
-  find: "{ ...known, incarnation, directory, founding }",
-  replace: "{ ...known, incarnation, directory }",
+  file: "node/seats",
+  find: "entry.record = learn(entry.record, known, self);",
+  replace: `{
+    const seat = known.findIndex(({ holder }) => holder === self);
+    if (seat < 0) entry.record = learn(entry.record, known, self);
+    else entry.record = { known, hold: { kind: "active", seat, epoch: known[seat].held } };
+  }`,
   laws: ["regular reads", "durability"],
   plan: withoutHints(busy([["wiped disk", 1000]], { safetyMs: 8000, keysPerBucket: 3 })),
 });

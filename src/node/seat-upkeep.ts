@@ -1,0 +1,158 @@
+/**
+ * What a node has to do for seats that are not, or no more, its own (`core/seats/record.ts`): remind the successor for
+ * which it is silent, have a copy merged that it cannot vouch for, drop what others hold, and ask whether rebuilds go on
+ * to which it is promised.
+ *
+ * Law: a copy is dropped only once its successor was seen to speak, or somebody with a voice has merged it on disk.
+ */
+
+import { MalformedBytes } from "../core/bytes/byte-reader.ts";
+import { emptySiblingSet } from "../core/causality/sibling-set.ts";
+import type { NodeId, PartitionId } from "../core/ids.ts";
+import { compareEventNames } from "../core/membership/history.ts";
+import { copiesInUse } from "../core/ring/preference-list.ts";
+import { wantedOwners } from "../core/seats/bucket-seats.ts";
+import { knownSeat } from "../core/seats/known.ts";
+import { isStanding, releaseGrant } from "../core/seats/rebuild.ts";
+import { handOverOf, successorIsLost } from "../core/seats/record.ts";
+import { seatToTake } from "../core/seats/wanted.ts";
+import { Pause } from "../runtime/pause.ts";
+import { damagedKey, parseDataKey, partitionRange } from "../storage/store-key.ts";
+import type { WriteBuffer } from "../storage/write-buffer.ts";
+import { decodeRecord } from "../wire/record.ts";
+import type { Coordination } from "./coordination.ts";
+import type { Delay } from "./hand-over.ts";
+import { placeOf } from "./key-place.ts";
+import type { PartitionCopies } from "./partition-copies.ts";
+import type { StoredStates } from "./trees.ts";
+
+const callTimeoutMs = 2000;
+/** Records dropped in one turn, and the pause after it in ms: requests come first. */
+const pageRecords = 64;
+const pauseMs = 2;
+
+export class SeatUpkeep {
+  readonly #node: Coordination;
+  readonly #copies: PartitionCopies;
+  readonly #buffer: WriteBuffer;
+  readonly #states: StoredStates;
+  #isStopped = false;
+  /** Partitions that are known to be empty here. */
+  readonly #empty: Set<PartitionId> = new Set();
+
+  constructor(node: Coordination, copies: PartitionCopies, buffer: WriteBuffer, states: StoredStates) {
+    this.#node = node;
+    this.#copies = copies;
+    this.#buffer = buffer;
+    this.#states = states;
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+  }
+
+  /** This node is about to store something of the partition. */
+  fills(partition: PartitionId): void {
+    this.#empty.delete(partition);
+  }
+
+  /** Whether a copy that is nobody's may be left. */
+  mayHold(partition: PartitionId): boolean {
+    return !this.#empty.has(partition);
+  }
+
+  /** Tells the successor of a sealed seat, or finds out that it is gone for good. */
+  async remind(partition: PartitionId): Promise<Delay | undefined> {
+    const { seats, ring, peers, self } = this.#node;
+    const record = seats.record(partition);
+    const handOver = handOverOf(record);
+    if (handOver === undefined) return undefined;
+    const { node, incarnation } = handOver.to;
+    const now = ring().members.get(node)?.incarnation;
+    if (now !== undefined && compareEventNames(now, incarnation) > 0) {
+      await seats.change(partition, (current) => successorIsLost(current, self));
+      return undefined;
+    }
+    await peers.ask(node, { kind: "seat-sealed", id: 0, partition, handOver }, callTimeoutMs);
+    const isOver = seats.hold(partition).kind !== "sealed";
+    return isOver ? undefined : { peer: node, why: "has not taken it yet" };
+  }
+
+  /** Has those who speak for the keys merge this node's copy of them. Rejects with `StorageError`. */
+  async handBack(partition: PartitionId): Promise<Delay | undefined> {
+    const { seats, isUp } = this.#node;
+    for (const holder of this.#speakers(partition)) {
+      if (holder === undefined || !isUp(holder)) return { peer: holder, why: "cannot be reached" };
+      if (!(await this.#copies.push(partition, holder))) return { peer: holder, why: "has not merged all of it" };
+    }
+    const gone = await seats.change(partition, (record) => {
+      return record.hold.kind === "former" && !this.#isWanted(partition)
+        ? { ...record, hold: { kind: "none" } }
+        : undefined;
+    });
+    return gone === undefined ? { peer: undefined, why: "this node is to take a seat" } : undefined;
+  }
+
+  /** One holder for each number of copies that buckets ask for; undefined where there is none. */
+  #speakers(partition: PartitionId): ReadonlySet<NodeId | undefined> {
+    const { seats, ring, self } = this.#node;
+    const known = seats.known(partition);
+    const speakers = copiesInUse(ring()).map((n) => {
+      const holders = seats.seatsOf(partition, n).map((seat) => knownSeat(known, seat).holder);
+      return holders.find((holder) => holder !== undefined && holder !== self);
+    });
+    return new Set(speakers);
+  }
+
+  #isWanted(partition: PartitionId): boolean {
+    const { seats, ring, self } = this.#node;
+    const { hold, known } = seats.record(partition);
+    return seatToTake(self, hold, wantedOwners(ring(), partition), known) !== undefined;
+  }
+
+  /** Deletes this node's copy, which is nobody's. Rejects with `StorageError`. */
+  async drop(partition: PartitionId): Promise<undefined> {
+    const { seats, runtime } = this.#node;
+    let dropped = 0;
+    const pause = new Pause(runtime.clock);
+    while (seats.hold(partition).kind === "none" && !this.#isStopped) {
+      const page = this.#buffer.scan(partitionRange(partition), pageRecords);
+      for (const { key, value } of page) this.#delete(key, value);
+      dropped += page.length;
+      if (page.length < pageRecords) {
+        this.#empty.add(partition);
+        break;
+      }
+      await pause.wait(pauseMs);
+    }
+    if (dropped > 0) runtime.log.debug("dropped a copy that others hold", { partition, keys: dropped });
+    return undefined;
+  }
+
+  #delete(storeKey: Uint8Array, record: Uint8Array): void {
+    const { ring, runtime } = this.#node;
+    try {
+      const { bucket, key } = parseDataKey(storeKey);
+      const place = placeOf(bucket, key, ring().settings.partitions);
+      const { state } = decodeRecord(record, storeKey, runtime.checksum);
+      this.#buffer.put(place.storeKey, undefined);
+      this.#states.stored(place, state, emptySiblingSet);
+    } catch (error) {
+      // A damaged record is in no tree.
+      if (!(error instanceof MalformedBytes)) throw error;
+      this.#buffer.put(damagedKey(storeKey), undefined);
+    }
+  }
+
+  /** Asks whether the rebuild goes on to which this node is promised in the partition, if there is one. */
+  async inquire(partition: PartitionId): Promise<void> {
+    const { seats, peers } = this.#node;
+    const record = seats.record(partition);
+    if (record.grant === undefined || !isStanding(record)) return;
+    const { seat, epoch, by } = record.grant;
+    const answer = await peers.ask(by, { kind: "rebuild-inquiry", id: 0, partition, seat, epoch }, callTimeoutMs);
+    if (answer.kind !== "rebuild-state") return;
+    seats.learn(partition, answer.known);
+    if (!answer.isUnderWay) await seats.change(partition, (current) => releaseGrant(current, seat, epoch));
+  }
+}

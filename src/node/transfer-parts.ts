@@ -1,0 +1,41 @@
+/** Puts together what brings seats to those who shall hold them. */
+
+import type { WriteBuffer } from "../storage/write-buffer.ts";
+import type { Coordination } from "./coordination.ts";
+import { HandOvers } from "./hand-over.ts";
+import type { LeafScan } from "./leaf-scan.ts";
+import type { Membership } from "./membership.ts";
+import { PartitionCopies } from "./partition-copies.ts";
+import { Rebuilds } from "./rebuild.ts";
+import type { SeatNews } from "./seat-news.ts";
+import { SeatUpkeep } from "./seat-upkeep.ts";
+import { Transfer } from "./transfer.ts";
+import type { StoredStates, Trees } from "./trees.ts";
+
+/** What of a node it works on. */
+export interface TransferSurroundings {
+  readonly node: Coordination;
+  readonly membership: Membership;
+  readonly trees: Trees;
+  readonly scan: LeafScan;
+  readonly buffer: WriteBuffer;
+  /** Hears of every record that is dropped. */
+  readonly states: StoredStates;
+  readonly news: SeatNews;
+}
+
+/** A transfer that looks again whenever the ring changes. */
+export function newTransfer(of: TransferSurroundings): Transfer {
+  const { node, membership, trees, scan, buffer, states, news } = of;
+  const copies = new PartitionCopies(node, trees, scan, buffer);
+  const transfer = new Transfer(node, {
+    copies,
+    handOvers: new HandOvers(node, copies, news, () => membership.incarnation),
+    rebuilds: new Rebuilds(node, copies, news),
+    upkeep: new SeatUpkeep(node, copies, buffer, states),
+  });
+  membership.onChange(({ history }) => {
+    if (history) transfer.hurry();
+  });
+  return transfer;
+}
