@@ -107,6 +107,8 @@ test("what one zone alone knows is given to another before a read of two zones a
   await key.world.simulation.run(100);
   assert.deepEqual(key.hintsAt(there), {});
   assert.deepEqual(await key.values(on, { r: 1, zones: 2 }), ["v"]);
+  // It counts once it is held, which is before it is on disk.
+  await key.world.simulation.run(100);
   assert.deepEqual(key.hintsAt(there), { [lost]: ["v"] });
 });
 
