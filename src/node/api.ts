@@ -211,6 +211,30 @@ export interface TransfersView {
   readonly transfers: readonly TransferView[];
 }
 
+/** What a member is to be from now on; what is absent stays as it is. */
+export interface MemberChange {
+  readonly capacity?: number;
+  readonly zone?: string;
+}
+
+/**
+ * What became of a change of membership that an operator asked for. `accepted`: it is on this node's disk, and goes on
+ * by itself from there, whatever happens to this node. `refused` has changed nothing:
+ * - `unknown-member`: there is no member of that name;
+ * - `too-few`: fewer members would be left than buckets keep copies; with `force` it is done, save to the last one;
+ * - `is-up`: only who is down is removed, but with `force`, and by others than itself;
+ * - `not-ready`: this node is no member, or cannot store it;
+ * - `bad-value`: no such capacity or zone can be.
+ */
+export type MemberChangeOutcome =
+  | { readonly kind: "accepted" }
+  | {
+      readonly kind: "refused";
+      readonly why: "unknown-member" | "too-few" | "is-up" | "not-ready" | "bad-value";
+      /** One sentence that says what is in the way. */
+      readonly detail: string;
+    };
+
 /** What a node does in one partition, or will. */
 export interface TransferView {
   readonly partition: number;
@@ -268,6 +292,8 @@ export interface NodeApi {
   readonly name: string;
   /** A member, its store open, serving. */
   readonly isReady: boolean;
+  /** How it ceased to be a member, if it did: it serves nothing any more, and its directory can be deleted. */
+  readonly departed: "left" | "removed" | undefined;
   get(request: GetRequest): Promise<GetOutcome>;
   put(request: PutRequest): Promise<WriteOutcome>;
   delete(request: DeleteRequest): Promise<WriteOutcome>;
@@ -280,6 +306,12 @@ export interface NodeApi {
   locate(bucket: string, key: string): LocateView;
   /** What a change of membership would move. Changes nothing. */
   plan(change: ProposedChange): PlanOutcome;
+  /** The member is to hand over all that it holds, and then to go (§4.8.1). Asking again changes nothing. */
+  leave(name: string, options?: { readonly force?: boolean }): Promise<MemberChangeOutcome>;
+  /** The member is lost: others rebuild what it held. Final: what returns of it stays out. */
+  remove(name: string, options?: { readonly force?: boolean }): Promise<MemberChangeOutcome>;
+  /** The member is to carry another share, or is in another zone. */
+  changeMember(name: string, change: MemberChange): Promise<MemberChangeOutcome>;
   /** What waits here for whom. */
   hints(): HintsView;
   /** Seats on their way, as far as this node has a part in that. */

@@ -35,11 +35,16 @@ export interface Coordination {
   isOpen(bucket: string): boolean;
   /** Whether the member can be expected to answer, in this node's own opinion of the moment; true of itself (§4.8.3). */
   isUp(node: NodeId): boolean;
+  /** Whether the node is no member, and has been silent for so long that it will not hand over what it held. */
+  isGone(node: NodeId): boolean;
   /** Calls the listener, for good, whenever a member has come up that was not. */
   onUp(listener: (node: NodeId) => void): void;
   /** A peer turned out to know another ring: exchange histories with it at once. */
   ringDiffers(from: NodeId): void;
 }
+
+/** One that was removed may be alive, and hand over what it holds: it is given so long to be heard of, in ms. */
+export const goneAfterMs: number = 30_000;
 
 /** How long to wait before asking again a peer that waits for a membership change, in ms. */
 export const retryPauseMs: number = 25;

@@ -9,6 +9,7 @@
 
 import type { NodeId } from "../core/ids.ts";
 import type { Peers } from "../rpc/peers.ts";
+import type { Clock } from "../runtime/clock.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { Ticker } from "../runtime/ticker.ts";
 import type { Membership } from "./membership.ts";
@@ -20,10 +21,14 @@ export class FailureDetector {
   readonly #membership: Membership;
   readonly #peers: Peers;
   readonly #ticker: Ticker;
+  readonly #clock: Clock;
+  /** Since when nodes are not up, on the monotonic clock. */
+  readonly #silentSinceMs: Map<NodeId, number> = new Map();
   readonly #upListeners: ((node: NodeId) => void)[] = [];
 
   constructor(runtime: Runtime, membership: Membership, peers: Peers) {
     const { clock, random, log } = runtime;
+    this.#clock = clock;
     this.#membership = membership;
     this.#peers = peers;
     this.#ticker = new Ticker({
@@ -59,6 +64,18 @@ export class FailureDetector {
     return node === this.#membership.self || this.#peers.isUp(node);
   }
 
+  /**
+   * For how long the node has not been up, in ms; 0 where it is. What passed before this process was started, or before
+   * it knew of the node, does not count.
+   */
+  silentMs(node: NodeId): number {
+    if (this.isUp(node)) return 0;
+    const nowMs = this.#clock.monotonicMs();
+    const sinceMs = this.#silentSinceMs.get(node);
+    if (sinceMs === undefined) this.#silentSinceMs.set(node, nowMs);
+    return nowMs - (sinceMs ?? nowMs);
+  }
+
   /** Calls the listener, for good, whenever a member has come up that was not. */
   onUp(listener: (node: NodeId) => void): void {
     this.#upListeners.push(listener);
@@ -66,13 +83,17 @@ export class FailureDetector {
 
   /** For `Peers`: the member is up, or is not any more. */
   changed(node: NodeId, isUp: boolean): void {
+    if (isUp) this.#silentSinceMs.delete(node);
+    else this.#silentSinceMs.set(node, this.#clock.monotonicMs());
     if (!isUp || !this.#membership.isMember || !this.#membership.ring.members.has(node)) return;
     for (const listener of this.#upListeners) listener(node);
   }
 
   #knock(): void {
     for (const node of this.#membership.ring.members.keys()) {
-      if (!this.isUp(node)) this.#peers.knock(node);
+      if (this.isUp(node)) continue;
+      this.silentMs(node);
+      this.#peers.knock(node);
     }
   }
 }

@@ -133,6 +133,11 @@ export class Gossip {
     await Promise.all(some.map((node) => this.exchange(node)));
   }
 
+  /** The same, without waiting for it. */
+  spreadSoon(): void {
+    this.#tasks.run("gossip", () => this.spread());
+  }
+
   /** Exchanges with every member. Resolves when each has answered, or will not in time: whether anybody has. */
   async askAll(): Promise<boolean> {
     const went = await Promise.all(this.#others().map((node) => this.exchange(node)));

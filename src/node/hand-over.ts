@@ -8,7 +8,7 @@
 import type { NodeId, PartitionId } from "../core/ids.ts";
 import { decline, type HandOver, takeOver } from "../core/seats/record.ts";
 import type { SeatSealed, TakeSeat } from "../wire/message.ts";
-import { type Coordination, nameOf } from "./coordination.ts";
+import { type Coordination, goneAfterMs, nameOf } from "./coordination.ts";
 import type { PartitionCopies } from "./partition-copies.ts";
 import type { SeatNews } from "./seat-news.ts";
 
@@ -61,7 +61,7 @@ export class HandOvers {
 
   /** Takes the seat from its holder. Undefined once it is this node's. Rejects with `StorageError`. */
   async take(partition: PartitionId, seat: number, holder: NodeId): Promise<Delay | undefined> {
-    if (!this.#node.isUp(holder)) return { peer: holder, why: "cannot be reached" };
+    if (!this.#node.isUp(holder)) return this.#unreachable(holder);
     for (;;) {
       const copied = await this.#copies.copy(partition, seat, holder);
       if (copied.kind !== "whole") return { peer: holder, why: copied.why };
@@ -69,6 +69,14 @@ export class HandOvers {
     }
     const delay = await this.#ask(partition, seat, holder);
     return delay ?? this.finish(partition);
+  }
+
+  #unreachable(holder: NodeId): Delay {
+    const { peers, ring } = this.#node;
+    if (ring().members.has(holder)) return { peer: holder, why: "cannot be reached" };
+    peers.knock(holder);
+    const why = `was removed; unless it answers within ${goneAfterMs / 1000} s, others rebuild what it held`;
+    return { peer: holder, why };
   }
 
   /** Takes what is sealed for this node, or gives it back. Rejects with `StorageError`. */
@@ -81,7 +89,8 @@ export class HandOvers {
     if (takeOver(seats.record(partition), handOver) === undefined) return this.#giveBack(partition, sealed);
     const copied = await this.#copies.copy(partition, handOver.seat, from);
     if (copied.kind !== "whole") {
-      const isHopeless = copied.kind === "partial" && runtime.clock.monotonicMs() - sinceMs > patienceMs;
+      const isLate = copied.kind === "partial" && runtime.clock.monotonicMs() - sinceMs > patienceMs;
+      const isHopeless = isLate || this.#node.isGone(from);
       return isHopeless ? this.#giveBack(partition, sealed) : { peer: from, why: copied.why };
     }
     // It must have been silent all the while.

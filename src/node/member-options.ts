@@ -4,8 +4,10 @@
  */
 
 import type { Ring } from "../core/ring/ring.ts";
+import { departureIn } from "../core/ring/superseded.ts";
 import { type ClusterSettings, settingsMismatch } from "../core/settings.ts";
 import type { Identity } from "./membership-store.ts";
+import { departedAs } from "./peer-admission.ts";
 
 /** What the operator said of this node. What is absent is as the directory or the cluster has it, or the default. */
 export interface MemberOptions {
@@ -24,8 +26,8 @@ export function mismatch(options: MemberOptions, identity: Identity, ring: Ring)
   const { name, zone, capacity, settings } = options;
   if (identity.name !== name) return `this data directory is that of node ${identity.name}, not of ${name}`;
   const member = ring.members.get(identity.node);
-  if (ring.removed.has(identity.node))
-    return `${name} was removed from the cluster; with an empty directory it may join`;
+  const departed = departureIn(ring, identity.node);
+  if (departed !== undefined) return departedAs(departed, name);
   if (member === undefined) return `this data directory's history does not know its own node ${identity.name}`;
   if (zone !== undefined && zone !== member.zone) return `${name} joined in zone "${member.zone}", not "${zone}"`;
   if (capacity !== undefined && capacity !== member.capacity) {

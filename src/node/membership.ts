@@ -9,12 +9,19 @@
 
 import { type NodeId, parseNodeId } from "../core/ids.ts";
 import { checkEvents, flawOf, newestClaim } from "../core/membership/check-events.ts";
-import type { BucketEvent, EventBase, FoundEvent, HistoryEvent, JoinEvent } from "../core/membership/event.ts";
+import type {
+  BucketEvent,
+  EventBase,
+  FoundEvent,
+  HistoryEvent,
+  JoinEvent,
+  MemberEvent,
+} from "../core/membership/event.ts";
 import { compareEventNames, eventName, type History, nextLamport, uniteHistories } from "../core/membership/history.ts";
 import { isNewerRecord, type NodeRecord, welcomeVersion } from "../core/membership/node-record.ts";
 import { emptySummary, type Summary, withEvents, withRecord } from "../core/membership/summary.ts";
 import { foldHistory, type Ring } from "../core/ring/ring.ts";
-import { isSupersededIn } from "../core/ring/superseded.ts";
+import { departureIn, isSupersededIn } from "../core/ring/superseded.ts";
 import { parseClusterSettings } from "../core/settings.ts";
 import type { Address } from "../runtime/network.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -44,7 +51,9 @@ export type Absorbed =
   | { readonly kind: "invalid"; readonly why: string };
 
 /** An event before its author gave it a time. */
-export type EventDraft = Omit<JoinEvent, keyof EventBase> | Omit<BucketEvent, keyof EventBase>;
+export type EventDraft = Draft<JoinEvent | BucketEvent | MemberEvent>;
+
+type Draft<E extends HistoryEvent> = E extends HistoryEvent ? Omit<E, keyof EventBase> : never;
 
 /** What a node says of itself, apart from who it is. */
 export type OwnRecord = Pick<NodeRecord, "peer" | "http" | "voices" | "ringVersion">;
@@ -70,6 +79,8 @@ export class Membership {
   readonly #listeners: ((change: MembershipChange) => void)[] = [];
   /** By node, of members only. */
   readonly #records: Map<NodeId, NodeRecord> = new Map();
+  /** Where nodes were that are members no more: one that was removed and is alive may hand over what it holds. */
+  readonly #lastAddresses: Map<NodeId, Address> = new Map();
   #identity: Identity | undefined;
   #history: History = [];
   /** Of the history and the records, for gossip. */
@@ -169,7 +180,7 @@ export class Membership {
 
   /** Where the node was last known to be reached by peers. */
   addressOf(node: NodeId): Address | undefined {
-    return this.#records.get(node)?.peer;
+    return this.#records.get(node)?.peer ?? this.#lastAddresses.get(node);
   }
 
   get summary(): Summary {
@@ -184,6 +195,11 @@ export class Membership {
   /** Whether this very process has been replaced. */
   get isReplaced(): boolean {
     return this.isMember && this.isSuperseded(this.self, this.incarnation);
+  }
+
+  /** How this node ceased to be a member; undefined for one, and for one that never was. */
+  get departed(): "left" | "removed" | undefined {
+    return this.#ring === undefined ? undefined : departureIn(this.#ring, this.self);
   }
 
   /** Whether this very directory knows less of its own node than others do: it must not vouch for anything. */
@@ -260,7 +276,9 @@ export class Membership {
   }
 
   #forget(node: NodeId): void {
-    this.#summary = withRecord(this.#summary, undefined, this.#records.get(node));
+    const record = this.#records.get(node);
+    this.#summary = withRecord(this.#summary, undefined, record);
+    if (record !== undefined) this.#lastAddresses.set(node, record.peer);
     this.#records.delete(node);
   }
 

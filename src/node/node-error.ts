@@ -2,6 +2,8 @@
  * Why a node cannot start, or cannot go on:
  * - `bad-settings`: no cluster can be founded with the settings it was told;
  * - `refused`: its directory does not fit what it was told, or the cluster will not have it;
+ * - `left`: it has handed over all that it held, and is no member any more, as its operator wanted;
+ * - `removed`: it was taken for lost, and is no member any more;
  * - `superseded`: its directory was taken for lost, and another process has its place;
  * - `outdated`: its directory is an older copy of itself, or another process runs on a copy of it;
  * - `wrong-cluster`: the addresses it was given are another cluster's;
@@ -13,6 +15,8 @@
 export type NodeErrorCode =
   | "bad-settings"
   | "refused"
+  | "left"
+  | "removed"
   | "superseded"
   | "outdated"
   | "wrong-cluster"

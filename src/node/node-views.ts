@@ -9,7 +9,7 @@ import type { Server } from "../rpc/server.ts";
 import type { StorageEngine } from "../storage/engine.ts";
 import type { WriteBuffer } from "../storage/write-buffer.ts";
 import type { AntiEntropy } from "./anti-entropy.ts";
-import type { ClusterView, HintsView, LocateView, MetricSample, RingView } from "./api.ts";
+import type { ClusterView, HintsView, LocateView, MetricSample, RingView, TransfersView } from "./api.ts";
 import type { Coordinator } from "./coordinator.ts";
 import type { NodeCounters } from "./counters.ts";
 import type { DamagedRecords } from "./damaged-records.ts";
@@ -73,6 +73,11 @@ export class NodeViews {
   hints(): HintsView {
     const { membership, hints } = this.#parts;
     return membership.isMember ? hintsView(this.#seen(), hints) : { areCounted: false, waiting: [] };
+  }
+
+  transfers(): TransfersView {
+    const { membership, transfer } = this.#parts;
+    return membership.isMember ? transfer.transfers() : { pending: 0, transfers: [] };
   }
 
   metrics(): readonly MetricSample[] {

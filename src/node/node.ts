@@ -7,10 +7,7 @@
  */
 
 import type { NodeId } from "../core/ids.ts";
-import type { HistoryEvent } from "../core/membership/event.ts";
-import type { PlanOutcome, ProposedChange } from "../core/ring/plan.ts";
 import type { Ring } from "../core/ring/ring.ts";
-import type { BucketChange } from "../core/settings.ts";
 import { Peers } from "../rpc/peers.ts";
 import { Server } from "../rpc/server.ts";
 import type { Address } from "../runtime/network.ts";
@@ -21,30 +18,15 @@ import { openMetaStore } from "../storage/meta-store.ts";
 import { WriteBuffer } from "../storage/write-buffer.ts";
 import type { Hello } from "../wire/message.ts";
 import { AntiEntropy, noRepairView } from "./anti-entropy.ts";
-import type {
-  BucketOutcome,
-  BucketView,
-  ClusterView,
-  DeleteRequest,
-  GetOutcome,
-  GetRequest,
-  HintsView,
-  LocateView,
-  MetricSample,
-  NodeApi,
-  PutRequest,
-  RepairView,
-  RingView,
-  TransfersView,
-  WriteOutcome,
-} from "./api.ts";
+import type { NodeApi } from "./api.ts";
 import { becomeMember, listenAt } from "./become-member.ts";
 import { Buckets } from "./buckets.ts";
 import { ClientRequests } from "./client-requests.ts";
-import type { Coordination } from "./coordination.ts";
+import { type Coordination, goneAfterMs } from "./coordination.ts";
 import { Coordinator } from "./coordinator.ts";
 import { type NodeCounters, newCounters } from "./counters.ts";
 import { DamagedRecords } from "./damaged-records.ts";
+import { Departure } from "./departure.ts";
 import { FailureDetector } from "./failure-detector.ts";
 import { foreignSeed } from "./foreign-seeds.ts";
 import { defaultGossipOptions, Gossip } from "./gossip.ts";
@@ -53,12 +35,13 @@ import { Hints } from "./hints.ts";
 import { holdingsOf } from "./holdings.ts";
 import { Joiner, Sponsor } from "./joining.ts";
 import { LeafScan } from "./leaf-scan.ts";
+import { MemberChanges } from "./member-changes.ts";
 import { Membership } from "./membership.ts";
 import { MembershipService } from "./membership-service.ts";
 import { NodeError } from "./node-error.ts";
 import type { NodeOptions } from "./node-options.ts";
 import { NodeViews } from "./node-views.ts";
-import { damagedStore, helloOf, lostStore, outdatedBy, supersededBy } from "./peer-admission.ts";
+import { damagedStore, departedAs, helloOf, lostStore, outdatedBy, supersededBy } from "./peer-admission.ts";
 import { PeerRequests } from "./peer-requests.ts";
 import { PeerService } from "./peer-service.ts";
 import { PlacementChange } from "./placement-change.ts";
@@ -91,6 +74,7 @@ export class Node implements NodeApi {
   readonly #pledge: Pledge;
   readonly #gossip: Gossip;
   readonly #changes: PlacementChange;
+  readonly #memberChanges: MemberChanges;
   readonly #joiner: Joiner;
   readonly #detector: FailureDetector;
   readonly #description: SelfDescription;
@@ -102,11 +86,12 @@ export class Node implements NodeApi {
   readonly #damaged: DamagedRecords;
   readonly #trees: Trees;
   readonly #hints: Hints;
-  readonly #handoff: Handoff;
   readonly #views: NodeViews;
   readonly #antiEntropy: AntiEntropy;
   readonly #reaper: Reaper;
   readonly #transfer: Transfer;
+  /** What goes on by itself while the node serves. */
+  readonly #background: readonly { start(): void; stop(): Promise<void> }[];
   #isServing = false;
   #isStopping = false;
   #hasEnded = false;
@@ -172,8 +157,10 @@ export class Node implements NodeApi {
     this.#joiner = new Joiner(runtime, membership, this.#peers);
     this.#detector = new FailureDetector(runtime, membership, this.#peers);
     this.#description = new SelfDescription(runtime, membership, this.#seats, this.#buffer);
+    this.#memberChanges = new MemberChanges(membership, this.#detector, this.#gossip);
     membership.onChange(() => {
-      if (membership.isReplaced) this.#end(new NodeError("superseded", supersededBy(membership)));
+      if (membership.departed !== undefined) this.#isServing = false;
+      else if (membership.isReplaced) this.#end(new NodeError("superseded", supersededBy(membership)));
       else if (membership.isOutdated && this.#isServing) this.#end(new NodeError("outdated", outdatedBy(membership)));
     });
 
@@ -193,18 +180,29 @@ export class Node implements NodeApi {
       voice: ({ partition }, n) => this.#seats.voice(partition, n),
       isOpen: (bucket) => this.#isServing && !this.#pledge.forbids(bucket),
       isUp: (node) => this.#detector.isUp(node),
+      isGone: (node) => !membership.ring.members.has(node) && this.#detector.silentMs(node) >= goneAfterMs,
       onUp: (listener) => this.#detector.onUp(listener),
       ringDiffers: (from) => this.#gossip.gossipNow(from),
     };
     this.#coordinator = new Coordinator(this.#node);
     this.#clients = new ClientRequests(this.#node, this.#coordinator, membership);
     this.#buckets = new Buckets(runtime, membership, this.#gossip, this.#changes);
-    this.#handoff = new Handoff(this.#node);
     const scan = new LeafScan(this.#buffer, runtime.checksum, (...found) => this.#damaged.found(...found));
     const parts = { node: this.#node, membership, trees: this.#trees, scan, buffer: this.#buffer, states, news };
     this.#transfer = newTransfer(parts);
     this.#antiEntropy = new AntiEntropy(this.#node, this.#trees, scan, this.#transfer);
     this.#reaper = new Reaper(this.#node, this.#buffer);
+    const handoff = new Handoff(this.#node);
+    const end = (error: NodeError): void => this.#end(error);
+    const departure = new Departure({
+      runtime,
+      membership,
+      gossip: this.#gossip,
+      transfer: this.#transfer,
+      hints,
+      end,
+    });
+    this.#background = [this.#antiEntropy, this.#transfer, handoff, this.#reaper, departure];
     this.#views = new NodeViews({
       name: this.name,
       software,
@@ -271,16 +269,15 @@ export class Node implements NodeApi {
     this.#hints.start();
     // An older copy of the directory must be found out before it says anything: others may know more of this node.
     const hasAsked = opened.kind === "member" && (await this.#gossip.askAll());
+    const { departed } = this.#membership;
+    if (departed !== undefined) throw new NodeError(departed, departedAs(departed, this.name));
     if (this.#membership.isOutdated) throw new NodeError("outdated", outdatedBy(this.#membership));
     this.#isServing = !this.#membership.isReplaced && !this.#hasEnded && !this.#isStopping;
     await this.#description.start(addresses, hasAsked, () => opened.kind === "stranger" || this.#gossip.hasHeard);
     this.#gossip.start();
     this.#changes.start();
     this.#detector.start();
-    this.#antiEntropy.start();
-    this.#transfer.start();
-    this.#handoff.start();
-    this.#reaper.start();
+    for (const part of this.#background) part.start();
     await this.#gossip.spread();
     this.#mustGoOn();
     const { self, cluster, incarnation, ring } = this.#membership;
@@ -297,8 +294,7 @@ export class Node implements NodeApi {
     this.#isStopping = true;
     this.#joiner.stop();
     this.#buckets.stop();
-    const parts = [this.#transfer, this.#antiEntropy, this.#damaged, this.#handoff, this.#hints, this.#reaper];
-    const stopping = parts.map((part) => part.stop());
+    const stopping = [...this.#background, this.#damaged, this.#hints].map((part) => part.stop());
     await this.#coordinator.finish(graceMs);
     await Promise.all([this.#gossip.stop(), this.#changes.stop(), this.#detector.stop(), this.#description.stop()]);
     await this.#server.stop();
@@ -313,69 +309,33 @@ export class Node implements NodeApi {
     return this.#isServing && !this.#pledge.forbidsAll;
   }
 
-  get(request: GetRequest): Promise<GetOutcome> {
-    return this.#clients.get(request);
+  get departed(): "left" | "removed" | undefined {
+    return this.#membership.departed;
   }
 
-  put(request: PutRequest): Promise<WriteOutcome> {
-    return this.#clients.put(request);
-  }
+  readonly get: NodeApi["get"] = (request) => this.#clients.get(request);
+  readonly put: NodeApi["put"] = (request) => this.#clients.put(request);
+  readonly delete: NodeApi["delete"] = (request) => this.#clients.delete(request);
 
-  delete(request: DeleteRequest): Promise<WriteOutcome> {
-    return this.#clients.delete(request);
-  }
+  readonly buckets: NodeApi["buckets"] = () => (this.#membership.isMember ? this.#buckets.all() : []);
+  readonly bucket: NodeApi["bucket"] = (bucket) => this.#buckets.view(bucket);
+  readonly setBucket: NodeApi["setBucket"] = (bucket, change) => this.#buckets.set(bucket, change);
 
-  buckets(): readonly BucketView[] {
-    return this.#membership.isMember ? this.#buckets.all() : [];
-  }
+  readonly cluster: NodeApi["cluster"] = () => this.#views.cluster();
+  readonly ring: NodeApi["ring"] = () => this.#views.ring();
+  readonly locate: NodeApi["locate"] = (bucket, key) => this.#views.locate(bucket, key);
+  readonly plan: NodeApi["plan"] = (change) => this.#views.plan(change);
+  readonly hints: NodeApi["hints"] = () => this.#views.hints();
+  readonly transfers: NodeApi["transfers"] = () => this.#views.transfers();
+  readonly metrics: NodeApi["metrics"] = () => this.#views.metrics();
+  readonly history: NodeApi["history"] = () => this.#membership.history;
 
-  bucket(bucket: string): BucketView {
-    return this.#buckets.view(bucket);
-  }
+  readonly leave: NodeApi["leave"] = (name, options) => this.#memberChanges.leave(name, options?.force === true);
+  readonly remove: NodeApi["remove"] = (name, options) => this.#memberChanges.remove(name, options?.force === true);
+  readonly changeMember: NodeApi["changeMember"] = (name, change) => this.#memberChanges.change(name, change);
 
-  setBucket(bucket: string, change: BucketChange): Promise<BucketOutcome> {
-    return this.#buckets.set(bucket, change);
-  }
-
-  cluster(): ClusterView {
-    return this.#views.cluster();
-  }
-
-  ring(): RingView {
-    return this.#views.ring();
-  }
-
-  locate(bucket: string, key: string): LocateView {
-    return this.#views.locate(bucket, key);
-  }
-
-  plan(change: ProposedChange): PlanOutcome {
-    return this.#views.plan(change);
-  }
-
-  hints(): HintsView {
-    return this.#views.hints();
-  }
-
-  transfers(): TransfersView {
-    return this.#membership.isMember ? this.#transfer.transfers() : { pending: 0, transfers: [] };
-  }
-
-  history(): readonly HistoryEvent[] {
-    return this.#membership.history;
-  }
-
-  startRepair(force = false): void {
-    this.#antiEntropy.repair(force);
-  }
-
-  repair(): RepairView {
-    return this.#membership.isMember ? this.#antiEntropy.view() : noRepairView;
-  }
-
-  metrics(): readonly MetricSample[] {
-    return this.#views.metrics();
-  }
+  readonly startRepair: NodeApi["startRepair"] = (force = false) => this.#antiEntropy.repair(force);
+  readonly repair: NodeApi["repair"] = () => (this.#membership.isMember ? this.#antiEntropy.view() : noRepairView);
 
   #mustGoOn(): void {
     if (this.#isStopping) throw new NodeError("stopped", `${this.name} was stopped while it started`);

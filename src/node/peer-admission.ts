@@ -44,9 +44,14 @@ export function outdatedBy({ name, incarnation }: Membership): string {
   return `${what}: ${why}; start ${name} with an empty directory and --join, and it takes its place again`;
 }
 
+/** What became of a member that is none any more. */
+export function departedAs(departed: "left" | "removed", name: string): string {
+  if (departed === "left") return `${name} has left the cluster; its directory can be deleted`;
+  return `${name} was removed from the cluster, and stays out; with an empty directory it may join again`;
+}
+
 /** Why this directory must not be used any more. */
-export function supersededBy({ name, self, incarnation, ring }: Membership): string {
-  if (ring.removed.has(self)) return `${name} was removed from the cluster; with an empty directory it may join again`;
+export function supersededBy({ self, name, incarnation, ring }: Membership): string {
   const now = ring.members.get(self)?.incarnation;
   return `${name} took its place again with another directory (${now}); this one (${incarnation}) must not be used`;
 }

@@ -148,7 +148,8 @@ export class PeerService {
     const { kind } = node.seats.hold(partition);
     if (standInFor !== undefined) {
       // What it keeps for another must not be taken for its own answer, too.
-      if (!node.seats.mayStore(partition)) return { known, place, bucket, voice: undefined };
+      const isLeaving = ring.members.get(node.self)?.isLeaving !== false;
+      if (!isLeaving && !node.seats.mayStore(partition)) return { known, place, bucket, voice: undefined };
       const why = `this node cannot stand in for ${standInFor} in partition ${partition}`;
       this.#refuse(request.id, from, "no-owner", why, known);
       return undefined;

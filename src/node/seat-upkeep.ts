@@ -69,7 +69,8 @@ export class SeatUpkeep {
     if (handOver === undefined) return undefined;
     const { node, incarnation } = handOver.to;
     const now = ring().members.get(node)?.incarnation;
-    if (now !== undefined && compareEventNames(now, incarnation) > 0) {
+    const isReplaced = now !== undefined && compareEventNames(now, incarnation) > 0;
+    if (isReplaced || this.#node.isGone(node)) {
       await seats.change(partition, (current) => successorIsLost(current, self));
       return undefined;
     }

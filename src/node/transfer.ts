@@ -117,6 +117,15 @@ export class Transfer {
     return this.#parts.rebuilds.isUnderWay(partition, seat, epoch);
   }
 
+  /** Whether this node holds no seat, nor anything of one that another could miss, and is about to take none. */
+  get holdsNothing(): boolean {
+    const { seats } = this.#node;
+    return seats.partitions.every((partition) => {
+      const isAtRest = !this.#busy.has(partition) && !this.#parts.handOvers.isAwaited(partition);
+      return isAtRest && seats.hold(partition).kind === "none";
+    });
+  }
+
   /** How many seats are not with those who shall hold them yet, as far as this node knows. */
   get pending(): number {
     const { seats, ring } = this.#node;
@@ -269,8 +278,9 @@ export class Transfer {
     if (known.length === 0) return undefined;
     const seat = seatToTake(self, hold, wantedOwners(ring(), partition), known);
     if (seat === undefined) return undefined;
-    const isLost = knownSeat(known, seat).holder === undefined || isBeingRebuilt(known, seat) || hold.kind === "active";
-    return isLost ? seat : undefined;
+    const { holder } = knownSeat(known, seat);
+    const isLost = holder === undefined || this.#node.isGone(holder);
+    return isLost || isBeingRebuilt(known, seat) || hold.kind === "active" ? seat : undefined;
   }
 
   async #rebuild(partition: PartitionId, seat: number): Promise<Delay | undefined> {

@@ -59,7 +59,10 @@ export interface LeaveEvent extends EventBase {
   readonly claim: number;
 }
 
-/** A node is a member no longer, lost or gone, and its id never becomes one again. */
+/**
+ * A node is a member no longer, and its id never becomes one again: it is lost, or, where it is the author itself, it was
+ * leaving and holds nothing any more.
+ */
 export interface RemoveEvent extends EventBase {
   readonly kind: "remove";
   readonly node: NodeId;

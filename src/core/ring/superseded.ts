@@ -19,6 +19,16 @@ export function isSupersededIn(ring: Ring, node: NodeId, incarnation: string): b
   return joined !== undefined && directoryOf(joined) !== member.directory;
 }
 
+/**
+ * How the node ceased to be a member: it recorded itself that it had handed everything over, or somebody else that it
+ * was lost. Undefined while it is one.
+ */
+export function departureIn({ removed, history }: Ring, node: NodeId): "left" | "removed" | undefined {
+  if (!removed.has(node)) return undefined;
+  const isOwn = history.some((event) => event.kind === "remove" && event.node === node && event.author === node);
+  return isOwn ? "left" : "removed";
+}
+
 /** The id of the directory that a founding or a join made a member; undefined for an event that is neither. */
 function directoryOf(event: HistoryEvent): NodeId | undefined {
   if (event.kind === "found") return event.author;

@@ -1,0 +1,97 @@
+/**
+ * How a member leaves (§4.8.1): it hands over its seats and its hints like anybody whose seats are another's, and when it
+ * holds nothing any more it writes down that it is gone. That event, its own removal, is final. It tells the others, and
+ * ends.
+ *
+ * Nobody else can say when that moment is: what a node holds, it alone knows. So a leave that is interrupted, wherever
+ * and however often, is just a member that is leaving still.
+ *
+ * Invariant: when the event is written, no other node waits for anything that only this one has.
+ */
+
+import { newestClaim } from "../core/membership/check-events.ts";
+import type { Log } from "../runtime/log.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { Ticker } from "../runtime/ticker.ts";
+import { StorageError } from "../storage/engine.ts";
+import type { Gossip } from "./gossip.ts";
+import type { Hints } from "./hints.ts";
+import type { Membership } from "./membership.ts";
+import { NodeError } from "./node-error.ts";
+import { departedAs } from "./peer-admission.ts";
+import type { Transfer } from "./transfer.ts";
+
+/** Mean time between two looks at what is left, in ms. */
+const everyMs = 500;
+/** It must have held nothing for so long, in ms: a holder that has sealed a seat for this node reminds it within that. */
+const quietMs = 5000;
+
+export interface DepartureParts {
+  readonly runtime: Runtime;
+  readonly membership: Membership;
+  readonly gossip: Pick<Gossip, "askAll">;
+  readonly transfer: Pick<Transfer, "holdsNothing">;
+  readonly hints: Pick<Hints, "isEmpty">;
+  /** The node must not go on. */
+  readonly end: (error: NodeError) => void;
+}
+
+export class Departure {
+  readonly #parts: DepartureParts;
+  readonly #log: Log;
+  readonly #ticker: Ticker;
+  /** Since when it has held nothing. */
+  #sinceMs: number | undefined;
+
+  constructor(parts: DepartureParts) {
+    const { clock, random, log } = parts.runtime;
+    this.#parts = parts;
+    this.#log = log;
+    this.#ticker = new Ticker({ name: "departure", clock, random, log, everyMs, round: () => this.#round() });
+  }
+
+  /** Begins to look; for members only. */
+  start(): void {
+    this.#ticker.start();
+  }
+
+  stop(): Promise<void> {
+    return this.#ticker.stop();
+  }
+
+  async #round(): Promise<void> {
+    const { membership } = this.#parts;
+    if (membership.departed !== undefined) return this.#end();
+    if (!this.#isLeaving() || !this.#isEmpty()) {
+      this.#sinceMs = undefined;
+      return;
+    }
+    const nowMs = this.#parts.runtime.clock.monotonicMs();
+    this.#sinceMs ??= nowMs;
+    if (nowMs - this.#sinceMs < quietMs) return;
+    try {
+      const gone = { kind: "remove", node: membership.self, claim: newestClaim } as const;
+      await membership.append(gone, () => this.#isLeaving() && this.#isEmpty());
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      this.#log.warn("cannot store that this node has left", { error: error.message });
+    }
+  }
+
+  #isLeaving(): boolean {
+    const { self, ring } = this.#parts.membership;
+    return ring.members.get(self)?.isLeaving === true;
+  }
+
+  #isEmpty(): boolean {
+    return this.#parts.transfer.holdsNothing && this.#parts.hints.isEmpty(undefined);
+  }
+
+  /** One that has left is gone once somebody else knows; until then it tells them. */
+  async #end(): Promise<void> {
+    const { membership, gossip, end } = this.#parts;
+    const { departed } = membership;
+    if (departed === undefined || (departed === "left" && !(await gossip.askAll()))) return;
+    end(new NodeError(departed, departedAs(departed, membership.name)));
+  }
+}
