@@ -8,6 +8,7 @@ import { softwareVersion } from "../host/software.ts";
 import { membersCommand, ringCommand, statusCommand } from "./cluster-commands.ts";
 import { deleteCommand, getCommand, givenValue, putCommand, type Target } from "./data-commands.ts";
 import { hintsCommand } from "./hints-command.ts";
+import { type MemberOptions, memberCommand } from "./member-commands.ts";
 import { environmentSource, fileSource } from "./option-sources.ts";
 import { type OptionName, type OptionSource, type OptionValues, options, readOptions } from "./options.ts";
 import { planCommand } from "./plan-command.ts";
@@ -37,6 +38,16 @@ const view = (values: Values): { readonly url: string; readonly json: boolean } 
   url: values.url ?? defaultUrl,
   json: values.json ?? false,
 });
+
+function memberOptions(
+  change: MemberOptions["change"],
+  name: string | undefined,
+  value: string | undefined,
+  values: Values,
+): MemberOptions {
+  const { force = false, yes: isSure = false } = values;
+  return { change, name: name ?? "", value, force, isSure, waits: values["no-wait"] !== true, ...view(values) };
+}
 
 /** A node and all it stands on is loaded only by the commands that run one: the others should be quick. */
 const commands: readonly CommandLine[] = [
@@ -122,6 +133,34 @@ const commands: readonly CommandLine[] = [
     run: (_, values) => transfersCommand(view(values)),
   },
   {
+    name: "leave",
+    help: "have a member hand its data over, then leave",
+    words: "<name>",
+    options: ["yes", "force", "no-wait", "url", "json"],
+    run: ([name], values) => memberCommand(memberOptions("leave", name, undefined, values)),
+  },
+  {
+    name: "remove",
+    help: "a member is lost: re-replicate without it",
+    words: "<name>",
+    options: ["yes", "force", "no-wait", "url", "json"],
+    run: ([name], values) => memberCommand(memberOptions("remove", name, undefined, values)),
+  },
+  {
+    name: "capacity",
+    help: "give a member another share, relative to the others'",
+    words: "<name> <weight>",
+    options: ["yes", "no-wait", "url", "json"],
+    run: ([name, weight], values) => memberCommand(memberOptions("capacity", name, weight, values)),
+  },
+  {
+    name: "zone",
+    help: "say that a member is in another zone",
+    words: "<name> <zone>",
+    options: ["yes", "no-wait", "url", "json"],
+    run: ([name, zone], values) => memberCommand(memberOptions("zone", name, zone, values)),
+  },
+  {
     name: "repair",
     help: "compare a node's partitions with all their owners, repair what differs, and wait for the end",
     words: "",
@@ -131,7 +170,7 @@ const commands: readonly CommandLine[] = [
 ];
 
 /** Commands of the interface that later versions bring. */
-const later: readonly string[] = ["transfers", "leave", "remove", "bench"];
+const later: readonly string[] = ["bench"];
 
 const otherPlaces =
   "Every option is also a variable (CARTWHEEL_DATA for --data) and a key of the JSON file that --config or\n" +
@@ -183,7 +222,11 @@ function define(
 function sources(flags: Flags): readonly OptionSource[] {
   const commandLine: OptionSource = {
     label: (name) => `--${name}`,
-    text: (name) => (flags[name] === undefined ? undefined : String(flags[name])),
+    // The parser knows `--no-wait` as the contrary of `wait`.
+    text: (name) => {
+      if (name === "no-wait") return flags["wait"] === false ? "true" : undefined;
+      return flags[name] === undefined ? undefined : String(flags[name]);
+    },
   };
   const environment = environmentSource(process.env);
   const { config } = readOptions(["config"], [commandLine, environment]);

@@ -6,7 +6,7 @@ import { UsageError } from "./usage-error.ts";
 
 /** `CARTWHEEL_DATA` and the like; an empty variable is as good as none. */
 export function environmentSource(environment: NodeJS.ProcessEnv): OptionSource {
-  const variable = (name: OptionName): string => `CARTWHEEL_${name.toUpperCase()}`;
+  const variable = (name: OptionName): string => `CARTWHEEL_${name.toUpperCase().replaceAll("-", "_")}`;
   return { label: variable, text: (name) => environment[variable(name)] || undefined };
 }
 

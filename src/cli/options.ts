@@ -48,6 +48,8 @@ export interface OptionValues {
   readonly url: string;
   readonly json: boolean;
   readonly force: boolean;
+  readonly yes: boolean;
+  readonly "no-wait": boolean;
 }
 
 export type OptionName = keyof OptionValues;
@@ -204,6 +206,12 @@ export const options: { readonly [Name in OptionName]: OptionOf<OptionValues[Nam
   },
   force: {
     help: "go on without what cannot be had; says what may be lost",
+    allowed: "true or false",
+    parse: (text) => switchWords[text],
+  },
+  yes: { help: "do it without asking", allowed: "true or false", parse: (text) => switchWords[text] },
+  "no-wait": {
+    help: "return once it is written down, and not only once it is done",
     allowed: "true or false",
     parse: (text) => switchWords[text],
   },

@@ -21,12 +21,13 @@ const forms =
 
 /** Asks a node for the plan and shows it. */
 export async function planCommand(options: PlanOptions): Promise<number> {
-  const plan = (await askJson(options.url, `/cluster/plan?${queryOf(options)}`)) as Omit<Plan, "kind">;
+  const plan = (await askJson(options.url, `/cluster/plan?${planQuery(options)}`)) as Omit<Plan, "kind">;
   process.stdout.write(options.json ? `${JSON.stringify(plan, undefined, 2)}\n` : planText(plan));
   return exitStatus.done;
 }
 
-function queryOf({ change, name, value, zone, capacity }: PlanOptions): string {
+/** The query of `/cluster/plan`. Throws a `UsageError`. */
+export function planQuery({ change, name, value, zone, capacity }: PlanOptions): string {
   const takesValue = change === "capacity" || change === "zone";
   const isKnown = takesValue || change === "join" || change === "leave" || change === "remove";
   if (!isKnown || (value !== undefined) !== takesValue) {

@@ -50,6 +50,8 @@ export async function startCommand(options: StartOptions): Promise<number> {
   log.info("stopping", { reason: why instanceof Error ? why.message : why });
   await node.stop();
   log.info("stopped");
+  // It did what it was asked to, and said so.
+  if (why instanceof Error && (why as { readonly code?: unknown }).code === "left") return exitStatus.done;
   if (why instanceof Error) throw why;
   return exitStatus.done;
 }

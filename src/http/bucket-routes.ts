@@ -3,6 +3,7 @@
 import { mostCopies } from "../core/limits.ts";
 import type { BucketChange } from "../core/settings.ts";
 import type { BucketView } from "../node/api.ts";
+import { readJsonObject } from "./json-body.ts";
 import { jsonResponse, type Operation, parameters, problemResponse, writeResponses } from "./openapi.ts";
 import { failureAnswer, Rejection } from "./problem.ts";
 import { parseQuorum, type QuorumName, quorumRule, refuseQuery } from "./quorum-query.ts";
@@ -57,26 +58,11 @@ function shown(view: BucketView): unknown {
 }
 
 function parseChange(request: HttpRequest): BucketChange {
-  const contentType = request.headers["content-type"];
-  if (contentType !== undefined && !/^application\/(json|[^;]+\+json)\s*(;|$)/i.test(contentType)) {
-    const detail = `Content-Type is "${printable(contentType)}", and must be application/json`;
-    throw new Rejection("unsupported-media-type", detail);
-  }
-  const body = parseObject(request.body);
   const change: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(body)) change[name] = parseProperty(name, value);
-  return change as BucketChange; // Each member was checked against its name.
-}
-
-function parseObject(bytes: Uint8Array): Record<string, unknown> {
-  let body: unknown;
-  try {
-    body = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-  } catch {
-    throw new Rejection("bad-request", "the body is not JSON");
+  for (const [name, value] of Object.entries(readJsonObject(request, properties))) {
+    change[name] = parseProperty(name, value);
   }
-  if (typeof body === "object" && body !== null && !Array.isArray(body)) return body as Record<string, unknown>;
-  throw new Rejection("bad-request", `the body must be a JSON object with any of ${properties.join(", ")}`);
+  return change as BucketChange; // Each member was checked against its name.
 }
 
 function parseProperty(name: string, value: unknown): unknown {

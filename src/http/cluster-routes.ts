@@ -1,6 +1,7 @@
 /** This node's view of its cluster: who belongs to it, who owns what, where one key lives. */
 
 import type { RepairView } from "../node/api.ts";
+import { memberRoutes } from "./member-routes.ts";
 import { jsonResponse, type Operation, parameters } from "./openapi.ts";
 import { planRoute } from "./plan-route.ts";
 import { readSwitch, refuseQuery } from "./quorum-query.ts";
@@ -31,6 +32,7 @@ export function clusterRoutes(): readonly Route[] {
       },
     },
     planRoute,
+    ...memberRoutes,
     {
       method: "GET",
       path: "/cluster/locate/{bucket}/{key}",

@@ -40,6 +40,9 @@ const types = problemTypes();
 
 /** The names of the shapes, as the description refers to them. */
 export type SchemaName =
+  | "Accepted"
+  | "History"
+  | "MemberChange"
   | "Problem"
   | "Siblings"
   | "Plan"
@@ -131,6 +134,29 @@ export const schemas: { readonly [Name in SchemaName]: Shape } = {
     copies: beforeAndAfter("Copies of each partition."),
     zones: beforeAndAfter("Zones in which each partition has a copy, at least."),
     efficiency: beforeAndAfter("Mean load for a capacity as part of the greatest; 1 is even."),
+  }),
+  Accepted: exactly({
+    member: text,
+    change: oneOf("leave", "remove", "change"),
+  }),
+  MemberChange: exactly({ capacity: { type: "integer", minimum: 1, maximum: 100 }, zone: text }, ["capacity", "zone"]),
+  History: exactly({
+    events: listOf(
+      exactly(
+        {
+          name: { ...text, description: "Lamport time and author; unique." },
+          at: { type: "string", format: "date-time", description: "By the author's clock." },
+          author: { ...text, description: "The member that accepted it; its id where it had no name then." },
+          kind: oneOf("found", "join", "leave", "remove", "capacity", "zone", "bucket"),
+          member: { ...text, description: "The member it is about." },
+          capacity: whole,
+          zone: text,
+          bucket: text,
+          change: { type: "object", description: "The bucket's properties that it changes." },
+        },
+        ["member", "capacity", "zone", "bucket", "change"],
+      ),
+    ),
   }),
   Hints: exactly({
     areCounted: { ...flag, description: "False for a while after the start: the numbers are too small then." },

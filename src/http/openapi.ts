@@ -3,7 +3,7 @@
  * the other lacks. A test holds every answer it sees against it.
  */
 
-import { bucketNameBytes, keyBytes } from "../core/limits.ts";
+import { bucketNameBytes, keyBytes, nameCharacters } from "../core/limits.ts";
 import { type SchemaName, schemas } from "./openapi-schemas.ts";
 import { quorumWords } from "./quorum-query.ts";
 import type { Route } from "./route.ts";
@@ -49,6 +49,7 @@ const quorumParameter = (name: string, least: number, description: string): Sche
 
 type ParameterName =
   | "bucket"
+  | "member"
   | "key"
   | "r"
   | "pr"
@@ -64,6 +65,7 @@ type ParameterName =
 /** The parameters that calls share. */
 export const parameters: { readonly [Name in ParameterName]: Schema } = {
   bucket: pathParameter("bucket", bucketNameBytes),
+  member: pathParameter("name", nameCharacters),
   key: pathParameter("key", keyBytes),
   r: quorumParameter("r", 1, "Answers the read waits for, owners' and fallbacks' alike."),
   pr: quorumParameter("pr", 0, "How many of them must be owners'."),

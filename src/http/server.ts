@@ -161,7 +161,7 @@ function bind(app: FastifyInstance, route: Route, source: () => NodeApi | undefi
           body: request.body instanceof Uint8Array ? request.body : new Uint8Array(0),
         };
         const node = source();
-        if (!node?.isReady && !route.isAlwaysServed) return send(reply, notReadyAnswer());
+        if (!node?.isReady && !route.isAlwaysServed) return send(reply, notReadyAnswer(node));
         return send(reply, await route.handle(asked, node as NodeApi));
       } catch (error) {
         return send(reply, thrownAnswer(error, request, log));

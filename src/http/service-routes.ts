@@ -32,7 +32,7 @@ export function serviceRoutes(options: ServiceOptions): readonly Route[] {
       path: "/readyz",
       operation: readyOperation,
       isAlwaysServed: true,
-      handle: () => (node()?.isReady ? jsonAnswer({ status: "ready" }) : notReadyAnswer()),
+      handle: () => (node()?.isReady ? jsonAnswer({ status: "ready" }) : notReadyAnswer(node())),
     },
     {
       method: "GET",
@@ -64,9 +64,21 @@ export function serviceRoutes(options: ServiceOptions): readonly Route[] {
   return routes;
 }
 
-/** The answer of a node that is starting or stopping. */
-export function notReadyAnswer(): HttpAnswer {
-  return problemAnswer("not-ready", "the node is starting or stopping");
+/** The answer of a node that is starting or stopping, or has ceased to be a member. */
+export function notReadyAnswer(node?: NodeApi): HttpAnswer {
+  return problemAnswer("not-ready", whyNotReady(node));
+}
+
+/** Why the node does not serve, as a clause. */
+export function whyNotReady(node: NodeApi | undefined): string {
+  switch (node?.departed) {
+    case "left":
+      return `${node.name} has left the cluster: ask another member`;
+    case "removed":
+      return `${node.name} was removed from the cluster, and stays out: ask another member`;
+    default:
+      return "the node is starting or stopping";
+  }
 }
 
 const aliveOperation: Operation = {

@@ -2,6 +2,7 @@
 
 import type { ClusterView, NodeApi } from "../node/api.ts";
 import type { HttpAnswer } from "./route.ts";
+import { whyNotReady } from "./service-routes.ts";
 
 const style = `
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem; color: #222 }
@@ -14,7 +15,7 @@ th, td { text-align: left; padding: 0.3rem 0.8rem 0.3rem 0; border-bottom: 1px s
 /** The page. */
 export function statusPage(node: NodeApi | undefined): HttpAnswer {
   const name = escaped(node?.name ?? "a node");
-  const body = node?.isReady ? clusterPart(node.cluster()) : `<p>${name} is starting or stopping.</p>`;
+  const body = node?.isReady ? clusterPart(node.cluster()) : `<p>${name}: ${escaped(whyNotReady(node))}.</p>`;
   return {
     status: 200,
     headers: {

@@ -7,7 +7,7 @@ import { percentDecode, printable, splitTarget, targetCharacters } from "./raw-p
 import type { HttpAnswer, Route } from "./route.ts";
 
 /** Paths of the interface that this version does not serve yet. */
-const later: readonly RegExp[] = [/^\/cluster\/members\/[^/]+(\/leave)?$/, /^\/buckets\/[^/]+\/keys$/];
+const later: readonly RegExp[] = [/^\/buckets\/[^/]+\/keys$/];
 
 /** The answer for a path that has no route with this method. */
 export function unroutedAnswer(method: string, target: string, routes: readonly Route[]): HttpAnswer {

@@ -222,7 +222,7 @@ export interface MemberChange {
  * by itself from there, whatever happens to this node. `refused` has changed nothing:
  * - `unknown-member`: there is no member of that name;
  * - `too-few`: fewer members would be left than buckets keep copies; with `force` it is done, save to the last one;
- * - `is-up`: only who is down is removed, but with `force`, and by others than itself;
+ * - `is-up`: only who is down is removed, but with `force`;
  * - `not-ready`: this node is no member, or cannot store it;
  * - `bad-value`: no such capacity or zone can be.
  */

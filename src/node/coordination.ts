@@ -62,9 +62,15 @@ export function lifeLeftMs({ runtime, limits }: Coordination, learnedMs: number)
   return Math.max(0, learnedMs + limits.messageLifeMs - runtime.clock.monotonicMs());
 }
 
-/** The node's name for people, in what a client is told. */
+/** The node's name for people, in what a client is told; of one that is no member any more, its last one. */
 export function nameOf(ring: Ring, node: NodeId): string {
-  return ring.members.get(node)?.name ?? node;
+  const { members, history } = ring;
+  const member = members.get(node);
+  if (member !== undefined) return member.name;
+  const joined = history.findLast((event) => event.kind === "join" && event.node === node);
+  if (joined?.kind === "join") return joined.name;
+  const [found] = history;
+  return found?.kind === "found" && found.author === node ? found.name : node;
 }
 
 /** The refusal that a request ends with. `mayHaveHappened` is for writes. */

@@ -87,11 +87,13 @@ export class Departure {
     return this.#parts.transfer.holdsNothing && this.#parts.hints.isEmpty(undefined);
   }
 
-  /** One that has left is gone once somebody else knows; until then it tells them. */
+  /** Where its own word made it go, somebody else must know it first. */
   async #end(): Promise<void> {
     const { membership, gossip, end } = this.#parts;
-    const { departed } = membership;
-    if (departed === undefined || (departed === "left" && !(await gossip.askAll()))) return;
+    const hasTold = await gossip.askAll();
+    const { departed, history, self } = membership;
+    const isOwnWord = history.some((event) => event.kind === "remove" && event.node === self && event.author === self);
+    if (departed === undefined || (isOwnWord && !hasTold)) return;
     end(new NodeError(departed, departedAs(departed, membership.name)));
   }
 }

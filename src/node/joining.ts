@@ -21,6 +21,7 @@ import { Pause } from "../runtime/pause.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Answer, JoinAnswer, JoinRequest, PartitionSeats, RefusalCode } from "../wire/message.ts";
 import { type MemberCalls, refuse } from "./member-calls.ts";
+import { pastOf } from "./member-options.ts";
 import type { Membership } from "./membership.ts";
 import type { Seats } from "./seats.ts";
 
@@ -88,16 +89,17 @@ export class Sponsor {
   async #replace(request: JoinRequest, lost: Member): Promise<Answer> {
     const { node: directory, name, zone, capacity } = request;
     const { node, incarnation } = lost;
+    const past = pastOf(this.#membership.ring, node);
     if (node === this.#membership.self || (await this.#isUp(node))) {
       return this.#refuse(request, "join-refused", `the name ${name} is taken by a member that is up`);
     }
-    if ((zone !== "" && zone !== lost.zone) || capacity !== lost.capacity) {
+    if ((zone !== "" && !past.zones.has(zone)) || !past.capacities.has(capacity)) {
       const was = `zone "${lost.zone}" and capacity ${lost.capacity}`;
       const asked = `not zone "${zone}" and capacity ${capacity}`;
       return this.#refuse(request, "join-refused", `${name} can take its place again with ${was}, ${asked}`);
     }
     const isStill = (): boolean => this.#membership.ring.members.get(node)?.incarnation === incarnation;
-    const who = { node, directory, name, zone: lost.zone, capacity } as const;
+    const who = { node, directory, name, zone: lost.zone, capacity: lost.capacity } as const;
     const draft = { kind: "join", ...who, claim: newestClaim, founding: false } as const;
     const event = await this.#membership.append(draft, isStill);
     const member = this.#membership.ring.members.get(node);

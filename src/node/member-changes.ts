@@ -41,12 +41,13 @@ export class MemberChanges {
   /** Never rejects. */
   remove(name: string, force: boolean): Promise<MemberChangeOutcome> {
     return this.#change(name, (member) => {
-      const { node } = member;
-      if (node === this.#membership.self) {
-        return refused("is-up", `${name} is the node that was asked, and is up: ask another one, or have it leave`);
-      }
+      const { node, isLeaving } = member;
       if (!force && this.#detector.isUp(node)) {
         return refused("is-up", `${name} is up: have it leave, or remove it by force`);
+      }
+      // Its own word would mean that it holds nothing any more.
+      if (isLeaving && node === this.#membership.self) {
+        return refused("is-up", `${name} is leaving, and is up: let it, or ask another member to remove it`);
       }
       return this.#lastOne(member) ?? [{ kind: "remove", node, claim: newestClaim }];
     });

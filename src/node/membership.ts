@@ -121,7 +121,7 @@ export class Membership {
     this.#ring = this.#fold(history);
     this.#summary = withEvents(emptySummary, history);
     for (const record of records) this.#know(record);
-    const why = mismatch(this.#options, identity, this.#ring);
+    const why = mismatch(this.#options, identity, this.#ring, this.#runtime.log);
     return why === undefined ? { kind: "member" } : { kind: "refused", why };
   }
 

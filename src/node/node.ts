@@ -352,7 +352,8 @@ export class Node implements NodeApi {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
     this.#isServing = false;
-    this.#runtime.log.error("this node must not go on", { code: error.code, why: error.message });
+    if (error.code === "left") this.#runtime.log.info(error.message);
+    else this.#runtime.log.error("this node must not go on", { code: error.code, why: error.message });
     this.#options.onEnded?.(error);
   }
 }

@@ -117,7 +117,9 @@ test("a wrong command line is one line that says what is allowed, and exit statu
     [["start", "--name", "n1", "--storage", "memory", ...anyPorts, "--w", "4"], /w is 4 and n is 3/],
     [["start", "--name", "n1", "--storage", "memory", ...anyPorts, "--n", "1", "--r", "2"], /r is 2 and n is 1/],
     [["demo", "--nodes", "0"], /--nodes is "0"/],
-    [["leave", "n1"], /leave is not in this version/],
+    [["leave"], /name/],
+    [["capacity", "n1", "0"], /WEIGHT is "0", and must be a whole number from 1 to 100/],
+    [["zone", "n1", "a b"], /ZONE is "a b"/],
     [["bench"], /bench is not in this version/],
   ];
   const ran = await Promise.all(wrong.map(([words]) => run(words)));

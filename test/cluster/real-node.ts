@@ -109,6 +109,13 @@ export class RealNode {
     await gone;
   }
 
+  /** Waits until the process has ended by itself; answers with its exit status. */
+  async exit(withinMs = 60_000): Promise<number | null> {
+    await until(withinMs, `${this.name} to end`, async () => (this.isRunning ? undefined : true));
+    this.#disturb();
+    return this.#child?.exitCode ?? null;
+  }
+
   signal(signal: NodeJS.Signals): void {
     this.#child?.kill(signal);
   }

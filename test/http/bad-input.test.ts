@@ -45,7 +45,7 @@ const table: readonly (readonly [path: string, ask: Ask, status: number, type: s
   ["/nowhere", {}, 404, "no-such-route", /nowhere/],
   ["//kv/b/k", {}, 404, "no-such-route", /kv/],
   ["/KV/b/k", {}, 404, "no-such-route", /KV/],
-  ["/cluster/members/n1", { method: "DELETE" }, 404, "no-such-route", /this version does not have it/],
+  ["/cluster/members/n1", { method: "DELETE" }, 409, "conflicting-change", /n1 is up/],
   ["/cluster/repair", { method: "PUT" }, 405, "method-not-allowed", /knows HEAD, POST, GET, and not PUT/],
   ["/cluster/repair?all=1", { method: "POST" }, 400, "bad-request", /all/],
   ["/buckets/b/keys", {}, 404, "no-such-route", /this version/],

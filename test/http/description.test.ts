@@ -29,7 +29,8 @@ test("every route is described and every described route answers", async () => {
   assert.deepEqual(described.filter((line) => !line.startsWith("HEAD ")).sort(), coded.sort());
   for (const line of described) {
     const [method = "", path = ""] = line.split(" ");
-    const told = await served.ask(path.replace("{bucket}", "b").replace("{key}", "k"), { method });
+    const asked = path.replace("{bucket}", "b").replace("{key}", "k").replace("{name}", "n-1-");
+    const told = await served.ask(asked, { method });
     assert.ok(![404, 405].includes(told.status) || path.startsWith("/kv/"), `${line}: ${told.status}`);
   }
 });
@@ -150,4 +151,41 @@ test("a plan is shown before anything is done, and nonsense is refused", async (
   ]) {
     assert.equal((await served.ask(`/cluster/plan?${query}`)).status, 400, query);
   }
+});
+
+test("a change of membership that cannot be is refused with the reason, and one that is so already is accepted", async () => {
+  const leave = await served.ask("/cluster/members/n-1-/leave?force=true", { method: "POST" });
+  assert.deepEqual([leave.status, leave.json()["type"]], [409, "conflicting-change"]);
+  assert.match(String(leave.json()["detail"]), /n-1- is the last member/);
+  const unknown = await served.ask("/cluster/members/n2/leave", { method: "POST" });
+  assert.deepEqual([unknown.status, unknown.json()["type"]], [404, "no-such-member"]);
+  const removed = await served.ask("/cluster/members/n-1-?force=true", { method: "DELETE" });
+  assert.match(String(removed.json()["detail"]), /is the last member/);
+  const member = { path: "/cluster/members/n-1-", method: "PUT" };
+  for (const [body, wrong] of [
+    ['{"capacity":0}', /capacity is 0/],
+    ['{"capacity":"2"}', /capacity is "2"/],
+    ['{"zone":"a b"}', /zone is "a b"/],
+    ['{"weight":1}', /unknown property "weight"/],
+  ] as const) {
+    const told = await served.ask(member.path, { method: "PUT", body });
+    assert.equal(told.status, 400);
+    assert.match(String(told.json()["detail"]), wrong);
+  }
+  const same = await served.ask(member.path, { method: "PUT", body: '{"capacity":1,"zone":"z1"}' });
+  assert.deepEqual([same.status, same.json()], [202, { member: "n-1-", change: "change" }]);
+});
+
+test("the history says who did what when", async () => {
+  await served.ask("/cluster/members/n-1-", { method: "PUT", body: '{"capacity":3,"zone":"z2"}' });
+  const { events } = (await served.ask("/cluster/history")).json() as { events: Record<string, unknown>[] };
+  const told = events.map(({ name: _, at, ...event }) => {
+    assert.ok(Number.isFinite(Date.parse(String(at))));
+    return event;
+  });
+  assert.deepEqual(told[0], { author: "n-1-", kind: "found", member: "n-1-", zone: "z1", capacity: 1 });
+  assert.deepEqual(told.slice(-2), [
+    { author: "n-1-", kind: "capacity", member: "n-1-", capacity: 3 },
+    { author: "n-1-", kind: "zone", member: "n-1-", zone: "z2" },
+  ]);
 });

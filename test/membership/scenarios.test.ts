@@ -115,8 +115,14 @@ test("settings, names and zones that are not the cluster's are refused with what
   assert.match(await world.refused("n3", { join, capacity: 101 }), /capacity is 101/);
   world.kill("n2");
   assert.match(await world.refused("n2", { name: "other" }), /that of node n2, not of other/);
-  assert.match(await world.refused("n2", { zone: "b" }), /n2 joined in zone "a", not "b"/);
-  assert.match(await world.refused("n2", { capacity: 2 }), /joined with capacity 1, not 2/);
+  assert.match(
+    await world.refused("n2", { zone: "b" }),
+    /n2 is in zone "a", not "b"; cartwheel zone n2 b would change that/,
+  );
+  assert.match(
+    await world.refused("n2", { capacity: 2 }),
+    /n2 has capacity 1, not 2; cartwheel capacity n2 2 would change that/,
+  );
   assert.match(await world.refused("n2", { settings: { n: 1 } }), /founded with n 3, not 1/);
   await world.up("n2", { zone: "a", join: ["nobody"] });
 });

@@ -6,7 +6,7 @@
 
 import type { NodeId } from "../ids.ts";
 import type { HistoryEvent } from "../membership/event.ts";
-import { compareEventNames, eventName } from "../membership/history.ts";
+import { compareEventNames, compareEvents, eventName } from "../membership/history.ts";
 import type { Ring } from "./ring.ts";
 
 /** Whether the process with this id and incarnation has been replaced or removed, as far as the ring knows. */
@@ -25,8 +25,9 @@ export function isSupersededIn(ring: Ring, node: NodeId, incarnation: string): b
  */
 export function departureIn({ removed, history }: Ring, node: NodeId): "left" | "removed" | undefined {
   if (!removed.has(node)) return undefined;
-  const isOwn = history.some((event) => event.kind === "remove" && event.node === node && event.author === node);
-  return isOwn ? "left" : "removed";
+  const own = history.filter((event) => event.author === node && event.kind === "remove" && event.node === node);
+  const left = history.find((event) => event.kind === "leave" && event.node === node);
+  return left !== undefined && own.some((event) => compareEvents(left, event) < 0) ? "left" : "removed";
 }
 
 /** The id of the directory that a founding or a join made a member; undefined for an event that is neither. */
