@@ -57,17 +57,20 @@ describe("knowledge of seats", () => {
     fc.tuple(fc.constant("fence" as const), fc.nat(2), fc.nat(6), nodes),
     fc.tuple(fc.constant("lost" as const), fc.nat(2), fc.nat(6), nodes),
   );
-  // One epoch of a seat is one node's, as it is in truth.
+  // One epoch of a seat is one holder's, as it is in truth; several may try to rebuild it at the same one.
   const ownerOf = (seat: number, epoch: number): NodeId => [a, b, c, d][(3 * seat + epoch) % 4] as NodeId;
   const anyKnown = fc.array(step, { maxLength: 5 }).map((steps) =>
     steps.reduce<KnownSeats>((all, [what, seat, epoch, node]) => {
       if (what === "lost") return withoutHolder(all, node, undefined);
-      return (what === "holder" ? withHolder : withFence)(all, seat, epoch, ownerOf(seat, epoch));
+      return what === "holder" ? withHolder(all, seat, epoch, ownerOf(seat, epoch)) : withFence(all, seat, epoch, node);
     }, []),
   );
   const told = (it: KnownSeats): string => {
     return JSON.stringify(
-      [0, 1, 2].map((seat) => [knownSeat(it, seat).held, knownSeat(it, seat).holder, knownSeat(it, seat).fence]),
+      [0, 1, 2].map((seat) => {
+        const { held, holder, fence, fencedBy } = knownSeat(it, seat);
+        return [held, holder, fence, fencedBy];
+      }),
     );
   };
 
@@ -190,6 +193,18 @@ describe("a rebuild", () => {
     assert.ok(grantRebuild(released, 2, nextGeneration(0), e) !== undefined);
     const again = present(beginRebuild(giveUpRebuild(begun), 1, d));
     assert.ok(again.hold.kind === "rebuilding" && again.hold.epoch > begun.hold.epoch);
+  });
+
+  test("begun by two at once is promised to one, and all come to name the same one", () => {
+    const begunBy = (node: NodeId): SeatRecord => present(beginRebuild(none, 1, node));
+    const [, atA] = present(copy(begunBy(e), e, active(0)));
+    const heard = learn(atA, begunBy(d).known, a);
+    assert.deepEqual(heard.known, learn(begunBy(d), atA.known, d).known);
+    assert.equal(knownSeat(heard.known, 1).fencedBy, d);
+    assert.equal(copy(begunBy(d), d, heard), undefined);
+    const free = releaseGrant(heard, 1, nextGeneration(0));
+    assert.ok(copy(begunBy(d), d, free) !== undefined);
+    assert.equal(knownSeat(withHolder(heard.known, 1, nextGeneration(0), d), 1).fencedBy, undefined);
   });
 
   test("is given up when its seat turns out not to be lost", () => {

@@ -21,7 +21,7 @@ export interface KnownSeat {
   readonly holder?: NodeId;
   /** No answer in the seat's name counts if it is older. Above `held` while the seat is being rebuilt. */
   readonly fence: Epoch;
-  /** Who rebuilds it, or rebuilt it last. */
+  /** Who rebuilds it, while the fence is above `held`; of several, the one with the least id. */
   readonly fencedBy?: NodeId;
 }
 
@@ -48,10 +48,18 @@ export function uniteKnown(a: KnownSeats, b: KnownSeats): KnownSeats {
 
 function uniteSeat(a: KnownSeat, b: KnownSeat): KnownSeat {
   const isLost = b.held === a.held && a.holder !== undefined && b.holder === undefined;
-  if (b.held <= a.held && b.fence <= a.fence && !isLost) return a;
+  const isFencer = isAheadIn(b, a) && b.fence > a.held;
+  if (b.held <= a.held && b.fence <= a.fence && !isLost && !isFencer) return a;
   const { held, holder } = isLost || b.held > a.held ? b : a;
-  const { fence, fencedBy } = b.fence > a.fence ? b : a;
-  return { held, ...(holder && { holder }), fence, ...(fencedBy && { fencedBy }) };
+  const { fence, fencedBy } = isAheadIn(b, a) ? b : a;
+  const isUnderWay = fencedBy !== undefined && fence > held;
+  return { held, ...(holder && { holder }), fence, ...(isUnderWay && { fencedBy }) };
+}
+
+/** Whose fence counts. Two may have begun at the same epoch, and all must come to name the same one. */
+function isAheadIn(a: KnownSeat, b: KnownSeat): boolean {
+  if (a.fence !== b.fence) return a.fence > b.fence;
+  return a.fencedBy !== undefined && (b.fencedBy === undefined || a.fencedBy < b.fencedBy);
 }
 
 /** The same, as one knows it who is said to hold seats and does not: only the holder itself can know that. */

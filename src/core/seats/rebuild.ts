@@ -55,6 +55,8 @@ export function grantRebuild(record: SeatRecord, seat: number, epoch: Epoch, by:
   if (voice === undefined || voice.seat === seat) return undefined;
   const { fence, fencedBy } = knownSeat(known, seat);
   if (epoch < fence || (epoch === fence && fencedBy !== by)) return undefined;
+  // Another one's, at the very same epoch: which of the two is named by the fence is no promise.
+  if (grant?.seat === seat && grant.epoch === epoch && grant.by !== by) return undefined;
   if (grant !== undefined && grant.seat !== seat && isStanding(record)) return undefined;
   return { ...record, known: withFence(known, seat, epoch, by), grant: { seat, epoch, by } };
 }
