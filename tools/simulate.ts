@@ -94,7 +94,8 @@ function describe(report: Report, tookMs: number): string {
   const { seed, counts, plan, events, virtualMs, trace } = report;
   const calls = counts.reads + counts.acknowledged + counts.refused + counts.unknown;
   const faults = [...report.faults].map(([name, count]) => `${name} ${count}`).join(", ");
-  return `seed ${seed}: ${plan.nodes} nodes n=${plan.settings.n} r=${plan.settings.r} w=${plan.settings.w}, ${calls} calls (${counts.acknowledged} writes acknowledged, ${counts.refused} refused, ${counts.unknown} unknown, ${counts.failedReads} of ${counts.reads} reads failed), ${events} events in ${(virtualMs / 1000).toFixed(1)} s of virtual and ${(tookMs / 1000).toFixed(2)} s of real time; faults: ${faults === "" ? "none" : faults}; trace ${trace}`;
+  const changes = [...report.changes].map(([name, count]) => `${name} ${count}`).join(", ");
+  return `seed ${seed}: ${plan.nodes} nodes n=${plan.settings.n} r=${plan.settings.r} w=${plan.settings.w}, ${calls} calls (${counts.acknowledged} writes acknowledged, ${counts.refused} refused, ${counts.unknown} unknown, ${counts.failedReads} of ${counts.reads} reads failed), ${events} events in ${(virtualMs / 1000).toFixed(1)} s of virtual and ${(tookMs / 1000).toFixed(2)} s of real time; faults: ${faults === "" ? "none" : faults}; changes: ${changes === "" ? "none" : changes}; trace ${trace}`;
 }
 
 function totalsOf(report: Report, tookMs: number): Record<string, number> {
@@ -113,6 +114,8 @@ function totalsOf(report: Report, tookMs: number): Record<string, number> {
     "keys that exchanges repaired after the faults": report.keysRepaired,
     "acknowledged writes that hints had to bring to an owner": report.handedOver,
     "tombstones that had to be forgotten": report.tombstonesForgotten,
+    "voices that began to speak": report.voices.voices,
+    "answers held against who may speak": report.voices.answers,
     "levels held against their bounds": report.gaugesRead,
     "unacknowledged writes that crashes took": report.lostWrites,
     events: report.events,
@@ -120,6 +123,7 @@ function totalsOf(report: Report, tookMs: number): Record<string, number> {
     "CPU ms": Math.round(tookMs),
   };
   for (const [name, count] of report.faults) totals[`fault: ${name}`] = count;
+  for (const [name, count] of report.changes) totals[`change: ${name}`] = count;
   for (const [message, count] of report.warnings) totals[`warning: ${message}`] = count;
   return totals;
 }

@@ -15,7 +15,9 @@ import type { WarningCounts } from "./log.ts";
 import { SimMachine } from "./machine.ts";
 import { SimNetwork } from "./network.ts";
 import type { Plan } from "./plan.ts";
+import type { Prng } from "./prng.ts";
 import type { SimProcess } from "./process.ts";
+import { SeatBook } from "./seat-book.ts";
 import { describeError, type Simulation } from "./simulation.ts";
 import { SimDisk } from "./storage.ts";
 
@@ -55,15 +57,26 @@ export interface SimMember {
   hasJoined: boolean;
 }
 
+/** What a new machine is given. */
+interface Place {
+  readonly zone: string;
+  readonly capacity: number;
+}
+
 const port = 7400;
 
 export class SimCluster {
   readonly simulation: Simulation;
   readonly network: SimNetwork;
-  readonly members: readonly SimMember[];
+  /** Who carried what voice, by the disks. */
+  readonly book: SeatBook;
+  /** All that are members or shall be. */
+  members: readonly SimMember[] = [];
   readonly warnings: WarningCounts = new Map();
   readonly plan: Plan;
   readonly #build: BuildNode;
+  readonly #prng: Prng;
+  #machines = 0;
   #moves = 0;
   readonly #toldToStop: Set<SimProcess> = new Set();
 
@@ -72,31 +85,33 @@ export class SimCluster {
     this.plan = plan;
     this.#build = build;
     this.network = new SimNetwork(simulation, plan.link);
-    const prng = simulation.prng("machines");
-    this.members = Array.from({ length: plan.nodes }, (_, index): SimMember => {
-      const name = `n${index + 1}`;
-      const rate = 1 + prng.uniform(-plan.drift, plan.drift);
-      const machine = new SimMachine(simulation, {
-        name,
-        index,
-        clock: new MachineClock(simulation, rate, prng.uniform(-500, 500)),
-        disk: new SimDisk(simulation, name, plan.disk),
-        network: this.network,
-        turnMs: plan.turnMs,
-        warnings: this.warnings,
-      });
-      const zone = `z${(index % plan.zones) + 1}`;
-      const capacity = prng.pick([1, 1, 1, 2, 4]);
-      return {
-        machine,
-        zone,
-        capacity,
-        hostName: `10.0.0.${index + 1}`,
-        node: undefined,
-        hasMoved: false,
-        hasJoined: false,
-      };
+    this.book = new SeatBook(simulation);
+    this.#prng = simulation.prng("machines");
+    for (let index = 0; index < plan.nodes; index++) {
+      this.add({ zone: `z${(index % plan.zones) + 1}`, capacity: this.#prng.pick([1, 1, 1, 2, 4]) });
+    }
+  }
+
+  /** A new machine that shall be a member. */
+  add({ zone, capacity }: Place): SimMember {
+    const { simulation, plan, network, warnings } = this;
+    const index = this.#machines++;
+    const name = `n${index + 1}`;
+    const rate = 1 + this.#prng.uniform(-plan.drift, plan.drift);
+    const machine = new SimMachine(simulation, {
+      name,
+      index,
+      clock: new MachineClock(simulation, rate, this.#prng.uniform(-500, 500)),
+      disk: new SimDisk(simulation, name, plan.disk),
+      network,
+      turnMs: plan.turnMs,
+      warnings,
     });
+    this.book.follow(machine);
+    const hostName = `10.0.0.${index + 1}`;
+    const member: SimMember = { machine, zone, capacity, hostName, node: undefined, hasMoved: false, hasJoined: false };
+    this.members = [...this.members, member];
+    return member;
   }
 
   /** Members whose process runs and is not paused. */

@@ -190,7 +190,7 @@ export class SimConnection implements Connection {
       const bytes = joined(this.#queue.shift() as readonly Uint8Array[]);
       this.#queuedBytes -= bytes.length;
       this.#unreadBytes += bytes.length;
-      if (this.#peer !== undefined) this.#network.sees(bytes, this.host, this.#peer.host);
+      if (this.#peer !== undefined) this.#network.sees(bytes, this, this.#peer);
       const cutAt =
         bytes.length > 1 && this.#network.prng.chance(0.1) ? this.#network.prng.between(1, bytes.length - 1) : 0;
       if (cutAt > 0) this.#launch(bytes.subarray(0, cutAt));

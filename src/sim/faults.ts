@@ -6,6 +6,7 @@ import { kindBytes } from "../wire/codec.ts";
 import type { SimCluster, SimMember } from "./cluster.ts";
 import { Damage } from "./damage.ts";
 import { LinkFaults } from "./link-faults.ts";
+import { type ChangeName, MembershipChanges } from "./membership-changes.ts";
 import type { FaultName } from "./plan.ts";
 import type { Prng } from "./prng.ts";
 import type { SimProcess } from "./process.ts";
@@ -22,10 +23,13 @@ export class Nemesis {
   readonly damage: Damage = new Damage();
   /** How often each fault occurred. */
   readonly counts: Map<FaultName, number> = new Map();
+  /** How often members changed in each way. */
+  readonly changes: Map<ChangeName, number> = new Map();
   readonly #simulation: Simulation;
   readonly #cluster: SimCluster;
   readonly #prng: Prng;
   readonly #links: LinkFaults;
+  readonly #members: MembershipChanges;
   #isOver = false;
 
   constructor(cluster: SimCluster) {
@@ -33,11 +37,16 @@ export class Nemesis {
     this.#cluster = cluster;
     this.#prng = cluster.simulation.prng("faults");
     this.#links = new LinkFaults(cluster, this.#prng);
+    this.#members = new MembershipChanges(cluster);
   }
 
-  /** Faults from now until `heal`. */
+  /** Faults, and changes of members, from now until `heal`. */
   start(): void {
-    for (const [fault, meanMs] of this.#cluster.plan.faults) this.#next(fault, meanMs);
+    const { faults, changes } = this.#cluster.plan;
+    for (const [fault, meanMs] of faults) this.#next(meanMs, () => this.#note(this.counts, fault, this.#strike(fault)));
+    for (const [change, meanMs] of changes) {
+      this.#next(meanMs, () => this.#note(this.changes, change, this.#members.strike(change)));
+    }
   }
 
   /** Ends every fault: all machines run, all links carry, all clocks are right. */
@@ -56,18 +65,18 @@ export class Nemesis {
     }
   }
 
-  #next(fault: FaultName, meanMs: number): void {
+  #next(meanMs: number, strike: () => void): void {
     this.#after(this.#prng.uniform(0.1, 1.9) * meanMs, () => {
       if (this.#isOver) return;
-      const what = this.#strike(fault);
-      if (what !== undefined) this.#count(fault, what);
-      this.#next(fault, meanMs);
+      strike();
+      this.#next(meanMs, strike);
     });
   }
 
-  #count(fault: FaultName, what: string): void {
-    this.#simulation.tell("nemesis", `${fault}: ${what}`);
-    this.counts.set(fault, (this.counts.get(fault) ?? 0) + 1);
+  #note<Name extends string>(counts: Map<Name, number>, name: Name, what: string | undefined): void {
+    if (what === undefined) return;
+    this.#simulation.tell("nemesis", `${name}: ${what}`);
+    counts.set(name, (counts.get(name) ?? 0) + 1);
   }
 
   /** Does it; says to whom, or undefined where there was nobody, or where it is still to come. */
@@ -153,7 +162,8 @@ export class Nemesis {
       if (victim === undefined || process === undefined) return;
       this.#after(prng.skewed(0, 20), () => {
         if (this.#isOver || process.isDead) return;
-        this.#count("crash at a message", `${process.name}, which ${isSender ? "sent" : "was sent"} ${message}`);
+        const what = `${process.name}, which ${isSender ? "sent" : "was sent"} ${message}`;
+        this.#note(this.counts, "crash at a message", what);
         const isKilled = prng.chance(0.5);
         this.#crashNow(victim, process, () =>
           isKilled ? this.#cluster.kill(victim) : this.#cluster.losePower(victim),

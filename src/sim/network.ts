@@ -10,8 +10,9 @@
  */
 
 import type { Address, Connection, ConnectionHandler, Listener, Network } from "../runtime/network.ts";
+import type { Message } from "../wire/message.ts";
 import { SimConnection } from "./connection.ts";
-import { messagesIn } from "./message-tap.ts";
+import { messagesIn, nameOf } from "./message-tap.ts";
 import type { Prng } from "./prng.ts";
 import type { SimProcess } from "./process.ts";
 import type { Simulation } from "./simulation.ts";
@@ -54,8 +55,10 @@ export class SimNetwork {
   readonly simulation: Simulation;
   readonly prng: Prng;
   traits: LinkTraits;
-  /** Hears of every message that is sent, as `messagesIn` names it, while somebody wants to know. */
+  /** Hears of every message that is sent, by its name, while somebody wants to know. */
   onSent: ((message: string, from: Host, to: Host) => void) | undefined;
+  /** Hears of every message itself, and on which side of a connection it is sent and will arrive. */
+  onMessage: ((message: Message, from: SimConnection, to: SimConnection) => void) | undefined;
   readonly #hosts: Map<string, Host> = new Map();
   readonly #listeners: Map<Address, BoundListener> = new Map();
   readonly #cuts: Set<string> = new Set();
@@ -125,9 +128,12 @@ export class SimNetwork {
   }
 
   /** For connections: these bytes, whole frames, are sent now. */
-  sees(bytes: Uint8Array, from: Host, to: Host): void {
-    if (this.onSent === undefined) return;
-    for (const label of messagesIn(bytes, this.simulation.surroundings.checksum)) this.onSent?.(label, from, to);
+  sees(bytes: Uint8Array, from: SimConnection, to: SimConnection): void {
+    if (this.onSent === undefined && this.onMessage === undefined) return;
+    for (const message of messagesIn(bytes, this.simulation.surroundings.checksum)) {
+      this.onSent?.(nameOf(message), from.host, to.host);
+      this.onMessage?.(message, from, to);
+    }
   }
 
   /** A machine has power again: whoever still speaks to what died there learns of it. */

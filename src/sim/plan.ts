@@ -10,6 +10,7 @@ import { defaultLimits, forgettingQuietMs, type Limits } from "../core/limits.ts
 import type { BucketChange, ClusterSettings } from "../core/settings.ts";
 import type { Leniency } from "./checkers/leniency.ts";
 import { type LinkFaultName, linkFaultNames } from "./link-faults.ts";
+import { type ChangeName, changeNames } from "./membership-changes.ts";
 import type { LinkTraits } from "./network.ts";
 import { Prng } from "./prng.ts";
 import type { DiskTraits } from "./storage.ts";
@@ -57,6 +58,8 @@ export interface Plan {
   readonly safetyMs: number;
   /** The mean time between two faults of a kind, in ms, for those that happen. */
   readonly faults: ReadonlyMap<FaultName, number>;
+  /** The same for changes of members. */
+  readonly changes: ReadonlyMap<ChangeName, number>;
 }
 
 /** Nobody asks whether it is enough: exchanges that come by would hide what hints have failed to do. */
@@ -143,6 +146,7 @@ export function drawPlan(seed: number): Plan {
     drift: prng.pick([0, 0.000_1, 0.02]),
     safetyMs: prng.between(5000, 20_000),
     faults,
+    changes: drawChanges(seed),
   };
   return isForForgetting ? quiet(drawn, prng) : drawn;
 }
@@ -215,4 +219,12 @@ function drawFaults(prng: Prng): ReadonlyMap<FaultName, number> {
     if (isOn) faults.set(name, meanMs);
   }
   return faults;
+}
+
+/** Members change in about half of the runs. A stream of its own: what else a seed draws is what it was without. */
+function drawChanges(seed: number): ReadonlyMap<ChangeName, number> {
+  const prng = new Prng(seed, "changes in plan");
+  if (prng.chance(0.5)) return new Map();
+  const drawn = changeNames.filter(() => prng.chance(0.6));
+  return new Map(drawn.map((name) => [name, prng.pick([1500, 4000, 8000])]));
 }

@@ -16,6 +16,7 @@ import { tombstonesOnDisks } from "./checkers/forgetting.ts";
 import { checkHandoff, hintsOnDisks } from "./checkers/handoff.ts";
 import { checkHonestAnswers } from "./checkers/honest-answers.ts";
 import { checkNewestWins } from "./checkers/newest-wins.ts";
+import { OneVoice } from "./checkers/one-voice.ts";
 import { checkOnlyIfAbsent } from "./checkers/only-if-absent.ts";
 import { checkRegularReads } from "./checkers/regular-reads.ts";
 import { checkResurrection } from "./checkers/resurrection.ts";
@@ -23,9 +24,11 @@ import { type BuildNode, SimCluster } from "./cluster.ts";
 import { Nemesis } from "./faults.ts";
 import { Journal, type KeyJournal } from "./journal.ts";
 import { lastReads } from "./last-reads.ts";
+import type { ChangeName } from "./membership-changes.ts";
 import { doesExchange, doesForget, drawPlan, type FaultName, leniencyOf, mustHintsDo, type Plan } from "./plan.ts";
 import { Simulation, type Surroundings, type Violation } from "./simulation.ts";
 import type { TraceLine } from "./trace.ts";
+import { describeMembers, isWhole, whatIsPending } from "./wholeness.ts";
 import { Client, type Known, type WorkloadCounts } from "./workload.ts";
 
 /** A founding cluster that nothing disturbs is complete by then, and a healed one well again, in ms. */
@@ -46,6 +49,7 @@ export interface Report {
   readonly violations: readonly Violation[];
   readonly counts: WorkloadCounts;
   readonly faults: ReadonlyMap<FaultName, number>;
+  readonly changes: ReadonlyMap<ChangeName, number>;
   readonly warnings: ReadonlyMap<string, number>;
   /** Pairs of a read and a write that the read had to see. */
   readonly regularPairs: number;
@@ -63,6 +67,8 @@ export interface Report {
   /** Tombstones on disks that had to be forgotten before a last round of reads. */
   readonly tombstonesForgotten: number;
   readonly gaugesRead: number;
+  /** Voices that came to be on disks, and answers held against them. */
+  readonly voices: { readonly voices: number; readonly answers: number };
   /** Writes that crashes took from the disks before they were acknowledged. */
   readonly lostWrites: number;
   readonly events: number;
@@ -92,6 +98,7 @@ class Run {
   readonly #cluster: SimCluster;
   readonly #nemesis: Nemesis;
   readonly #journal: Journal;
+  readonly #voices: OneVoice;
   readonly #settings: Map<string, BucketSettings> = new Map();
   readonly #counts: WorkloadCounts = {
     reads: 0,
@@ -117,6 +124,8 @@ class Run {
     this.#cluster = new SimCluster(this.#simulation, this.#plan, build);
     this.#nemesis = new Nemesis(this.#cluster);
     this.#journal = new Journal(this.#simulation);
+    this.#voices = new OneVoice(this.#simulation, this.#cluster.book, this.#plan.settings.partitions);
+    this.#cluster.network.onMessage = (message, from, to) => this.#voices.heard(message, from, to);
   }
 
   async play(): Promise<void> {
@@ -137,6 +146,7 @@ class Run {
       violations,
       counts: this.#counts,
       faults: this.#nemesis.counts,
+      changes: this.#nemesis.changes,
       warnings: this.#cluster.warnings,
       regularPairs: this.#regularPairs,
       durableWrites: this.#durableWrites,
@@ -147,6 +157,7 @@ class Run {
       handedOver: this.#handedOver,
       tombstonesForgotten: this.#tombstonesForgotten,
       gaugesRead: this.#gaugesRead,
+      voices: this.#voices.counts,
       lostWrites: this.#cluster.members.reduce((sum, { machine }) => sum + machine.disk.lostWrites, 0),
       events,
       virtualMs: now,
@@ -226,9 +237,17 @@ class Run {
     if (!(await this.#isSoon("a healed cluster is whole again", this.#whole(), mostHealingMs))) return false;
     const areBack = (): boolean => this.#cluster.haveAllVoices;
     if (!(await this.#isSoon("voices come back", areBack, mostHealingMs))) return false;
+    if (!(await this.#changesEnd())) return false;
     // What was under way when the faults ended has to end, too.
     await this.#simulation.run(this.#plan.limits.requestTimeoutMs + 5000);
     return true;
+  }
+
+  /** Every change of members that was begun is complete. */
+  async #changesEnd(): Promise<boolean> {
+    if (await this.#comes(() => whatIsPending(this.#cluster) === undefined, mostHealingMs, 100)) return true;
+    this.#simulation.violate("liveness", `changes of members end: ${whatIsPending(this.#cluster)}`);
+    return false;
   }
 
   /** Hints go home. */
@@ -331,31 +350,14 @@ class Run {
     });
   }
 
-  /**
-   * Every node is a ready member, all know the same ring, and each has been up for each other since `seenUp` was begun:
-   * not all at one moment, where the links hold packets back for longer than anybody waits before suspecting.
-   */
-  #isWhole(seenUp: Set<string>): boolean {
-    const views = this.#cluster.members.map(({ node }) => (node?.isReady === true ? node : undefined));
-    const events = new Set<number>();
-    for (const node of views) {
-      if (node === undefined) return false;
-      const { members } = node.cluster();
-      if (members.length !== this.#plan.nodes) return false;
-      for (const { name, status } of members) if (status === "up") seenUp.add(`${node.name}>${name}`);
-      events.add(node.history().length);
-    }
-    return events.size === 1 && seenUp.size === this.#plan.nodes ** 2;
-  }
-
   #whole(): () => boolean {
     const seenUp = new Set<string>();
-    return () => this.#isWhole(seenUp);
+    return () => isWhole(this.#cluster, seenUp);
   }
 
   async #isSoon(what: string, condition: () => boolean, withinMs = mostFoundingMs, everyMs = 20): Promise<boolean> {
     if (await this.#comes(condition, withinMs, everyMs)) return true;
-    this.#simulation.violate("liveness", `${what}: not within ${withinMs} ms; ${this.#describeMembers()}`);
+    this.#simulation.violate("liveness", `${what}: not within ${withinMs} ms; ${describeMembers(this.#cluster)}`);
     return false;
   }
 
@@ -367,15 +369,5 @@ class Run {
       await this.#simulation.run(everyMs);
     }
     return false;
-  }
-
-  #describeMembers(): string {
-    return this.#cluster.members
-      .map(({ machine, node }) => {
-        if (node === undefined) return `${machine.name} down`;
-        const others = node.cluster().members.map(({ name, status }) => `${name} ${status}`);
-        return `${machine.name} ${node.isReady ? "ready" : "not ready"} at ring ${node.cluster().ringVersion} (${others.join(", ")})`;
-      })
-      .join("; ");
   }
 }

@@ -63,6 +63,8 @@ export class SimDisk {
   refusedWrites = 0;
   /** Writes that a crash lost so far. */
   lostWrites = 0;
+  /** Hears of everything that comes to be on the disk, or goes: of single keys, and, without one, of all there is. */
+  onChange: ((key: Uint8Array | undefined, value: Uint8Array | undefined) => void) | undefined;
 
   constructor(simulation: Simulation, name: string, traits: DiskTraits) {
     this.#simulation = simulation;
@@ -95,6 +97,7 @@ export class SimDisk {
   replace(contents: DiskContents): void {
     this.#entries = new Map([...contents].map(([name, { key, value }]) => [name, { key, value }]));
     this.#sorted = undefined;
+    this.onChange?.(undefined, undefined);
   }
 
   get(key: Uint8Array): Uint8Array | undefined {
@@ -192,6 +195,7 @@ export class SimDisk {
     } else {
       entry.value = value;
     }
+    this.onChange?.(key, value);
   }
 
   #drop(range: KeyRange): void {

@@ -13,7 +13,7 @@ async function passes(
   change: Partial<Plan>,
 ): Promise<void> {
   for (const seed of seeds) {
-    const adjust = (plan: Plan): Plan => ({ ...plan, faults: new Map(faults), ...change });
+    const adjust = (plan: Plan): Plan => ({ ...plan, faults: new Map(faults), changes: new Map(), ...change });
     const { violations } = await runSeed({ seed, surroundings: nodeSurroundings, build: buildNode, adjust });
     const [first] = violations;
     assert.equal(first && `seed ${seed}: ${first.law}: ${first.what}`, undefined);

@@ -41,6 +41,7 @@ export function busy(faults: Faults, change: Partial<Plan> = {}, limits: Partial
     valueBytes: 64,
     safetyMs: 3000,
     faults: new Map(faults),
+    changes: new Map(),
     ...change,
   });
 }
