@@ -1,0 +1,16 @@
+/** Bugs in how seats pass on (§4.9), in clusters whose members change while clients call. */
+
+import { busy } from "./busy-plan.ts";
+import { caughtTest } from "./planted-bug.ts";
+
+const joining = { changes: new Map([["join", 1000]] as const), keysPerBucket: 6, safetyMs: 8000 };
+
+caughtTest({
+  name: "a holder that goes on speaking after its seal",
+  file: "node/seats",
+  find: "return voiceOf(entry.record);",
+  replace: `const { hold } = entry.record;
+        return hold.kind === "sealed" ? hold : voiceOf(entry.record);`,
+  laws: ["one seat, one voice", "regular reads"],
+  plan: busy([["slow network", 1000]], joining),
+});
