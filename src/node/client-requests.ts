@@ -14,6 +14,7 @@ import type { Coordinator } from "./coordinator.ts";
 import { placeOf } from "./key-place.ts";
 import type { Membership } from "./membership.ts";
 import { getOutcome, type OutcomeOptions, refused, writeOutcome } from "./outcome.ts";
+import { departedAs } from "./peer-admission.ts";
 import { checkRequest, failure } from "./request-check.ts";
 import { Route, type RouteOptions } from "./route.ts";
 
@@ -120,6 +121,8 @@ export class ClientRequests {
 
   #refusal(request: GetRequest | PutRequest | DeleteRequest): Failure | undefined {
     if (!this.#membership.isMember) return failure("not-ready", "this node is no member of a cluster yet");
+    const { departed, name } = this.#membership;
+    if (departed !== undefined) return failure("not-ready", departedAs(departed, name));
     return checkRequest(request, this.#node.limits);
   }
 

@@ -31,6 +31,11 @@ export interface Coordination {
   ring(): Ring;
   /** This node's voice for a key of a bucket of n copies, or undefined: it keeps none, or has nothing to vouch for. */
   voice(place: { readonly partition: PartitionId }, n: number): Voice | undefined;
+  /**
+   * Whether others may copy what this node holds. One that was removed, and is alive, says nothing any more in a seat's
+   * name, and hands over what it holds (`departure.ts`).
+   */
+  mayBeCopied(): boolean;
   /** Whether the node serves the bucket: a member, not stopping, not waiting for a change of placement to be decided. */
   isOpen(bucket: string): boolean;
   /** Whether the member can be expected to answer, in this node's own opinion of the moment; true of itself (§4.8.3). */

@@ -3,6 +3,10 @@
  * holds nothing any more it writes down that it is gone. That event, its own removal, is final. It tells the others, and
  * ends.
  *
+ * One that was removed, and is alive, speaks for nobody from the moment it knows (`Coordination.isOpen`). While others take
+ * from it what it holds still, it lets them; then it ends, too. It hands out nothing of its own accord: members may have
+ * forgotten meanwhile what it has (`reaper.ts`).
+ *
  * Nobody else can say when that moment is: what a node holds, it alone knows. So a leave that is interrupted, wherever
  * and however often, is just a member that is leaving still.
  *
@@ -14,6 +18,7 @@ import type { Log } from "../runtime/log.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { Ticker } from "../runtime/ticker.ts";
 import { StorageError } from "../storage/engine.ts";
+import { goneAfterMs } from "./coordination.ts";
 import type { Gossip } from "./gossip.ts";
 import type { Hints } from "./hints.ts";
 import type { Membership } from "./membership.ts";
@@ -30,8 +35,10 @@ export interface DepartureParts {
   readonly runtime: Runtime;
   readonly membership: Membership;
   readonly gossip: Pick<Gossip, "askAll">;
-  readonly transfer: Pick<Transfer, "holdsNothing">;
+  readonly transfer: Pick<Transfer, "holdsNothing" | "holdsSeats">;
   readonly hints: Pick<Hints, "isEmpty">;
+  /** When somebody last asked this node for what makes a seat pass on. */
+  readonly askedMs: () => number;
   /** The node must not go on. */
   readonly end: (error: NodeError) => void;
 }
@@ -42,6 +49,8 @@ export class Departure {
   readonly #ticker: Ticker;
   /** Since when it has held nothing. */
   #sinceMs: number | undefined;
+  /** Since when it has known that it was removed. */
+  #knownMs: number | undefined;
 
   constructor(parts: DepartureParts) {
     const { clock, random, log } = parts.runtime;
@@ -53,6 +62,11 @@ export class Departure {
   /** Begins to look; for members only. */
   start(): void {
     this.#ticker.start();
+  }
+
+  /** Something is new: looks soon. */
+  hurry(): void {
+    this.#ticker.hurry();
   }
 
   stop(): Promise<void> {
@@ -90,10 +104,29 @@ export class Departure {
   /** Where its own word made it go, somebody else must know it first. */
   async #end(): Promise<void> {
     const { membership, gossip, end } = this.#parts;
+    if (membership.departed === "removed") this.#tellRemoved();
+    if (this.#isWorthWaiting()) return;
     const hasTold = await gossip.askAll();
     const { departed, history, self } = membership;
     const isOwnWord = history.some((event) => event.kind === "remove" && event.node === self && event.author === self);
     if (departed === undefined || (isOwnWord && !hasTold)) return;
     end(new NodeError(departed, departedAs(departed, membership.name)));
+  }
+
+  /** Whether somebody may take a seat from this node still: members have asked not long ago. */
+  #isWorthWaiting(): boolean {
+    const { transfer, askedMs, runtime } = this.#parts;
+    if (this.#knownMs === undefined || !transfer.holdsSeats) return false;
+    return runtime.clock.monotonicMs() - Math.max(askedMs(), this.#knownMs) < goneAfterMs;
+  }
+
+  #tellRemoved(): void {
+    if (this.#knownMs !== undefined) return;
+    const { runtime, membership, transfer } = this.#parts;
+    this.#knownMs = runtime.clock.monotonicMs();
+    if (!transfer.holdsSeats) return;
+    this.#log.warn(
+      `${membership.name} was removed from the cluster: it serves nothing any more, and ends once others have taken what it holds`,
+    );
   }
 }

@@ -67,7 +67,7 @@ export class ExchangeService {
 
   #admit(request: ExchangeRequest, from: Requester): Ring | undefined {
     const ring = this.#node.ring();
-    if (!this.#node.isOpen("") || !this.#trees.areBuilt) {
+    if (!this.#node.mayBeCopied() || !this.#trees.areBuilt) {
       this.#refuse(request.id, from, "not-ready", "the node is not ready to compare its hash trees");
       return undefined;
     }

@@ -74,7 +74,9 @@ export class Forgetting {
     const node = this.#node;
     const ring = node.ring();
     const { n } = bucketSettings(ring, place.bucket);
-    const hold = node.seats.hold(place.partition);
+    const { hold, known } = node.seats.record(place.partition);
+    // One that was removed, and is alive, may hand over what others are about to forget.
+    if (known.some(({ holder }) => holder !== undefined && !ring.members.has(holder))) return "kept";
     const isHeld = hold.kind === "active" || hold.kind === "rebuilding";
     const isOwner = isHeld && node.seats.seatsOf(place.partition, n).includes(hold.seat);
     const view = isOwner ? this.#ownersView(place, n, agreed) : this.#othersView(place);

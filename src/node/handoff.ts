@@ -74,6 +74,8 @@ export class Handoff {
 
   #consider(owner: NodeId): void {
     const node = this.#node;
+    // What one keeps that was removed may be forgotten by all members by now.
+    if (!node.ring().members.has(node.self)) return;
     if (this.#isStopped || this.#runs.has(owner) || !node.hints.mayHaveFor(owner)) return;
     if (node.ring().members.has(owner) && !node.isUp(owner)) return;
     const delayed = this.#delayed.get(owner);

@@ -159,7 +159,7 @@ export class Node implements NodeApi {
     this.#description = new SelfDescription(runtime, membership, this.#seats, this.#buffer);
     this.#memberChanges = new MemberChanges(membership, this.#detector, this.#gossip);
     membership.onChange(() => {
-      if (membership.departed !== undefined) this.#isServing = false;
+      if (membership.departed !== undefined) departure.hurry();
       else if (membership.isReplaced) this.#end(new NodeError("superseded", supersededBy(membership)));
       else if (membership.isOutdated && this.#isServing) this.#end(new NodeError("outdated", outdatedBy(membership)));
     });
@@ -177,8 +177,9 @@ export class Node implements NodeApi {
         return membership.self;
       },
       ring,
-      voice: ({ partition }, n) => this.#seats.voice(partition, n),
-      isOpen: (bucket) => this.#isServing && !this.#pledge.forbids(bucket),
+      voice: ({ partition }, n) => (membership.departed === undefined ? this.#seats.voice(partition, n) : undefined),
+      mayBeCopied: () => this.#isServing,
+      isOpen: (bucket) => this.#isServing && membership.departed === undefined && !this.#pledge.forbids(bucket),
       isUp: (node) => this.#detector.isUp(node),
       isGone: (node) => !membership.ring.members.has(node) && this.#detector.silentMs(node) >= goneAfterMs,
       onUp: (listener) => this.#detector.onUp(listener),
@@ -200,6 +201,7 @@ export class Node implements NodeApi {
       gossip: this.#gossip,
       transfer: this.#transfer,
       hints,
+      askedMs: () => this.#peerRequests.askedMs,
       end,
     });
     this.#background = [this.#antiEntropy, this.#transfer, handoff, this.#reaper, departure];
@@ -224,6 +226,7 @@ export class Node implements NodeApi {
     });
     const sponsor = new Sponsor(runtime, membership, this.#peers, seats);
     this.#peerRequests = new PeerRequests({
+      clock,
       membership,
       isServing: () => this.#isServing,
       data: new PeerService(this.#node, this.#coordinator),
@@ -306,7 +309,7 @@ export class Node implements NodeApi {
   }
 
   get isReady(): boolean {
-    return this.#isServing && !this.#pledge.forbidsAll;
+    return this.#isServing && this.departed === undefined && !this.#pledge.forbidsAll;
   }
 
   get departed(): "left" | "removed" | undefined {
@@ -353,6 +356,7 @@ export class Node implements NodeApi {
     this.#hasEnded = true;
     this.#isServing = false;
     if (error.code === "left") this.#runtime.log.info(error.message);
+    else if (error.code === "removed") this.#runtime.log.warn(error.message);
     else this.#runtime.log.error("this node must not go on", { code: error.code, why: error.message });
     this.#options.onEnded?.(error);
   }

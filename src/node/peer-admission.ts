@@ -9,11 +9,24 @@ export interface PeerRefused {
   readonly detail: string;
 }
 
-/** Data is for members that are who they were when they joined. Undefined: it may ask. */
-export function reasonToRefuse(membership: Membership, isServing: boolean, asker: Hello): PeerRefused | undefined {
+/**
+ * Data is for members that are who they were when they joined. Undefined: it may ask. `isSeats`: it asks for what makes a
+ * seat pass on, in which one that was removed, and is alive, has its part.
+ */
+export function reasonToRefuse(
+  membership: Membership,
+  isServing: boolean,
+  asker: Hello,
+  isSeats: boolean,
+): PeerRefused | undefined {
   const { node, incarnation, name } = asker;
   if (!isServing) return { code: "not-ready", detail: `${membership.name} is starting or stopping` };
-  if (membership.ring.removed.has(node)) return { code: "superseded", detail: `${name} was removed from the cluster` };
+  if (membership.departed !== undefined && !isSeats) {
+    return { code: "superseded", detail: departedAs(membership.departed, membership.name) };
+  }
+  if (membership.ring.removed.has(node)) {
+    return isSeats ? undefined : { code: "superseded", detail: `${name} was removed from the cluster` };
+  }
   const member = membership.ring.members.get(node);
   if (member === undefined || member.incarnation === incarnation) return undefined;
   if (!membership.isSuperseded(node, incarnation)) return undefined;

@@ -1,6 +1,7 @@
 /** Which part of a node answers which request of a peer; data is for members that are who they were when they joined. */
 
 import type { Requester } from "../rpc/server.ts";
+import type { Clock } from "../runtime/clock.ts";
 import type { Request } from "../wire/message.ts";
 import type { AntiEntropy } from "./anti-entropy.ts";
 import { refusal } from "./coordination.ts";
@@ -12,6 +13,7 @@ import type { Reaper } from "./reaper.ts";
 import type { SeatService } from "./seat-service.ts";
 
 export interface PeerRequestParts {
+  readonly clock: Clock;
   readonly membership: Membership;
   readonly isServing: () => boolean;
   readonly data: PeerService;
@@ -23,15 +25,23 @@ export interface PeerRequestParts {
 
 export class PeerRequests {
   readonly #parts: PeerRequestParts;
+  #askedMs = 0;
 
   constructor(parts: PeerRequestParts) {
     this.#parts = parts;
+  }
+
+  /** When somebody was last admitted who asked for what makes a seat pass on. */
+  get askedMs(): number {
+    return this.#askedMs;
   }
 
   serve(request: Request, from: Requester): void {
     const { data, exchanges, reaper, seats, cluster } = this.#parts;
     switch (request.kind) {
       case "replica-get":
+        if (this.#admits(request, from, request.isCopy === true)) data.serve(request, from);
+        return;
       case "replica-put":
       case "coordinate-get":
       case "coordinate-write":
@@ -40,7 +50,7 @@ export class PeerRequests {
       case "compare-trees":
       case "compare-nodes":
       case "list-keys":
-        if (this.#admits(request, from)) exchanges.serve(request, from);
+        if (this.#admits(request, from, true)) exchanges.serve(request, from);
         return;
       case "ask-forgetting":
       case "forget":
@@ -52,17 +62,18 @@ export class PeerRequests {
       case "rebuild-inquiry":
       case "compare-seats":
       case "seats-told":
-        if (this.#admits(request, from)) seats.serve(request, from);
+        if (this.#admits(request, from, true)) seats.serve(request, from);
         return;
       default:
         cluster.serve(request, from);
     }
   }
 
-  #admits(request: Request, from: Requester): boolean {
-    const { membership, isServing } = this.#parts;
-    const why = reasonToRefuse(membership, isServing(), from.hello);
+  #admits(request: Request, from: Requester, isSeats = false): boolean {
+    const { membership, isServing, clock } = this.#parts;
+    const why = reasonToRefuse(membership, isServing(), from.hello, isSeats);
     if (why !== undefined) from.reply(refusal(membership.ringVersion, why.code, why.detail), request.id);
+    else if (isSeats) this.#askedMs = clock.monotonicMs();
     return why === undefined;
   }
 }

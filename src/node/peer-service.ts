@@ -128,7 +128,8 @@ export class PeerService {
   /** Undefined if the request was refused. `standInFor` is the owner whose hints this node is to keep or read. */
   #locate(request: ReplicaGet | ReplicaPut, standInFor: NodeId | undefined, from: Requester): Located | undefined {
     const node = this.#node;
-    if (!node.isOpen(request.bucket)) {
+    const isCopy = request.kind === "replica-get" && request.isCopy === true;
+    if (isCopy ? !node.mayBeCopied() : !node.isOpen(request.bucket)) {
       this.#refuse(request.id, from, "not-ready", "the node waits for a membership change to be decided");
       return undefined;
     }
@@ -154,8 +155,8 @@ export class PeerService {
       this.#refuse(request.id, from, "no-owner", why, known);
       return undefined;
     }
-    const isCopied = request.kind === "replica-get" && request.isCopy === true && kind !== "none";
-    if (voice !== undefined || isCopied || node.seats.mayKeep(partition)) return { known, place, bucket, voice };
+    if (voice !== undefined || (isCopy && kind !== "none") || node.seats.mayKeep(partition))
+      return { known, place, bucket, voice };
     const passing = kind === "sealed" || kind === "active";
     const why = kind === "sealed" ? "hands its seat over in" : "holds no seat of";
     this.#refuse(

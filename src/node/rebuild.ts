@@ -92,6 +92,12 @@ export class Rebuilds {
     return hold.kind === "rebuilding" && hold.seat === seat && hold.epoch === epoch;
   }
 
+  /** Gives it up for good. */
+  async giveUp(partition: PartitionId): Promise<Delay | undefined> {
+    const given = await this.#node.seats.change(partition, giveUpRebuild);
+    return given === undefined ? { peer: undefined, why: "this node cannot store it" } : undefined;
+  }
+
   #reasonToWait(partition: PartitionId, seat: number, attempt: Attempt): Delay | undefined {
     const { seats } = this.#node;
     const lost = lostBeside(seats.known(partition), seat, this.#seatCount(partition));

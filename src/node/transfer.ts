@@ -126,6 +126,14 @@ export class Transfer {
     });
   }
 
+  /** Whether this node holds a seat that somebody else may still take from it. */
+  get holdsSeats(): boolean {
+    const { seats } = this.#node;
+    return seats.partitions.some((partition) =>
+      ["active", "sealed", "rebuilding"].includes(seats.hold(partition).kind),
+    );
+  }
+
   /** How many seats are not with those who shall hold them yet, as far as this node knows. */
   get pending(): number {
     const { seats, ring } = this.#node;
@@ -223,7 +231,7 @@ export class Transfer {
 
   async #round(): Promise<void> {
     await this.#together();
-    if (this.#isStopped || !this.#node.isOpen("")) return;
+    if (this.#isStopped || !this.#node.mayBeCopied()) return;
     const nowMs = this.#node.runtime.clock.monotonicMs();
     const mayInquire = nowMs - this.#inquiredMs >= inquiryEveryMs;
     if (mayInquire) this.#inquiredMs = nowMs;
@@ -248,9 +256,14 @@ export class Transfer {
 
   /** What this node has to do in the partition. */
   #next(partition: PartitionId): Task | undefined {
-    const { handOvers, upkeep } = this.#parts;
+    const { handOvers, upkeep, rebuilds } = this.#parts;
     const { seats, self, ring } = this.#node;
     const { hold, known } = seats.record(partition);
+    if (!ring().members.has(self)) {
+      // One that was removed gives away what it holds, and takes nothing.
+      if (hold.kind === "sealed") return { what: "reminder", act: () => upkeep.remind(partition) };
+      return hold.kind === "rebuilding" ? { what: "rebuild", act: () => rebuilds.giveUp(partition) } : undefined;
+    }
     if (handOvers.isAwaited(partition)) return { what: "hand-over", act: () => handOvers.finish(partition) };
     if (hold.kind === "sealed") return { what: "reminder", act: () => upkeep.remind(partition) };
     const lost = this.#seatToRebuild(partition);

@@ -5,15 +5,17 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { ClusterSettings } from "../../src/core/settings.ts";
 import type { MemberChangeOutcome } from "../../src/node/api.ts";
+import type { Node } from "../../src/node/node.ts";
 import { World } from "./world.ts";
 
 const accepted: MemberChangeOutcome = { kind: "accepted" };
 
 /** A cluster of so many with some data in it. */
-async function filled(seed: number, size: number): Promise<World> {
+async function filled(seed: number, size: number, settings: Partial<ClusterSettings> = {}): Promise<World> {
   const world = new World(seed);
-  await world.cluster(size);
+  await world.cluster(size, { settings });
   for (let i = 0; i < 20; i++) assert.equal(await world.put(`n${1 + (i % size)}`, `k${i}`, `v${i}`), "written");
   return world;
 }
@@ -56,4 +58,40 @@ test("a member that is lost is removed, and the others rebuild what it held", as
   await world.agreed(10_000);
   await isWhole(world);
   assert.match(await world.refused("n4", { join: ["n1"] }), /n4 was removed from the cluster, and stays out/);
+});
+
+test("one that is removed by force while it is up gives up what it alone holds, and answers no client any more", async () => {
+  const world = await filled(3, 4, { n: 1, r: 1, w: 1 });
+  assert.deepEqual(await world.inside("n1", (node) => node.remove("n4")), {
+    kind: "refused",
+    why: "is-up",
+    detail: "n4 is up: have it leave, or remove it by force",
+  });
+  assert.deepEqual(await world.inside("n1", (node) => node.remove("n4", { force: true })), accepted);
+  const n4 = world.nodes.get("n4");
+  assert.ok(await world.simulation.runUntil(() => n4?.departed === "removed", 5000));
+  assert.equal(n4?.isReady, false);
+  assert.equal(await world.put("n4", "k0", "late"), "not-ready");
+  assert.equal(await hasEnded(world, "n4"), "removed");
+  await world.agreed(10_000);
+  await isWhole(world);
+});
+
+test("what cannot be asked for is refused with the reason, and asking twice is asking once", async () => {
+  const world = await filled(4, 3);
+  const refusal = (outcome: MemberChangeOutcome): string => (outcome.kind === "refused" ? outcome.why : outcome.kind);
+  const ask = async (act: (node: Node) => Promise<MemberChangeOutcome>): Promise<string> =>
+    refusal(await world.inside("n1", act));
+  assert.equal(await ask((node) => node.leave("n9")), "unknown-member");
+  assert.equal(await ask((node) => node.remove("n9")), "unknown-member");
+  assert.equal(await ask((node) => node.leave("n3")), "too-few");
+  assert.equal(await ask((node) => node.changeMember("n3", { capacity: 0 })), "bad-value");
+  assert.equal(await ask((node) => node.changeMember("n3", { zone: "a b" })), "bad-value");
+  const events = (): number => world.nodes.get("n1")?.history().length ?? 0;
+  const before = events();
+  assert.equal(await ask((node) => node.changeMember("n3", { capacity: 2, zone: "z" })), "accepted");
+  assert.equal(await ask((node) => node.changeMember("n3", { capacity: 2, zone: "z" })), "accepted");
+  assert.equal(events(), before + 2);
+  await world.agreed();
+  await isWhole(world);
 });
