@@ -3,18 +3,19 @@
  * knows of the cluster's history and of the nodes.
  *
  * One exchange begins with a summary of fixed size (`core/membership/summary.ts`). Who knows the same says just that, so
- * that a cluster at rest pays as little for a thousand nodes as for ten. Else the two exchange digests of what differs,
- * then the difference, cut to a bounded part; the rest comes with the next rounds. What is known of seats goes the same
- * way, by one hash (`seat-news.ts`). A node's view of who is up or down is its own and never travels.
+ * that a cluster at rest pays as little for a thousand nodes as for ten. Else the two describe to each other what
+ * differs, closer each time, then send it (`core/membership/news.ts`). Of many records that differ only some are
+ * compared, chosen at random, and the rest with the next rounds: so a message is bounded, whatever the number of nodes,
+ * and nothing waits for ever. What is known of seats goes the same way, by one hash (`seat-news.ts`). A node's view of who
+ * is up or down is its own and never travels.
  *
  * Seeds, the addresses the operator gave, are how two sides that lost all of each other's addresses find back
  * together.
  */
 
 import type { NodeId } from "../core/ids.ts";
-import { digestOf, missingFrom } from "../core/membership/history.ts";
-import { isNewerRecord, type RecordVersion } from "../core/membership/node-record.ts";
-import { differingGroups, groupOf, sameHistory } from "../core/membership/summary.ts";
+import { firstNews, isSilent, type News, replyTo } from "../core/membership/news.ts";
+import { isForgotten } from "../core/membership/stamp.ts";
 import { sameHash } from "../core/merkle/hash-tree.ts";
 import type { Address } from "../runtime/network.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -26,6 +27,7 @@ import { type MemberCalls, type NoAnswer, refuse } from "./member-calls.ts";
 import type { Absorbed, Membership } from "./membership.ts";
 import type { SeatNews } from "./seat-news.ts";
 import type { Seats } from "./seats.ts";
+import type { Stamps } from "./stamps.ts";
 
 export interface GossipOptions {
   /** Addresses the operator gave (`--join`). */
@@ -51,6 +53,15 @@ export const defaultGossipOptions: GossipOptions = {
 /** Most members that are told of something at once; the others hear of it by rounds. */
 const mostSpread = 16;
 
+/**
+ * Parts of the node records that are described in one message; at most 16 hashes or, nearly always, 16 versions each.
+ * With four, an exchange brings some dozen records at the most and costs some 6 KB.
+ */
+const mostParts = 4;
+
+/** Questions in one exchange: of 16 million nodes, a record that differs is found with six. */
+const mostSteps = 8;
+
 interface NoRoom {
   readonly kind: "no-room";
   readonly why: string;
@@ -63,6 +74,7 @@ export interface GossipParts {
   readonly calls: MemberCalls;
   readonly seats: Seats;
   readonly news: SeatNews;
+  readonly stamps: Stamps;
 }
 
 type Ask = (request: Request) => Promise<Answer | NoAnswer>;
@@ -73,6 +85,7 @@ export class Gossip {
   readonly #calls: MemberCalls;
   readonly #seats: Seats;
   readonly #news: SeatNews;
+  readonly #stamps: Stamps;
   readonly #options: GossipOptions;
   readonly #ticker: Ticker;
   readonly #tasks: TaskGroup;
@@ -82,7 +95,8 @@ export class Gossip {
   #hasHeard = false;
 
   constructor(parts: GossipParts, options: GossipOptions) {
-    const { runtime, membership, calls, seats, news } = parts;
+    const { runtime, membership, calls, seats, news, stamps } = parts;
+    this.#stamps = stamps;
     this.#seats = seats;
     this.#news = news;
     this.#runtime = runtime;
@@ -107,7 +121,7 @@ export class Gossip {
 
   async stop(): Promise<void> {
     await this.#ticker.stop();
-    await this.#tasks.close();
+    await Promise.all([this.#tasks.close(), this.#stamps.stop()]);
   }
 
   /** Exchanges with the node at once, unless that is under way: its ring was seen to differ. */
@@ -129,7 +143,7 @@ export class Gossip {
    * will not.
    */
   async spread(): Promise<void> {
-    const some = this.#others().slice(0, mostSpread);
+    const some = this.#some(mostSpread);
     await Promise.all(some.map((node) => this.exchange(node)));
   }
 
@@ -140,7 +154,7 @@ export class Gossip {
 
   /** Exchanges with every member. Resolves when each has answered, or will not in time: whether anybody has. */
   async askAll(): Promise<boolean> {
-    const went = await Promise.all(this.#others().map((node) => this.exchange(node)));
+    const went = await Promise.all(this.#some(Number.POSITIVE_INFINITY).map((node) => this.exchange(node)));
     return went.includes(true);
   }
 
@@ -156,7 +170,7 @@ export class Gossip {
     const { random } = this.#runtime;
     const { seeds, seedEvery, timeoutMs } = this.#options;
     this.#rounds++;
-    const [other] = this.#others();
+    const [other] = this.#some(1);
     if (seeds.length > 0 && (this.#rounds % seedEvery === 0 || other === undefined)) {
       const seed = seeds[random.below(seeds.length)] as Address;
       const known = [...this.#membership.records.values()].find(({ peer }) => peer === seed);
@@ -167,48 +181,62 @@ export class Gossip {
     }
   }
 
-  /** The other members, in random order. */
-  #others(): readonly NodeId[] {
-    const others = [...this.#membership.ring.members.keys()].filter((node) => node !== this.#membership.self);
-    for (let i = others.length - 1; i > 0; i--) {
-      const j = this.#runtime.random.below(i + 1);
-      [others[i], others[j]] = [others[j] as NodeId, others[i] as NodeId];
+  /** So many of the other members, or all, in random order. */
+  #some(most: number): readonly NodeId[] {
+    const { members } = this.#membership.ring;
+    const others = [...members.keys()];
+    const count = Math.min(most, others.length - 1);
+    const chosen: NodeId[] = [];
+    for (let i = 0; chosen.length < count; i++) {
+      const j = i + this.#runtime.random.below(others.length - i);
+      const node = others[j] as NodeId;
+      others[j] = others[i] as NodeId;
+      if (node !== this.#membership.self) chosen.push(node);
     }
-    return others;
+    return chosen;
   }
 
   async #exchange(ask: Ask, whom: string): Promise<boolean> {
     const { summary } = this.#membership;
-    const theirs = await ask({ kind: "gossip", id: 0, summary, seats: this.#seats.tableHash() });
+    const asker = this.#stamps.own;
+    const theirs = await ask({ kind: "gossip", id: 0, asker, summary, seats: this.#seats.tableHash() });
     if (theirs.kind === "done") {
       this.#hasHeard = true;
       return true;
     }
     if (theirs.kind !== "gossip-digest") return false;
-    const isDone = await this.#exchangeMembers(theirs, ask, whom);
+    if (theirs.shown !== undefined && isForgotten(asker, { ...asker, stamp: theirs.shown })) {
+      this.#membership.foundOutdated();
+      return false;
+    }
+    const isDone = await this.#exchangeNews(theirs.news, ask, whom);
     if (this.#hasHeard && !sameHash(theirs.seats, this.#seats.tableHash())) await this.#news.exchange(ask);
     return isDone;
   }
 
   /** Exchanges what differs of the history and of the records. True if all of the history came. */
-  async #exchangeMembers(theirs: GossipDigest, ask: Ask, whom: string): Promise<boolean> {
-    if (theirs.history === undefined && theirs.groups.length === 0) {
-      this.#hasHeard = true;
-      return true;
-    }
-    const answer = await ask(this.#deltaFor(theirs));
-    if (answer.kind !== "gossip-answer") return false;
-    const absorbed = await this.#absorb(answer);
-    if (absorbed.kind !== "absorbed") {
-      this.#runtime.log.warn("a peer's news cannot be taken in", { peer: whom, why: absorbed.why });
-      return false;
+  async #exchangeNews(first: News, ask: Ask, whom: string): Promise<boolean> {
+    let heard = first;
+    let isWhole = true;
+    for (let step = 0; step < mostSteps; step++) {
+      const said = this.#replyTo(heard);
+      if (isSilent(said)) break;
+      const answer = await ask({ kind: "gossip-delta", id: 0, news: said });
+      if (answer.kind !== "gossip-answer") return false;
+      heard = answer.news;
+      const absorbed = await this.#absorb(heard);
+      if (absorbed.kind !== "absorbed") {
+        this.#runtime.log.warn("a peer's news cannot be taken in", { peer: whom, why: absorbed.why });
+        return false;
+      }
+      if (heard.events.length >= this.#options.mostEntries) isWhole = false;
     }
     this.#hasHeard = true;
-    return answer.events.length < this.#options.mostEntries;
+    return isWhole;
   }
 
   /** On a full disk nothing can be taken in: the node goes on with what it knows, and asks again. */
-  async #absorb({ events, records }: Pick<GossipDelta, "events" | "records">): Promise<Absorbed | NoRoom> {
+  async #absorb({ events, records }: News): Promise<Absorbed | NoRoom> {
     try {
       return await this.#membership.absorb(events, records);
     } catch (error) {
@@ -217,62 +245,33 @@ export class Gossip {
     }
   }
 
-  /** What the other lacks, and a question for what it has. */
-  #deltaFor(theirs: GossipDigest): GossipDelta {
-    const { history, records } = this.#membership;
+  #replyTo(heard: News): News {
     const { mostEntries } = this.#options;
-    const known = new Map(theirs.records.map((entry) => [entry.node, entry]));
-    const groups = new Set(theirs.groups);
-    const newer = [...records.values()].filter((record) => {
-      return groups.has(groupOf(record.node)) && isNews(record, known.get(record.node));
-    });
-    const wanted = theirs.records.filter((entry) => isNews(entry, records.get(entry.node)));
-    return {
-      kind: "gossip-delta",
-      id: 0,
-      events: theirs.history === undefined ? [] : missingFrom(history, theirs.history).slice(0, mostEntries),
-      records: newer.slice(0, mostEntries),
-      ...(theirs.history === undefined ? {} : { history: digestOf(history) }),
-      wanted: wanted.slice(0, mostEntries).map(({ node }) => node),
-    };
+    return replyTo(this.#membership.knowledge, heard, { mostEntries, choose: (parts) => this.#choose(parts) });
+  }
+
+  /** Some of the parts; if there are more, others each time. */
+  #choose(parts: readonly string[]): readonly string[] {
+    if (parts.length <= mostParts) return parts;
+    const from = this.#runtime.random.below(parts.length);
+    return [...parts.slice(from), ...parts.slice(0, from)].slice(0, mostParts);
   }
 
   /** A peer tells what it knows in brief, and is told where this node knows something else. */
-  handleGossip({ id, summary: theirs, seats: theirSeats }: GossipRequest): GossipDigest | Done {
-    const { summary, history, records } = this.#membership;
-    const isSame = sameHistory(summary.history, theirs.history);
-    const groups = differingGroups(summary.records, theirs.records);
+  handleGossip({ id, asker, summary: theirs, seats: theirSeats }: GossipRequest): GossipDigest | Done {
+    const shown = this.#stamps.see(asker);
+    const news = firstNews(this.#membership.knowledge, theirs);
     const seats = this.#seats.tableHash();
-    if (isSame && groups.size === 0 && sameHash(seats, theirSeats)) return { kind: "done", id };
-    const digest = [...records.values()].filter(({ node }) => groups.has(groupOf(node)));
-    return {
-      kind: "gossip-digest",
-      id,
-      ...(isSame ? {} : { history: digestOf(history) }),
-      groups: [...groups],
-      records: digest.map(({ node, incarnation, version }) => ({ node, incarnation, version })),
-      seats,
-    };
+    if (shown === undefined && isSilent(news) && sameHash(seats, theirSeats)) return { kind: "done", id };
+    return { kind: "gossip-digest", id, news, ...(shown === undefined ? {} : { shown }), seats };
   }
 
   /** A peer sends what this node lacked, and asks for what it lacks. `bad-request`: it cannot be believed. */
-  async handleDelta(request: GossipDelta): Promise<Answer> {
-    const { id, wanted, history: theirs } = request;
-    const { mostEntries } = this.#options;
-    const absorbed = await this.#absorb(request);
+  async handleDelta({ id, news: heard }: GossipDelta): Promise<Answer> {
+    const absorbed = await this.#absorb(heard);
     if (absorbed.kind === "invalid") {
       return refuse(id, this.#membership.ringVersion, "bad-request", absorbed.why);
     }
-    const { history, records } = this.#membership;
-    return {
-      kind: "gossip-answer",
-      id,
-      events: theirs === undefined ? [] : missingFrom(history, theirs).slice(0, mostEntries),
-      records: wanted.slice(0, mostEntries).flatMap((node) => records.get(node) ?? []),
-    };
+    return { kind: "gossip-answer", id, news: this.#replyTo(heard) };
   }
-}
-
-function isNews(version: RecordVersion, known: RecordVersion | undefined): boolean {
-  return known === undefined || isNewerRecord(version, known);
 }

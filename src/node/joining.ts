@@ -135,7 +135,7 @@ export class Sponsor {
   async #welcome(request: JoinRequest, member: Member): Promise<JoinAnswer> {
     const { peer, http, software } = request;
     const { node, incarnation } = member;
-    const record = { node, incarnation, version: welcomeVersion, peer, http, voices: 0, ringVersion: 0, software };
+    const record = { node, incarnation, version: welcomeVersion, peer, http, voices: 0, software };
     await this.#membership.absorb([], [record]);
     const { secret, history: events, records } = this.#membership;
     const known = { events, records: [...records.values()], seats: this.#seats.table() };

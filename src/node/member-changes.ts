@@ -9,13 +9,14 @@
  */
 
 import { isCapacity, isZoneName, newestClaim } from "../core/membership/check-events.ts";
+import type { EventDraft } from "../core/membership/event.ts";
 import { type Member, memberNamed } from "../core/ring/ring.ts";
 import { seatsWanted } from "../core/seats/bucket-seats.ts";
 import { StorageError } from "../storage/engine.ts";
 import type { MemberChange, MemberChangeOutcome } from "./api.ts";
 import type { FailureDetector } from "./failure-detector.ts";
 import type { Gossip } from "./gossip.ts";
-import type { EventDraft, Membership } from "./membership.ts";
+import type { Membership } from "./membership.ts";
 
 type Refused = Extract<MemberChangeOutcome, { readonly kind: "refused" }>;
 

@@ -1,7 +1,7 @@
 /**
  * Where a node keeps who it is and what it knows of its cluster, among its small records: `identity`, one
- * `event/<number>` for each event in the order they came, and `record/<node id>` for each member: what it last said of
- * itself.
+ * `event/<number>` for each event in the order they came, `record/<node id>` for each member: what it last said of
+ * itself, and `stamp/<node id>`: what it last showed.
  *
  * JSON, since it is little, seldom written, and the first thing a person looks for when a node will not start. What
  * was read is checked like what comes from a peer; the store's own checksum says whether the bytes are what was
@@ -13,6 +13,7 @@ import { checkEvents, flawOf } from "../core/membership/check-events.ts";
 import type { HistoryEvent } from "../core/membership/event.ts";
 import { compareEvents, type History } from "../core/membership/history.ts";
 import type { NodeRecord } from "../core/membership/node-record.ts";
+import type { foldHistory } from "../core/ring/ring.ts";
 import type { MetaChange, MetaStore } from "../storage/meta-store.ts";
 
 /** Who this node is. A process that is no member yet has a node id and a name, and nothing else. */
@@ -42,6 +43,12 @@ export type Loaded =
   | { readonly kind: "nothing" }
   | ({ readonly kind: "stored" } & Stored)
   | { readonly kind: "unreadable"; readonly why: string };
+
+/** How what a node holds in memory comes about: nothing of it is ever changed. */
+export interface Derived {
+  readonly fold: typeof foldHistory;
+  readonly load: typeof loadMembership;
+}
 
 /** What the store holds; `unreadable` if it is not what a node of this version writes. Throws `StorageError`. */
 export function loadMembership(meta: MetaStore): Loaded {
@@ -88,9 +95,14 @@ export function recordChanges(records: readonly NodeRecord[]): readonly MetaChan
   return records.map((record) => asJson(recordName(record.node), record));
 }
 
-/** The changes that forget what these nodes said. */
+/** The changes that forget what these nodes said and showed. */
 export function recordDeletions(nodes: readonly NodeId[]): readonly MetaChange[] {
-  return nodes.map((node) => ({ name: recordName(node), value: undefined }));
+  return nodes.flatMap((node) => [recordName(node), stampName(node)].map((name) => ({ name, value: undefined })));
+}
+
+/** Where the stamp is kept that the node has shown, or this node shows itself (`stamps.ts`). */
+export function stampName(node: NodeId): string {
+  return `stamp/${node}`;
 }
 
 function recordName(node: NodeId): string {

@@ -7,19 +7,23 @@
  * the fold of `history`.
  */
 
+import type { Hash64 } from "../core/hash/murmur3.ts";
 import { type NodeId, parseNodeId } from "../core/ids.ts";
 import { checkEvents, flawOf, newestClaim } from "../core/membership/check-events.ts";
-import type {
-  BucketEvent,
-  EventBase,
-  FoundEvent,
-  HistoryEvent,
-  JoinEvent,
-  MemberEvent,
-} from "../core/membership/event.ts";
-import { compareEventNames, eventName, type History, nextLamport, uniteHistories } from "../core/membership/history.ts";
-import { isNewerRecord, type NodeRecord, welcomeVersion } from "../core/membership/node-record.ts";
-import { emptySummary, type Summary, withEvents, withRecord } from "../core/membership/summary.ts";
+import type { EventDraft, FoundEvent, HistoryEvent } from "../core/membership/event.ts";
+import {
+  compareEventNames,
+  eventName,
+  type History,
+  nextLamport,
+  roomForForgottenEvents,
+  uniteHistories,
+} from "../core/membership/history.ts";
+import type { Knowledge } from "../core/membership/news.ts";
+import { type NodeRecord, welcomeVersion } from "../core/membership/node-record.ts";
+import { provesOlderCopy } from "../core/membership/older-copy.ts";
+import { RecordTable } from "../core/membership/record-table.ts";
+import { noHash, type Summary, withEvents } from "../core/membership/summary.ts";
 import { foldHistory, type Ring } from "../core/ring/ring.ts";
 import { departureIn, isSupersededIn } from "../core/ring/superseded.ts";
 import { parseClusterSettings } from "../core/settings.ts";
@@ -30,6 +34,7 @@ import type { MetaChange, MetaStore } from "../storage/meta-store.ts";
 import type { JoinAnswer } from "../wire/message.ts";
 import { type MemberOptions, mismatch } from "./member-options.ts";
 import {
+  type Derived,
   eventChanges,
   type Identity,
   identityChange,
@@ -50,13 +55,8 @@ export type Absorbed =
   | { readonly kind: "absorbed"; readonly changed: boolean }
   | { readonly kind: "invalid"; readonly why: string };
 
-/** An event before its author gave it a time. */
-export type EventDraft = Draft<JoinEvent | BucketEvent | MemberEvent>;
-
-type Draft<E extends HistoryEvent> = E extends HistoryEvent ? Omit<E, keyof EventBase> : never;
-
 /** What a node says of itself, apart from who it is. */
-export type OwnRecord = Pick<NodeRecord, "peer" | "http" | "voices" | "ringVersion">;
+export type OwnRecord = Pick<NodeRecord, "peer" | "http" | "voices">;
 
 /** What is new: another ring or other properties of buckets, or only what nodes say of themselves. */
 export interface MembershipChange {
@@ -64,35 +64,31 @@ export interface MembershipChange {
   readonly records: boolean;
 }
 
-/**
- * A node whose disk was lost may have named events that somebody knows and it no longer does: its sponsor leaves room
- * for them in the Lamport times, so that it does not give their names away again.
- */
-const roomForForgottenEvents = 1024;
-
 export class Membership {
   readonly #runtime: Runtime;
   readonly #meta: MetaStore;
   readonly #options: MemberOptions;
   readonly #fold: typeof foldHistory;
+  readonly #load: typeof loadMembership;
   readonly #turns: TurnTaking = new TurnTaking();
   readonly #listeners: ((change: MembershipChange) => void)[] = [];
-  /** By node, of members only. */
-  readonly #records: Map<NodeId, NodeRecord> = new Map();
+  /** Of members only. */
+  readonly #table: RecordTable<NodeRecord> = new RecordTable();
   /** Where nodes were that are members no more: one that was removed and is alive may hand over what it holds. */
   readonly #lastAddresses: Map<NodeId, Address> = new Map();
   #identity: Identity | undefined;
   #history: History = [];
-  /** Of the history and the records, for gossip. */
-  #summary: Summary = emptySummary;
+  /** Over the history, for gossip. */
+  #historyHash: Hash64 = noHash;
   #ring: Ring | undefined;
   /** Events on disk: the number of the next one's record. */
   #stored = 0;
   #isOutdated = false;
 
-  /** `fold`: many nodes in one process may share the rings that they fold from equal histories. */
-  constructor(runtime: Runtime, meta: MetaStore, options: MemberOptions, fold: typeof foldHistory = foldHistory) {
-    this.#fold = fold;
+  /** Many nodes in one process may share what they read from equal directories, and fold from equal histories. */
+  constructor(runtime: Runtime, meta: MetaStore, options: MemberOptions, shared: Partial<Derived> = {}) {
+    this.#fold = shared.fold ?? foldHistory;
+    this.#load = shared.load ?? loadMembership;
     this.#runtime = runtime;
     this.#meta = meta;
     this.#options = options;
@@ -100,7 +96,7 @@ export class Membership {
 
   /** Reads the directory, or draws a node id for an empty one. Rejects with `StorageError`. */
   async open(): Promise<Opened> {
-    const loaded = loadMembership(this.#meta);
+    const loaded = this.#load(this.#meta);
     if (loaded.kind === "unreadable") return { kind: "refused", why: `this data directory is damaged: ${loaded.why}` };
     if (loaded.kind === "nothing") {
       const node = parseNodeId(toHex(this.#runtime.random.bytes(8)));
@@ -119,8 +115,8 @@ export class Membership {
     this.#stored = events;
     this.#history = history;
     this.#ring = this.#fold(history);
-    this.#summary = withEvents(emptySummary, history);
-    for (const record of records) this.#know(record);
+    this.#historyHash = withEvents(noHash, history);
+    for (const record of records) this.#table.put(record);
     const why = mismatch(this.#options, identity, this.#ring, this.#runtime.log);
     return why === undefined ? { kind: "member" } : { kind: "refused", why };
   }
@@ -175,16 +171,21 @@ export class Membership {
   }
 
   get records(): ReadonlyMap<NodeId, NodeRecord> {
-    return this.#records;
+    return this.#table.records;
   }
 
   /** Where the node was last known to be reached by peers. */
   addressOf(node: NodeId): Address | undefined {
-    return this.#records.get(node)?.peer ?? this.#lastAddresses.get(node);
+    return this.records.get(node)?.peer ?? this.#lastAddresses.get(node);
   }
 
   get summary(): Summary {
-    return this.#summary;
+    return { history: this.#historyHash, records: this.#table.hash };
+  }
+
+  /** All that gossip carries of it. */
+  get knowledge(): Knowledge {
+    return { history: this.#history, summary: this.summary, table: this.#table };
   }
 
   /** Whether a process with this id and incarnation has been replaced or removed. */
@@ -205,6 +206,13 @@ export class Membership {
   /** Whether this very directory knows less of its own node than others do: it must not vouch for anything. */
   get isOutdated(): boolean {
     return this.#isOutdated;
+  }
+
+  /** Others have seen more of this node than it knows. */
+  foundOutdated(): void {
+    if (this.#isOutdated) return;
+    this.#isOutdated = true;
+    this.#announce({ history: false, records: false });
   }
 
   /** Calls the listener after every change, once it is on disk and visible here. */
@@ -265,26 +273,20 @@ export class Membership {
     this.#stored = history.length;
     this.#history = history;
     this.#ring = ring;
-    this.#summary = withEvents(emptySummary, history);
-    for (const record of records) this.#know(record);
+    this.#historyHash = withEvents(noHash, history);
+    for (const record of records) this.#table.put(record);
     this.#announce({ history: true, records: records.length > 0 });
   }
 
-  #know(record: NodeRecord): void {
-    this.#summary = withRecord(this.#summary, record, this.#records.get(record.node));
-    this.#records.set(record.node, record);
-  }
-
   #forget(node: NodeId): void {
-    const record = this.#records.get(node);
-    this.#summary = withRecord(this.#summary, undefined, record);
+    const record = this.records.get(node);
     if (record !== undefined) this.#lastAddresses.set(node, record.peer);
-    this.#records.delete(node);
+    this.#table.delete(node);
   }
 
   /** Takes in what a peer knows. `invalid` says why the peer cannot be believed. Rejects with `StorageError`. */
   absorb(events: readonly unknown[], records: readonly NodeRecord[]): Promise<Absorbed> {
-    const news = records.some((record) => this.#isNews(record));
+    const news = records.some((record) => this.#table.isNews(record));
     if (events.length === 0 && !news) return Promise.resolve({ kind: "absorbed", changed: false });
     return this.#turns.run(async () => {
       const checked = checkEvents(events);
@@ -294,7 +296,7 @@ export class Membership {
       if (why !== undefined) return { kind: "invalid", why };
       const isProof = (record: NodeRecord): boolean => this.#isOutdatedBy(record, history);
       if (records.some(isProof)) this.#isOutdated = true;
-      const fresh = records.filter((record) => this.#isNews(record) && !isProof(record));
+      const fresh = records.filter((record) => this.#table.isNews(record) && !isProof(record));
       const changed = history !== this.#history || fresh.length > 0;
       if (changed) await this.#commit(history, fresh, []);
       else if (this.#isOutdated) this.#announce({ history: false, records: false });
@@ -331,11 +333,11 @@ export class Membership {
 
   /** Versions follow the wall clock for people; what counts is that each is greater than the one before it. */
   #ownRecord(own: OwnRecord): NodeRecord {
-    const { peer, http, voices, ringVersion } = own;
-    const last = this.#records.get(this.self)?.version ?? welcomeVersion;
+    const { peer, http, voices } = own;
+    const last = this.records.get(this.self)?.version ?? welcomeVersion;
     const version = Math.max(last + 1, this.#runtime.clock.wallMs());
     const { self: node, incarnation, options } = this;
-    return { node, incarnation, version, peer, http, voices, ringVersion, software: options.software };
+    return { node, incarnation, version, peer, http, voices, software: options.software };
   }
 
   /** Stores and shows a new state. */
@@ -344,7 +346,7 @@ export class Membership {
     const events = history.filter((event) => !known.has(event));
     const ring = events.length > 0 ? this.#fold(history, this.#ring) : this.ring;
     const fresh = records.filter(({ node }) => ring.members.has(node));
-    const gone = events.length === 0 ? [] : [...this.#records.keys()].filter((node) => !ring.members.has(node));
+    const gone = events.length === 0 ? [] : [...this.records.keys()].filter((node) => !ring.members.has(node));
     const changes = [...eventChanges(this.#stored, events), ...also, ...recordChanges(fresh), ...recordDeletions(gone)];
     const identity = this.#identityIn(ring);
     if (identity !== this.#identity) changes.push(identityChange(identity));
@@ -353,8 +355,8 @@ export class Membership {
     this.#identity = identity;
     this.#ring = ring;
     this.#history = history;
-    this.#summary = withEvents(this.#summary, events);
-    for (const record of fresh) this.#know(record);
+    this.#historyHash = withEvents(this.#historyHash, events);
+    for (const record of fresh) this.#table.put(record);
     for (const node of gone) this.#forget(node);
     this.#announce({ history: events.length > 0, records: records.length > 0 });
   }
@@ -369,22 +371,10 @@ export class Membership {
     return { ...identity, member: { ...member, incarnation: now.incarnation } };
   }
 
-  /**
-   * Whether a record of this node itself, newer than its own, is proof that its directory is an older copy: what a node
-   * says of itself is on its disk before anybody hears it. A sponsor's welcome is no such word.
-   */
-  #isOutdatedBy({ node, incarnation, version }: NodeRecord, history: History): boolean {
-    if (node !== this.self || version <= welcomeVersion) return false;
-    if (incarnation === this.incarnation) return version > (this.#records.get(node)?.version ?? 0);
-    // Or one of a later join of the very same directory, which a copy from before it has not heard of.
-    const joined = history.find((event) => eventName(event) === incarnation);
-    const isLater = compareEventNames(incarnation, this.incarnation) > 0 && joined?.kind === "join";
-    return isLater && joined.directory === this.#known().directory;
-  }
-
-  #isNews(record: NodeRecord): boolean {
-    const known = this.#records.get(record.node);
-    return known === undefined || isNewerRecord(record, known);
+  #isOutdatedBy(record: NodeRecord, history: History): boolean {
+    const { self: node, incarnation } = this;
+    const version = this.records.get(node)?.version ?? 0;
+    return provesOlderCopy(record, { node, incarnation, version, directory: this.#known().directory }, history);
   }
 
   #announce(change: MembershipChange): void {

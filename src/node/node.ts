@@ -53,6 +53,7 @@ import { SeatService } from "./seat-service.ts";
 import { Seats } from "./seats.ts";
 import { SelfDescription } from "./self-description.ts";
 import { SetAside } from "./set-aside.ts";
+import { Stamps } from "./stamps.ts";
 import type { Transfer } from "./transfer.ts";
 import { newTransfer } from "./transfer-parts.ts";
 import { Trees, tellAll } from "./trees.ts";
@@ -149,14 +150,13 @@ export class Node implements NodeApi {
       holdingsOf(this.#buffer, hints, () => membership.ring.settings.partitions),
     );
     const seats = this.#seats;
-    this.#gossip = new Gossip(
-      { runtime, membership, calls: this.#peers, seats, news },
-      { ...defaultGossipOptions, seeds: join },
-    );
+    const stamps = new Stamps(membership, meta, runtime);
+    const carried = { runtime, membership, calls: this.#peers, seats, news, stamps };
+    this.#gossip = new Gossip(carried, { ...defaultGossipOptions, seeds: join });
     this.#changes = new PlacementChange(runtime, membership, this.#peers, this.#gossip, this.#pledge);
     this.#joiner = new Joiner(runtime, membership, this.#peers);
     this.#detector = new FailureDetector(runtime, membership, this.#peers);
-    this.#description = new SelfDescription(runtime, membership, this.#seats, this.#buffer);
+    this.#description = new SelfDescription(runtime, { membership, seats, stamps, buffer: this.#buffer });
     this.#memberChanges = new MemberChanges(membership, this.#detector, this.#gossip);
     membership.onChange(() => {
       if (membership.departed !== undefined) departure.hurry();

@@ -17,7 +17,7 @@
  */
 
 import type { NodeId } from "../core/ids.ts";
-import type { HistoryEvent } from "../core/membership/event.ts";
+import type { EventDraft, HistoryEvent } from "../core/membership/event.ts";
 import { digestOf, type HistoryDigest, missingFrom, sameDigest } from "../core/membership/history.ts";
 import { placementTime } from "../core/ring/ring.ts";
 import { Backoff } from "../runtime/backoff.ts";
@@ -29,7 +29,7 @@ import { TurnTaking } from "../runtime/turn-taking.ts";
 import type { Answer, ChangeInquiry, ChangeOutcome, PrepareChange } from "../wire/message.ts";
 import type { Gossip } from "./gossip.ts";
 import { type MemberCalls, refuse } from "./member-calls.ts";
-import type { EventDraft, Membership } from "./membership.ts";
+import type { Membership } from "./membership.ts";
 import { toHex } from "./membership-store.ts";
 import { type Pledge, type Promised, releaseChange } from "./pledge.ts";
 

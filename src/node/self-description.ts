@@ -1,10 +1,10 @@
 /**
- * Keeps a node's own record true: where it is, how many seats it speaks for, which ring it knows (§4.8.2).
- *
- * A node that is written to also says it anew from time to time. A directory that is restored from a backup then knows
- * less of itself than others do, and is found out before it vouches for what it has forgotten (`Node.start`).
+ * Keeps what a node says of itself true: where it is, how many seats it speaks for (§4.8.2); and raises its stamp while
+ * it is written to (`stamps.ts`). A directory that is restored from a backup then knows less of itself than others
+ * do, and is found out before it vouches for what it has forgotten (`Node.start`).
  */
 
+import { welcomeVersion } from "../core/membership/node-record.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { Ticker } from "../runtime/ticker.ts";
@@ -13,29 +13,40 @@ import type { WriteBuffer } from "../storage/write-buffer.ts";
 import type { OwnAddresses } from "./joining.ts";
 import type { Membership } from "./membership.ts";
 import type { Seats } from "./seats.ts";
+import type { Stamps } from "./stamps.ts";
 
 /** Mean time between two looks at what has changed, in ms. */
 const everyMs = 500;
-/** A node that was written to says so after this long: writes younger than it may be missing in a copy unnoticed. */
+/** A node that was written to shows so after this long: writes younger than it may be missing in a copy unnoticed. */
 const freshMs = 30_000;
+
+/** Where it finds what it says. */
+export interface DescribedParts {
+  readonly membership: Membership;
+  readonly seats: Seats;
+  readonly stamps: Stamps;
+  readonly buffer: WriteBuffer;
+}
 
 export class SelfDescription {
   readonly #membership: Membership;
   readonly #seats: Seats;
+  readonly #stamps: Stamps;
   readonly #ticker: Ticker;
   readonly #clock: Clock;
   readonly #buffer: WriteBuffer;
   #addresses: OwnAddresses | undefined;
   #hasHeard: () => boolean = () => true;
-  #saidMs = 0;
+  #stampedMs = 0;
   /** Whether it is to be said anew though nothing has changed. */
   #isNews = false;
   #writesThen = 0;
 
-  constructor(runtime: Runtime, membership: Membership, seats: Seats, buffer: WriteBuffer) {
+  constructor(runtime: Runtime, { membership, seats, stamps, buffer }: DescribedParts) {
     const { clock, random, log } = runtime;
     this.#membership = membership;
     this.#seats = seats;
+    this.#stamps = stamps;
     this.#clock = clock;
     this.#buffer = buffer;
     const round = (): Promise<void> => this.#describeIfRoom();
@@ -51,6 +62,8 @@ export class SelfDescription {
     this.#addresses = addresses;
     this.#hasHeard = hasHeard;
     this.#isNews = hasAsked;
+    // Nor a stamp: first it shows for a while, to others each second, the one that its directory has.
+    this.#stampedMs = this.#clock.monotonicMs();
     await this.#describeIfRoom();
     this.#ticker.start();
   }
@@ -71,28 +84,31 @@ export class SelfDescription {
   async #describe(): Promise<void> {
     const addresses = this.#addresses;
     if (addresses === undefined || this.#membership.isReplaced || this.#membership.isOutdated) return;
-    const { ringVersion, incarnation, self, options } = this.#membership;
+    const { incarnation, self, options } = this.#membership;
     const said = this.#membership.records.get(self);
     const mayTell = said?.incarnation !== incarnation || this.#isNews || this.#hasHeard();
     const voices = mayTell ? this.#seats.count.voices : said.voices;
-    const now = { ...addresses, voices, ringVersion };
+    const now = { ...addresses, voices };
     const isSaid =
       said !== undefined &&
       said.incarnation === incarnation &&
+      // A sponsor's welcome may say the same; that it is this node's own word is news all the same.
+      said.version > welcomeVersion &&
       said.software === options.software &&
       said.peer === now.peer &&
       said.http === now.http &&
-      said.voices === now.voices &&
-      said.ringVersion === now.ringVersion;
-    if (isSaid && !this.#isNews && !this.#isOld()) return;
-    const writes = this.#buffer.counts.writes;
-    await this.#membership.describe(now);
+      said.voices === now.voices;
+    if (!isSaid || this.#isNews) await this.#membership.describe(now);
     this.#isNews = false;
-    this.#saidMs = this.#clock.monotonicMs();
-    this.#writesThen = writes;
+    if (mayTell) await this.#raiseStamp();
   }
 
-  #isOld(): boolean {
-    return this.#buffer.counts.writes !== this.#writesThen && this.#clock.monotonicMs() - this.#saidMs >= freshMs;
+  async #raiseStamp(): Promise<void> {
+    const now = this.#clock.monotonicMs();
+    const { writes } = this.#buffer.counts;
+    if (writes === this.#writesThen || now - this.#stampedMs < freshMs) return;
+    await this.#stamps.raise();
+    this.#stampedMs = now;
+    this.#writesThen = writes;
   }
 }

@@ -34,7 +34,7 @@ const zoneKind = 7;
 /** The least bytes an event takes, for the check of counts. */
 export const leastEventBytes = 13;
 /** The least bytes a node record takes, for the check of counts. */
-export const leastNodeRecordBytes = 15;
+export const leastNodeRecordBytes = 14;
 
 export function writeEvent(head: ByteWriter, event: HistoryEvent): void {
   switch (event.kind) {
@@ -236,7 +236,6 @@ export function writeNodeRecord(head: ByteWriter, record: NodeRecord): void {
   head.text(record.peer);
   head.text(record.http);
   head.varint(record.voices);
-  head.varint(record.ringVersion);
   head.text(record.software);
 }
 
@@ -248,7 +247,6 @@ export function readNodeRecord(head: ByteReader): NodeRecord {
     peer: readShortText(head),
     http: readShortText(head),
     voices: head.varint(),
-    ringVersion: head.varint(),
     software: readShortText(head),
   };
 }

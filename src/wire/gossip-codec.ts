@@ -1,10 +1,10 @@
-/** Gossip as bytes: summaries, digests where they differ, and the difference itself. */
+/** Gossip as bytes: summaries, descriptions of what differs, and the difference itself. */
 
 import type { ByteReader } from "../core/bytes/byte-reader.ts";
 import type { ByteWriter } from "../core/bytes/byte-writer.ts";
-import type { HistoryDigest } from "../core/membership/history.ts";
-import type { RecordDigest } from "../core/membership/node-record.ts";
-import { recordGroups } from "../core/membership/summary.ts";
+import type { EventId, HistoryDigest } from "../core/membership/history.ts";
+import type { News } from "../core/membership/news.ts";
+import type { RecordPart } from "../core/membership/record-table.ts";
 import {
   leastEventBytes,
   leastNodeRecordBytes,
@@ -18,6 +18,7 @@ import {
   readHash,
   readList,
   readNodeId,
+  readPresence,
   readShortText,
   writeFlag,
   writeHash,
@@ -25,6 +26,11 @@ import {
   writeNodeId,
 } from "./fields.ts";
 import type { Gossip, GossipAnswer, GossipDelta, GossipDigest } from "./message.ts";
+
+/** All digits of a node's id. */
+const longestPrefix = 16;
+/** A part of no records: a flag, an empty prefix, a count. */
+const leastPartBytes = 3;
 
 export function writeHistoryDigest(head: ByteWriter, digest: HistoryDigest): void {
   writeList(head, digest, (to, entry) => {
@@ -38,80 +44,131 @@ export function readHistoryDigest(head: ByteReader): HistoryDigest {
   return readList(head, 10, (from) => ({ author: readNodeId(from), events: from.varint(), last: from.varint() }));
 }
 
-function writeRecordDigest(head: ByteWriter, digest: RecordDigest): void {
-  writeList(head, digest, (to, entry) => {
+/** Of a hash's sixteen parts, as many as there are digits; so no count is needed. */
+const partHashes = 16;
+
+function writePart(head: ByteWriter, part: RecordPart): void {
+  writeFlag(head, part.kind === "hashes");
+  head.text(part.prefix);
+  if (part.kind === "hashes") {
+    if (part.hashes.length !== partHashes) throw new RangeError(`a part has ${partHashes} parts`);
+    for (const hash of part.hashes) writeHash(head, hash);
+    return;
+  }
+  writeList(head, part.versions, (to, entry) => {
     writeNodeId(to, entry.node);
     to.text(entry.incarnation);
     to.varint(entry.version);
   });
 }
 
-function readRecordDigest(head: ByteReader): RecordDigest {
-  return readList(head, 10, (from) => ({
+function readPart(head: ByteReader): RecordPart {
+  const isHashes = readFlag(head);
+  const prefix = readShortText(head, longestPrefix);
+  if (isHashes) return { kind: "hashes", prefix, hashes: Array.from({ length: partHashes }, () => readHash(head)) };
+  const versions = readList(head, 10, (from) => ({
     node: readNodeId(from),
     incarnation: readShortText(from),
     version: from.varint(),
   }));
+  return { kind: "versions", prefix, versions };
 }
 
-/** As many hashes as there are groups, so that no count is needed. */
-export function writeGossip(head: ByteWriter, message: Gossip): void {
-  const { history, records } = message.summary;
-  if (records.length !== recordGroups) throw new RangeError(`a summary has ${recordGroups} groups of records`);
-  writeHash(head, history);
-  for (const hash of records) writeHash(head, hash);
-  writeHash(head, message.seats);
+function writeEventId(head: ByteWriter, { lamport, author }: EventId): void {
+  head.varint(lamport);
+  writeNodeId(head, author);
+}
+
+function readEventId(head: ByteReader): EventId {
+  return { lamport: head.varint(), author: readNodeId(head) };
+}
+
+/** Which of the lists are there: most messages have one or two of them. */
+const hasEvents = 1;
+const hasRecords = 2;
+const hasWantedEvents = 4;
+const hasWantedRecords = 8;
+const hasParts = 16;
+const hasRecent = 32;
+const hasHistory = 64;
+
+function writeNews(head: ByteWriter, news: News): void {
+  const { events, records, wantedEvents, wantedRecords, parts, recent, history } = news;
+  head.u8(
+    (events.length > 0 ? hasEvents : 0) |
+      (records.length > 0 ? hasRecords : 0) |
+      (wantedEvents.length > 0 ? hasWantedEvents : 0) |
+      (wantedRecords.length > 0 ? hasWantedRecords : 0) |
+      (parts.length > 0 ? hasParts : 0) |
+      (recent !== undefined ? hasRecent : 0) |
+      (history !== undefined ? hasHistory : 0),
+  );
+  if (events.length > 0) writeList(head, events, writeEvent);
+  if (records.length > 0) writeList(head, records, writeNodeRecord);
+  if (wantedEvents.length > 0) writeList(head, wantedEvents, writeEventId);
+  if (wantedRecords.length > 0) writeList(head, wantedRecords, writeNodeId);
+  if (parts.length > 0) writeList(head, parts, writePart);
+  if (recent !== undefined) {
+    writeHash(head, recent.earlier);
+    writeList(head, recent.newest, writeEventId);
+  }
+  if (history !== undefined) writeHistoryDigest(head, history);
+}
+
+function readNews(head: ByteReader): News {
+  const bits = readPresence(head, 127);
+  const has = (bit: number): boolean => (bits & bit) !== 0;
+  return {
+    events: has(hasEvents) ? readList(head, leastEventBytes, readEvent) : [],
+    records: has(hasRecords) ? readList(head, leastNodeRecordBytes, readNodeRecord) : [],
+    wantedEvents: has(hasWantedEvents) ? readList(head, 9, readEventId) : [],
+    wantedRecords: has(hasWantedRecords) ? readList(head, 8, readNodeId) : [],
+    parts: has(hasParts) ? readList(head, leastPartBytes, readPart) : [],
+    ...(has(hasRecent) && { recent: { earlier: readHash(head), newest: readList(head, 9, readEventId) } }),
+    ...(has(hasHistory) && { history: readHistoryDigest(head) }),
+  };
+}
+
+export function writeGossip(head: ByteWriter, { asker, summary, seats }: Gossip): void {
+  writeNodeId(head, asker.node);
+  head.text(asker.incarnation);
+  head.varint(asker.stamp);
+  writeHash(head, summary.history);
+  writeHash(head, summary.records);
+  writeHash(head, seats);
 }
 
 export function readGossip(head: ByteReader, id: number): Gossip {
-  const history = readHash(head);
-  const records = Array.from({ length: recordGroups }, () => readHash(head));
-  return { kind: "gossip", id, summary: { history, records }, seats: readHash(head) };
+  const asker = { node: readNodeId(head), incarnation: readShortText(head), stamp: head.varint() };
+  const summary = { history: readHash(head), records: readHash(head) };
+  return { kind: "gossip", id, asker, summary, seats: readHash(head) };
 }
 
-export function writeGossipDigest(head: ByteWriter, message: GossipDigest): void {
-  writeFlag(head, message.history !== undefined);
-  if (message.history !== undefined) writeHistoryDigest(head, message.history);
-  head.u16(message.groups.reduce((bits, group) => bits | (1 << group), 0));
-  writeRecordDigest(head, message.records);
-  writeHash(head, message.seats);
+export function writeGossipDigest(head: ByteWriter, { news, shown, seats }: GossipDigest): void {
+  writeNews(head, news);
+  writeFlag(head, shown !== undefined);
+  if (shown !== undefined) head.varint(shown);
+  writeHash(head, seats);
 }
 
 export function readGossipDigest(head: ByteReader, id: number): GossipDigest {
-  const history = readFlag(head) ? readHistoryDigest(head) : undefined;
-  const bits = head.u16();
-  const groups = Array.from({ length: recordGroups }, (_, group) => group).filter((group) => (bits >> group) & 1);
-  const records = readRecordDigest(head);
-  const seats = readHash(head);
-  return { kind: "gossip-digest", id, ...(history === undefined ? {} : { history }), groups, records, seats };
+  const news = readNews(head);
+  const shown = readFlag(head) ? head.varint() : undefined;
+  return { kind: "gossip-digest", id, news, ...(shown === undefined ? {} : { shown }), seats: readHash(head) };
 }
 
-export function writeGossipDelta(head: ByteWriter, message: GossipDelta): void {
-  writeList(head, message.events, writeEvent);
-  writeList(head, message.records, writeNodeRecord);
-  writeFlag(head, message.history !== undefined);
-  if (message.history !== undefined) writeHistoryDigest(head, message.history);
-  writeList(head, message.wanted, writeNodeId);
+export function writeGossipDelta(head: ByteWriter, { news }: GossipDelta): void {
+  writeNews(head, news);
 }
 
 export function readGossipDelta(head: ByteReader, id: number): GossipDelta {
-  const events = readList(head, leastEventBytes, readEvent);
-  const records = readList(head, leastNodeRecordBytes, readNodeRecord);
-  const history = readFlag(head) ? readHistoryDigest(head) : undefined;
-  const wanted = readList(head, 8, readNodeId);
-  return { kind: "gossip-delta", id, events, records, ...(history === undefined ? {} : { history }), wanted };
+  return { kind: "gossip-delta", id, news: readNews(head) };
 }
 
-export function writeGossipAnswer(head: ByteWriter, message: GossipAnswer): void {
-  writeList(head, message.events, writeEvent);
-  writeList(head, message.records, writeNodeRecord);
+export function writeGossipAnswer(head: ByteWriter, { news }: GossipAnswer): void {
+  writeNews(head, news);
 }
 
 export function readGossipAnswer(head: ByteReader, id: number): GossipAnswer {
-  return {
-    kind: "gossip-answer",
-    id,
-    events: readList(head, leastEventBytes, readEvent),
-    records: readList(head, leastNodeRecordBytes, readNodeRecord),
-  };
+  return { kind: "gossip-answer", id, news: readNews(head) };
 }

@@ -12,6 +12,7 @@ import type { MemberCalls } from "../../src/node/member-calls.ts";
 import { Membership } from "../../src/node/membership.ts";
 import { SeatNews } from "../../src/node/seat-news.ts";
 import { Seats } from "../../src/node/seats.ts";
+import { Stamps } from "../../src/node/stamps.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
 import { TaskGroup } from "../../src/runtime/task-group.ts";
 import { MachineClock } from "../../src/sim/clock.ts";
@@ -38,6 +39,7 @@ class Side {
   readonly gossip: Gossip;
   readonly seats: Seats;
   readonly news: SeatNews;
+  readonly stamps: Stamps;
   readonly meta: MetaStore = memoryMeta();
   other: Side | undefined;
   /** The kinds of what it asked. */
@@ -59,7 +61,9 @@ class Side {
     const { membership } = this;
     this.seats = new Seats(membership, this.meta, runtime.clock, runtime.log);
     this.news = new SeatNews(this.seats, undefined as never, new TaskGroup(runtime.log), () => membership.self);
-    const parts = { runtime, membership, calls, seats: this.seats, news: this.news };
+    this.stamps = new Stamps(membership, this.meta, runtime);
+    const { seats, news, stamps } = this;
+    const parts = { runtime, membership, calls, seats, news, stamps };
     this.gossip = new Gossip(parts, { ...defaultGossipOptions, mostEntries });
   }
 
@@ -100,7 +104,7 @@ class Side {
 }
 
 const recordOf = (node: NodeId, version: number): NodeRecord => {
-  const where = { peer: `${node}:7400`, http: "", voices: 0, ringVersion: 0, software: "test" };
+  const where = { peer: `${node}:7400`, http: "", voices: 0, software: "test" };
   return { node, incarnation: "1-x", version, ...where };
 };
 

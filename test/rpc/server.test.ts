@@ -3,7 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { ByteWriter } from "../../src/core/bytes/byte-writer.ts";
 import { defaultLimits } from "../../src/core/limits.ts";
-import { emptySummary } from "../../src/core/membership/summary.ts";
+import { noHash } from "../../src/core/membership/summary.ts";
 import { machineChecksum } from "../../src/host/checksum.ts";
 import type { Requester } from "../../src/rpc/server.ts";
 import { calmLink } from "../../src/sim/network.ts";
@@ -87,7 +87,9 @@ test("a side of other versions is told which are spoken here, and its connection
 test("a joiner may ask to join, gossip and ping, and nothing else", async () => {
   const { a, b } = await pair();
   const joiner = hello({ role: "joiner", cluster: "" });
-  const gossip: Request = { kind: "gossip", id: 2, summary: emptySummary, seats: { hi: 0, lo: 0 } };
+  const asker = { node: joiner.node, incarnation: "", stamp: 0 };
+  const summary = { history: noHash, records: noHash };
+  const gossip: Request = { kind: "gossip", id: 2, asker, summary, seats: noHash };
   const side = await say(a, b, bytesOf([joiner, { kind: "ping", id: 1 }, gossip]));
   assert.equal(messagesTo(side).length, 3);
   const get: Request = { kind: "replica-get", id: 3, knownHash: 1, copies: 3, bucket: "b", key: "k" };

@@ -88,16 +88,16 @@ const record: NodeRecord = {
   peer: "[::1]:7400",
   http: "",
   voices: 128,
-  ringVersion: 2,
   software: "0.1.0",
 };
 const history = [{ author: n1, events: 2, last: 2 }];
-const summary = {
-  history: { hi: 0x01020304, lo: 0xfffefdfc },
-  records: Array.from({ length: 16 }, (_, i) => ({ hi: i, lo: 2 ** 32 - 1 - i })),
-};
+const summary = { history: { hi: 0x01020304, lo: 0xfffefdfc }, records: { hi: 1, lo: 2 ** 32 - 1 } };
+const asker = { node: n2, incarnation: `2-${n1}`, stamp: 1_700_000_003_000 };
 const seatsHash = { hi: 0x01234567, lo: 0x89abcdef };
-const recordDigest = [{ node: n2, incarnation: `2-${n1}`, version: 1_700_000_002_000 }];
+const versions = [{ node: n2, incarnation: `2-${n1}`, version: 1_700_000_002_000 }];
+const sixteen = Array.from({ length: 16 }, (_, i) => ({ hi: i, lo: 2 ** 32 - 1 - i }));
+const recent = { earlier: { hi: 7, lo: 0xfedcba98 }, newest: [{ lamport: 300, author: n1 }] };
+const noNews = { events: [], records: [], wantedEvents: [], wantedRecords: [], parts: [] };
 const tree = { partition: 300 as PartitionId, n: 3 };
 const coordinated = { knownHash: 0x89abcdef, bucket: "carts", key: "Grüße/42" };
 const key = { ...coordinated, copies: 3 };
@@ -210,26 +210,37 @@ const messages: Readonly<Record<string, Message>> = {
   "get-answer": { kind: "get-answer", id: 15, state, fastest: n1, voices: 2 },
   "get-answer of nothing": { kind: "get-answer", id: 16, voices: 3 },
   "write-answer": { kind: "write-answer", id: 17, context, siblings: 2, voices: 1 },
-  gossip: { kind: "gossip", id: 18, summary, seats: seatsHash },
+  gossip: { kind: "gossip", id: 18, asker, summary, seats: seatsHash },
   "gossip-digest": {
     kind: "gossip-digest",
     id: 39,
-    history,
-    groups: [0, 15],
-    records: recordDigest,
+    news: { ...noNews, recent, parts: [{ kind: "hashes", prefix: "", hashes: sixteen }] },
     seats: seatsHash,
   },
-  "gossip-digest of records": { kind: "gossip-digest", id: 40, groups: [3], records: [], seats: seatsHash },
+  "gossip-digest to an older copy": {
+    kind: "gossip-digest",
+    id: 40,
+    news: noNews,
+    shown: 1_700_000_004_000,
+    seats: seatsHash,
+  },
   "gossip-delta": {
     kind: "gossip-delta",
     id: 20,
-    events: [bucket, smallBucket],
-    records: [record],
-    history,
-    wanted: [n1, n2],
+    news: {
+      events: [bucket, smallBucket],
+      records: [record],
+      wantedEvents: [{ lamport: 3, author: n2 }],
+      wantedRecords: [n1, n2],
+      history,
+      parts: [
+        { kind: "versions", prefix: "0f", versions },
+        { kind: "hashes", prefix: "a", hashes: sixteen },
+      ],
+    },
   },
-  "gossip-delta of changes of members": { kind: "gossip-delta", id: 38, events: changes, records: [], wanted: [] },
-  "gossip-answer": { kind: "gossip-answer", id: 19, events: [found, join], records: [record] },
+  "gossip-delta of changes of members": { kind: "gossip-delta", id: 38, news: { ...noNews, events: changes } },
+  "gossip-answer": { kind: "gossip-answer", id: 19, news: { ...noNews, events: [found, join], records: [record] } },
   "join-request": {
     kind: "join-request",
     id: 21,

@@ -6,8 +6,9 @@
 import fc from "fast-check";
 import type { NodeId, PartitionId } from "../../src/core/ids.ts";
 import type { HistoryEvent } from "../../src/core/membership/event.ts";
+import type { News } from "../../src/core/membership/news.ts";
 import type { NodeRecord } from "../../src/core/membership/node-record.ts";
-import { recordGroups } from "../../src/core/membership/summary.ts";
+import type { RecordPart } from "../../src/core/membership/record-table.ts";
 import type { KnownSeat } from "../../src/core/seats/known.ts";
 import type { HandOver } from "../../src/core/seats/record.ts";
 import type { Quorum } from "../../src/core/settings.ts";
@@ -111,7 +112,6 @@ export const anyNodeRecord: fc.Arbitrary<NodeRecord> = plainRecord({
   peer: anyText,
   http: anyText,
   voices: fc.nat(65536),
-  ringVersion: anyNumber,
   software: anyText,
 });
 const anyEvents = fc.array(anyEvent, { maxLength: 4 });
@@ -122,6 +122,34 @@ const anyHistoryDigest = fc.array(plainRecord({ author: anyNode, events: anyNumb
 const anyRecordDigest = fc.array(plainRecord({ node: anyNode, incarnation: anyText, version: anyNumber }), {
   maxLength: 5,
 });
+
+const anyHash = plainRecord({ hi: fc.nat(0xffff_ffff), lo: fc.nat(0xffff_ffff) });
+const anyEventIds = fc.array(plainRecord({ lamport: anyNumber, author: anyNode }), { maxLength: 4 });
+const anyPrefix = fc.bigInt({ min: 0n, max: 0xffffffffffffffffn }).map((number) => number.toString(16));
+const anyPart: fc.Arbitrary<RecordPart> = fc.oneof(
+  plainRecord<RecordPart & { kind: "hashes" }>({
+    kind: fc.constant("hashes"),
+    prefix: anyPrefix,
+    hashes: fc.array(anyHash, { minLength: 16, maxLength: 16 }),
+  }),
+  plainRecord<RecordPart & { kind: "versions" }>({
+    kind: fc.constant("versions"),
+    prefix: anyPrefix,
+    versions: anyRecordDigest,
+  }),
+);
+const anyNews: fc.Arbitrary<News> = partly<News, "recent" | "history">(
+  {
+    events: anyEvents,
+    records: anyRecords,
+    wantedEvents: anyEventIds,
+    wantedRecords: fc.array(anyNode, { maxLength: 4 }),
+    recent: plainRecord({ earlier: anyHash, newest: anyEventIds }),
+    history: anyHistoryDigest,
+    parts: fc.array(anyPart, { maxLength: 4 }),
+  },
+  ["recent", "history"],
+);
 
 const refusals: Readonly<Record<Refusal["code"], true>> = {
   "stale-ring": true,
@@ -146,8 +174,6 @@ const refusalCodes = Object.keys(refusals) as Refusal["code"][];
 const anyPartition = fc.nat(65535).map((id) => id as PartitionId);
 const anyCopies = fc.integer({ min: 1, max: 16 });
 const anyTree = plainRecord({ partition: anyPartition, n: anyCopies });
-const anyHash = plainRecord({ hi: fc.nat(0xffff_ffff), lo: fc.nat(0xffff_ffff) });
-
 const anyEpoch = fc.oneof(fc.nat(300), fc.integer({ min: 0, max: 2 ** 40 }));
 const anySeat = fc.nat(15);
 const anyKnown = fc.array(
@@ -292,35 +318,16 @@ export const anyMessage: { readonly [K in Message["kind"]]: fc.Arbitrary<Of<K>> 
   gossip: plainRecord({
     kind: kind("gossip"),
     id: anyId,
-    summary: plainRecord({
-      history: anyHash,
-      records: fc.array(anyHash, { minLength: recordGroups, maxLength: recordGroups }),
-    }),
+    asker: plainRecord({ node: anyNode, incarnation: anyText, stamp: anyNumber }),
+    summary: plainRecord({ history: anyHash, records: anyHash }),
     seats: anyHash,
   }),
-  "gossip-digest": partly<Of<"gossip-digest">, "history">(
-    {
-      kind: kind("gossip-digest"),
-      id: anyId,
-      history: anyHistoryDigest,
-      groups: fc.uniqueArray(fc.nat(recordGroups - 1)).map((groups) => groups.sort((a, b) => a - b)),
-      records: anyRecordDigest,
-      seats: anyHash,
-    },
-    ["history"],
+  "gossip-digest": partly<Of<"gossip-digest">, "shown">(
+    { kind: kind("gossip-digest"), id: anyId, news: anyNews, shown: anyNumber, seats: anyHash },
+    ["shown"],
   ),
-  "gossip-delta": partly<Of<"gossip-delta">, "history">(
-    {
-      kind: kind("gossip-delta"),
-      id: anyId,
-      events: anyEvents,
-      records: anyRecords,
-      history: anyHistoryDigest,
-      wanted: fc.array(anyNode, { maxLength: 4 }),
-    },
-    ["history"],
-  ),
-  "gossip-answer": plainRecord({ kind: kind("gossip-answer"), id: anyId, events: anyEvents, records: anyRecords }),
+  "gossip-delta": plainRecord({ kind: kind("gossip-delta"), id: anyId, news: anyNews }),
+  "gossip-answer": plainRecord({ kind: kind("gossip-answer"), id: anyId, news: anyNews }),
   "join-request": partly<Of<"join-request">, "partitions" | "n" | "r" | "w">(
     {
       kind: kind("join-request"),

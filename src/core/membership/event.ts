@@ -96,3 +96,8 @@ export interface BucketEvent extends EventBase {
 export type MemberEvent = LeaveEvent | RemoveEvent | CapacityEvent | ZoneEvent;
 
 export type HistoryEvent = FoundEvent | JoinEvent | MemberEvent | BucketEvent;
+
+/** An event before its author gave it a time. */
+export type EventDraft = Draft<JoinEvent | BucketEvent | MemberEvent>;
+
+type Draft<E extends HistoryEvent> = E extends HistoryEvent ? Omit<E, keyof EventBase> : never;

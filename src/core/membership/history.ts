@@ -15,6 +15,9 @@ import type { HistoryEvent } from "./event.ts";
 
 export type History = readonly HistoryEvent[];
 
+/** Which event: no other has the same time and author. */
+export type EventId = Pick<HistoryEvent, "lamport" | "author">;
+
 /** What a node knows of one author. */
 export interface AuthorDigest {
   readonly author: NodeId;
@@ -31,14 +34,14 @@ export interface AuthorDigest {
 export type HistoryDigest = readonly AuthorDigest[];
 
 /** Orders events of one cluster: an effect never sorts before its cause. */
-export function compareEvents(a: HistoryEvent, b: HistoryEvent): number {
+export function compareEvents(a: EventId, b: EventId): number {
   if (a.lamport !== b.lamport) return a.lamport - b.lamport;
   if (a.author === b.author) return 0;
   return a.author < b.author ? -1 : 1;
 }
 
 /** An event's unique name, `<lamport>-<author>`; a join's name is the incarnation it begins. */
-export function eventName(event: HistoryEvent): string {
+export function eventName(event: EventId): string {
   return `${event.lamport}-${event.author}`;
 }
 
@@ -108,10 +111,27 @@ export function missingFrom(history: History, digest: HistoryDigest): readonly H
   return missing.sort(compareEvents);
 }
 
+/** Whether `digest` names events that are not in the history, as far as a digest can tell. */
+export function isBehind(history: History, digest: HistoryDigest): boolean {
+  const byAuthor = new Map<NodeId, number[]>();
+  for (const { author, lamport } of history) {
+    const times = byAuthor.get(author);
+    if (times === undefined) byAuthor.set(author, [lamport]);
+    else times.push(lamport);
+  }
+  return digest.some(({ author, events, last }) => byAuthor.get(author)?.[events - 1] !== last);
+}
+
 /** A Lamport time greater than every known event's. */
 export function nextLamport(history: History): number {
   return (history.at(-1)?.lamport ?? 0) + 1;
 }
+
+/**
+ * A node whose disk was lost may have named events that somebody knows and it no longer does: its sponsor leaves room
+ * for them in the Lamport times, so that it does not give their names away again.
+ */
+export const roomForForgottenEvents: number = 1024;
 
 /** Whether the event decides where copies live, and so makes a new version of the ring. */
 export function isPlacement(event: HistoryEvent): boolean {

@@ -18,8 +18,6 @@ export interface NodeRecord {
   readonly http: string;
   /** How many seats it holds with a voice. */
   readonly voices: number;
-  /** The version of the ring it knows. */
-  readonly ringVersion: number;
   /** The software's version. */
   readonly software: string;
 }
