@@ -178,8 +178,7 @@ class Run {
     for (const { name, change } of this.#plan.buckets) {
       if (!(await this.#setBucket(name, change))) return false;
     }
-    if (!(await this.#isSoon("all know all buckets", this.#whole()))) return false;
-    return this.#isSoon("every seat has its holder", () => this.#cluster.haveAllVoices, mostHealingMs);
+    return this.#isSoon("all know all buckets", this.#whole());
   }
 
   async #setBucket(name: string, change: Plan["buckets"][number]["change"]): Promise<boolean> {

@@ -1,4 +1,4 @@
-/** The executable as a user runs it, to its end. */
+/** The executable as a user runs it, to its end: one that goes on where it should have ended is killed, and says so. */
 
 import { spawn } from "node:child_process";
 
@@ -7,6 +7,8 @@ export interface Ran {
   readonly out: string;
   readonly err: string;
 }
+
+const longestMs = 120_000;
 
 /** Runs `cartwheel` with these words; `environment` is added to one without any of its own variables. */
 export function runCartwheel(
@@ -27,7 +29,14 @@ export function runCartwheel(
   });
   child.stdin.end(input);
   return new Promise((resolve, reject) => {
+    const kill = setTimeout(() => {
+      child.kill("SIGKILL");
+      reject(new Error(`cartwheel ${words.join(" ")} has not ended within ${longestMs} ms: ${out}${err}`));
+    }, longestMs);
     child.on("error", reject);
-    child.on("close", (status) => resolve({ status, out, err }));
+    child.on("close", (status) => {
+      clearTimeout(kill);
+      resolve({ status, out, err });
+    });
   });
 }
