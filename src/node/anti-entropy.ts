@@ -10,7 +10,6 @@
  */
 
 import type { NodeId } from "../core/ids.ts";
-import { copiesInUse } from "../core/ring/preference-list.ts";
 import { knownSeat } from "../core/seats/known.ts";
 import type { Requester } from "../rpc/server.ts";
 import { Pause } from "../runtime/pause.ts";
@@ -208,7 +207,7 @@ export class AntiEntropy {
     for (const partition of seats.partitions) {
       const hold = seats.hold(partition);
       if (hold.kind !== "active") continue;
-      for (const n of copiesInUse(ring())) {
+      for (const n of ring().copies) {
         const kept = seats.seatsOf(partition, n);
         const isPeers = (seat: number): boolean => knownSeat(seats.known(partition), seat).holder === peer;
         if (kept.includes(hold.seat) && kept.some(isPeers)) shared.push({ partition, n });

@@ -89,6 +89,8 @@ export interface GetFound {
   readonly versions: readonly Version[];
   /** How many owners' answers it rests on, those that count; fallbacks that stood in are none of them. */
   readonly voices: number;
+  /** How many owners the key had then: fewer than n while the cluster is young. */
+  readonly seats: number;
 }
 
 export interface Written {
@@ -98,6 +100,7 @@ export interface Written {
   readonly siblings: number;
   /** How many owners were known to hold it then, of those that count. */
   readonly voices: number;
+  readonly seats: number;
 }
 
 export type GetOutcome = GetFound | Failure;

@@ -17,6 +17,7 @@ import { getOutcome, type OutcomeOptions, refused, writeOutcome } from "./outcom
 import { departedAs } from "./peer-admission.ts";
 import { checkRequest, failure } from "./request-check.ts";
 import { Route, type RouteOptions } from "./route.ts";
+import type { SeatCount } from "./seat.ts";
 
 export class ClientRequests {
   readonly #node: Coordination;
@@ -37,7 +38,7 @@ export class ClientRequests {
     const { bucket, key, r, pr, zones } = request;
     const { ring } = this.#membership;
     const settings = bucketSettings(ring, bucket);
-    const requirement = readRequirement(settings, request, ring, this.#copies(bucket, key));
+    const requirement = readRequirement(settings, request, ring, this.#seats(bucket, key).filled);
     if (requirement.kind === "unsatisfiable") return Promise.resolve(failure("bad-request", requirement.why));
     const message: CoordinateGet = {
       kind: "coordinate-get",
@@ -77,7 +78,7 @@ export class ClientRequests {
     const { bucket, key, w, pw, dw, zones, writeId } = request;
     const { ring, secret } = this.#membership;
     const settings = bucketSettings(ring, bucket);
-    const requirement = writeRequirement(settings, request, ring, this.#copies(bucket, key));
+    const requirement = writeRequirement(settings, request, ring, this.#seats(bucket, key).asked);
     if (requirement.kind === "unsatisfiable") return Promise.resolve(failure("bad-request", requirement.why));
     const token = request.context === undefined ? undefined : openToken(request.context, bucket, key, secret);
     if (token?.kind === "invalid") return Promise.resolve(failure("bad-context", `the context ${token.why}`));
@@ -109,10 +110,15 @@ export class ClientRequests {
   }
 
   /** How many seats keep the key, as far as is known; not less than one. */
-  #copies(bucket: string, key: string): number {
+  #seats(bucket: string, key: string): SeatCount {
     const { ring } = this.#membership;
     const { partition } = placeOf(bucket, key, ring.settings.partitions);
-    return Math.max(1, this.#node.seats.seatsOf(partition, bucketSettings(ring, bucket).n).length);
+    const { n } = bucketSettings(ring, bucket);
+    const { seats } = this.#node;
+    return {
+      filled: Math.max(1, seats.seatsOf(partition, n).length),
+      asked: Math.max(1, seats.asked(partition, n).length),
+    };
   }
 
   #route(options: Omit<RouteOptions, "node" | "coordinator">): void {

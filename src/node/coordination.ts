@@ -7,6 +7,7 @@ import type { NodeId, PartitionId } from "../core/ids.ts";
 import type { Limits } from "../core/limits.ts";
 import type { Voice } from "../core/quorum/voice.ts";
 import type { Ring } from "../core/ring/ring.ts";
+import type { CallFailure } from "../rpc/call.ts";
 import type { Peers } from "../rpc/peers.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Refusal, RefusalCode } from "../wire/message.ts";
@@ -77,6 +78,19 @@ export function nameOf(ring: Ring, node: NodeId): string {
   const [found] = history;
   return found?.kind === "found" && found.author === node ? found.name : node;
 }
+
+/** The zone that the node is in. */
+export function zoneOf(ring: Ring, node: NodeId): string {
+  return ring.members.get(node)?.zone ?? "";
+}
+
+/** What became of a call, as those are told it who run the cluster. */
+export const callTroubles: Readonly<Record<CallFailure, string>> = {
+  "not-sent": "cannot be reached",
+  lost: "was connected and is not any more",
+  "timed-out": "did not answer in time",
+  overloaded: "takes no more requests",
+};
 
 /** The refusal that a request ends with. `mayHaveHappened` is for writes. */
 export function refusal(

@@ -22,7 +22,7 @@ import type { CoordinateGet, CoordinateWrite, GetAnswer, Refusal, RefusalCode, W
 import { type Coordination, refusal } from "./coordination.ts";
 import { GetOperation } from "./get.ts";
 import { type KeyPlace, placeOf } from "./key-place.ts";
-import type { Wanted } from "./seat.ts";
+import type { SeatCount, Wanted } from "./seat.ts";
 import { WriteOperation } from "./write.ts";
 
 export type DeliverGet = (answer: GetAnswer | Refusal) => void;
@@ -32,8 +32,8 @@ interface Admitted {
   readonly kind: "admitted";
   readonly place: KeyPlace;
   readonly bucket: BucketSettings;
-  /** Seats that keep the key, as far as is known. */
-  readonly copies: number;
+  /** That keep the key, as far as is known. */
+  readonly seats: SeatCount;
 }
 
 export class Coordinator {
@@ -110,7 +110,8 @@ export class Coordinator {
     const ring = node.ring();
     const place = placeOf(request.bucket, request.key, ring.settings.partitions);
     const bucket = bucketSettings(ring, request.bucket);
-    const owners = node.seats.owners(place.partition, bucket.n);
+    const asked = node.seats.asked(place.partition, bucket.n);
+    const owners = asked.filter(({ isVacant }) => !isVacant);
     // One that knows its own voice to be void cannot coordinate with it either.
     const isNoOwner = owners.every((owner) => owner.node !== node.self);
     const speaks = !isNoOwner && node.voice(place, bucket.n) !== undefined;
@@ -120,15 +121,15 @@ export class Coordinator {
       const why = `this node has no voice for partition ${place.partition}`;
       return this.#refuse(isSealed ? "not-ready" : "no-owner", why);
     }
-    return { kind: "admitted", place, bucket, copies: owners.length };
+    return { kind: "admitted", place, bucket, seats: { filled: owners.length, asked: asked.length } };
   }
 
   #read(request: CoordinateGet | CoordinateWrite, admitted: Admitted, asked: ReadAsk, deliver: DeliverGet): void {
-    const { place, bucket, copies } = admitted;
+    const { place, bucket, seats } = admitted;
     const ring = this.#node.ring();
-    const requirement = readRequirement(bucket, asked, ring, copies);
+    const requirement = readRequirement(bucket, asked, ring, seats.filled);
     if (requirement.kind === "unsatisfiable") return deliver(this.#refuse("bad-request", requirement.why));
-    const needed = (copies: number): Wanted => neededOf(readRequirement(bucket, asked, ring, copies));
+    const needed = ({ filled }: SeatCount): Wanted => neededOf(readRequirement(bucket, asked, ring, filled));
     const lastWriteWins = bucket.reconcile === "last-write-wins";
     const plan = { place, n: bucket.n, needed, lastWriteWins, budgetMs: request.budgetMs };
     new GetOperation(this.#node, plan, this.#counted(deliver)).start();
@@ -141,9 +142,9 @@ export class Coordinator {
     budgetMs: number,
     deliver: DeliverWrite,
   ): void {
-    const { place, bucket, copies } = admitted;
+    const { place, bucket, seats } = admitted;
     const ring = this.#node.ring();
-    const requirement = writeRequirement(bucket, request, ring, copies);
+    const requirement = writeRequirement(bucket, request, ring, seats.asked);
     if (requirement.kind === "unsatisfiable") return deliver(this.#refuse("bad-request", requirement.why));
     const intent = {
       seen: seen.context ?? emptyDotSet,
@@ -151,7 +152,7 @@ export class Coordinator {
       ...(request.version === undefined ? {} : { version: request.version }),
       ...(request.writeId === undefined ? {} : { writeId: request.writeId }),
     };
-    const needed = (copies: number): Wanted => neededOf(writeRequirement(bucket, request, ring, copies));
+    const needed = (known: SeatCount): Wanted => neededOf(writeRequirement(bucket, request, ring, known.asked));
     const { synced } = requirement;
     const plan = { place, n: bucket.n, needed, synced, intent, clientSeen: request.context, budgetMs };
     new WriteOperation(this.#node, plan, this.#counted(deliver)).start();

@@ -27,10 +27,9 @@ import type { DurableListener } from "../storage/write-buffer.ts";
 import { encodeMessage } from "../wire/codec.ts";
 import type { Answer, HashesCompared, KeysListed, ListedKey, Message, Request, TreeName } from "../wire/message.ts";
 import { verifyValues } from "../wire/state-codec.ts";
-import type { Coordination } from "./coordination.ts";
+import { type Coordination, callTroubles } from "./coordination.ts";
 import { type KeyPlace, placeOf } from "./key-place.ts";
 import type { LeafScan } from "./leaf-scan.ts";
-import { callTroubles } from "./seat-calls.ts";
 import type { Trees } from "./trees.ts";
 
 /** What exchanges did; grows while they run. */

@@ -19,14 +19,14 @@ import { verifyValues } from "../wire/state-codec.ts";
 import { type Coordination, lifeLeftMs, refusal } from "./coordination.ts";
 import type { KeyPlace } from "./key-place.ts";
 import { type Answered, repairStale } from "./read-repair.ts";
-import type { Seat, SeatListener, Wanted } from "./seat.ts";
+import type { Seat, SeatCount, SeatListener, Wanted } from "./seat.ts";
 import { SeatCalls } from "./seat-calls.ts";
 
 export interface GetPlan {
   readonly place: KeyPlace;
-  /** The bucket's n, and how many must answer, of so many seats. */
+  /** The bucket's n, and how many must answer. */
   readonly n: number;
-  readonly needed: (copies: number) => Wanted;
+  readonly needed: (seats: SeatCount) => Wanted;
   readonly lastWriteWins: boolean;
   /** How long the request may take, in ms. */
   readonly budgetMs: number;
@@ -120,7 +120,10 @@ export class GetOperation implements SeatListener {
   }
 
   #hear(seat: Seat, from: NodeId, voice: Voice | undefined, state: SiblingSet | undefined): void {
-    if (from === seat.owner) this.#answered.push({ node: from, state });
+    // One that fills its seat is asked again until it speaks.
+    if (from === seat.owner)
+      this.#answered = [...this.#answered.filter(({ node }) => node !== from), { node: from, state }];
+    this.#emptyHanded = this.#emptyHanded.filter(({ node }) => node !== from);
     if (state !== undefined) this.#merged = this.#merge(state);
     if (voice !== undefined) {
       this.#fastest ??= from;
@@ -208,6 +211,7 @@ export class GetOperation implements SeatListener {
       ...(this.#merged === undefined ? {} : { state: this.#bounded(this.#merged) }),
       ...(this.#fastest === undefined ? {} : { fastest: this.#fastest }),
       voices: tally.voices,
+      seats: this.#calls.filled,
     });
   }
 

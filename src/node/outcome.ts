@@ -19,8 +19,8 @@ export interface OutcomeOptions {
 }
 
 export function getOutcome(answer: GetAnswer, options: OutcomeOptions): GetOutcome {
-  const { state, fastest, voices } = answer;
-  if (state === undefined) return { kind: "found", context: undefined, versions: [], voices };
+  const { state, fastest, voices, seats } = answer;
+  if (state === undefined) return { kind: "found", context: undefined, versions: [], voices, seats };
   if (!verifyValues(state, options.checksum)) {
     return {
       kind: "failure",
@@ -31,7 +31,7 @@ export function getOutcome(answer: GetAnswer, options: OutcomeOptions): GetOutco
   const versions = foldRetries(state).siblings.map(({ value, contentType, modified, dot }) => {
     return { value, contentType, modified, dot: `${dot.actor}:${dot.counter}` };
   });
-  return { kind: "found", context: seal(state, fastest, options), versions, voices };
+  return { kind: "found", context: seal(state, fastest, options), versions, voices, seats };
 }
 
 export function writeOutcome(answer: WriteAnswer, options: OutcomeOptions): WriteOutcome {
@@ -41,6 +41,7 @@ export function writeOutcome(answer: WriteAnswer, options: OutcomeOptions): Writ
     context: sealToken({ seen: answer.context }, bucket, key, secret),
     siblings: answer.siblings,
     voices: answer.voices,
+    seats: answer.seats,
   };
 }
 

@@ -7,7 +7,6 @@
  */
 
 import type { NodeId, PartitionId } from "../core/ids.ts";
-import { copiesInUse } from "../core/ring/preference-list.ts";
 import type { WriteBuffer } from "../storage/write-buffer.ts";
 import type { TreeName } from "../wire/message.ts";
 import type { Coordination } from "./coordination.ts";
@@ -109,7 +108,7 @@ export class PartitionCopies {
   }
 
   #treesOf(partition: PartitionId): readonly TreeName[] {
-    return copiesInUse(this.#node.ring()).map((n) => ({ partition, n }));
+    return this.#node.ring().copies.map((n) => ({ partition, n }));
   }
 
   /** Resolves once all that waits for the disk now is on it, or was given up. */

@@ -157,7 +157,7 @@ export class PeerService {
     }
     if (voice !== undefined || (isCopy && kind !== "none") || node.seats.mayKeep(partition))
       return { known, place, bucket, voice };
-    const passing = kind === "sealed" || kind === "active";
+    const passing = kind === "sealed" || kind === "active" || node.seats.isToTake(partition);
     const why = kind === "sealed" ? "hands its seat over in" : "holds no seat of";
     this.#refuse(
       request.id,

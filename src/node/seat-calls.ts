@@ -21,14 +21,16 @@
 import type { NodeId } from "../core/ids.ts";
 import { Tally } from "../core/quorum/tally.ts";
 import { ZoneTally } from "../core/quorum/zone-tally.ts";
-import { isOutdated, type KnownSeats } from "../core/seats/known.ts";
+import type { SeatOwner } from "../core/seats/bucket-seats.ts";
+import { isBeingFilled, isOutdated, type KnownSeats, knownSeat } from "../core/seats/known.ts";
 import type { AnswerHandler, CallFailure } from "../rpc/call.ts";
 import type { Timer } from "../runtime/clock.ts";
 import type { Answer, RefusalCode } from "../wire/message.ts";
 import type { Coordination } from "./coordination.ts";
-import { isPassing, nameOf, retryPauseMs } from "./coordination.ts";
+import { callTroubles, isPassing, nameOf, retryPauseMs, zoneOf } from "./coordination.ts";
 import type { KeyPlace } from "./key-place.ts";
-import { type Heard, mayAnswer, newSeat, type Seat, type SeatListener, type Wanted } from "./seat.ts";
+import { reachable } from "./reachable.ts";
+import { type Heard, mayAnswer, newSeat, type Seat, type SeatCount, type SeatListener, type Wanted } from "./seat.ts";
 import { StandIns } from "./stand-ins.ts";
 
 /** A call is given at least this long, in ms, however little time the request has: its answer serves later, too. */
@@ -39,14 +41,6 @@ const mostStandInRefusals = 3;
 const longestPauseMs = 200;
 /** A seat that passes on more often than this within one request is not run after any more. */
 const mostMoves = 8;
-
-/** What became of a call, as those are told it who run the cluster. */
-export const callTroubles: Readonly<Record<CallFailure, string>> = {
-  "not-sent": "cannot be reached",
-  lost: "was connected and is not any more",
-  "timed-out": "did not answer in time",
-  overloaded: "takes no more requests",
-};
 
 export class SeatCalls implements AnswerHandler {
   readonly tally: Tally;
@@ -59,10 +53,14 @@ export class SeatCalls implements AnswerHandler {
   readonly #seats: Seat[];
   readonly #node: Coordination;
   readonly #n: number;
-  readonly #neededOf: (copies: number) => Wanted;
+  readonly #neededOf: (seats: SeatCount) => Wanted;
   /** What the tally has followed. */
   #known: KnownSeats;
-  #needed: Wanted;
+  #needed: Wanted = { answers: 0, owners: 0, zones: 1 };
+  /** Seats that are not vacant, as far as is known. */
+  #filled = 0;
+  /** Nodes without a voice that hold a copy, each with the seat that it counts for. */
+  #copies: Map<NodeId, number> | undefined;
   #isStarted = false;
   readonly #place: KeyPlace;
   readonly #listener: SeatListener;
@@ -78,31 +76,30 @@ export class SeatCalls implements AnswerHandler {
     readonly place: KeyPlace;
     /** The bucket's. */
     readonly n: number;
-    /** How many must answer, of so many seats. */
-    readonly needed: (copies: number) => Wanted;
+    /** How many must answer. */
+    readonly needed: (seats: SeatCount) => Wanted;
     readonly budgetMs: number;
     readonly listener: SeatListener;
   }) {
     const { node, place, n, needed, budgetMs, listener } = options;
-    const owners = node.seats.owners(place.partition, n);
     this.#node = node;
     this.#n = n;
     this.#neededOf = needed;
     this.#known = node.seats.known(place.partition);
-    this.#needed = needed(owners.length);
     this.#place = place;
+    const asked = this.#asked();
     this.#listener = listener;
     this.#budgetMs = budgetMs;
     this.#endsMs = node.runtime.clock.monotonicMs() + budgetMs;
-    this.#seats = owners.map(({ seat, node: owner }) => newSeat(owner, seat));
+    this.#seats = asked.map(newSeat);
     this.#standIns = new StandIns(node, place, () => this.#seats.map(({ owner }) => owner));
     this.tally = new Tally(
       this.#needed,
       this.#seats.map(({ number }) => number),
     );
     const { zones } = this.#needed;
-    const asked = this.#seats.map(({ owner }) => owner);
-    this.zones = zones > 1 ? new ZoneTally(zones, asked, (member) => this.#zoneOf(member)) : undefined;
+    const owners = this.#seats.map(({ owner }) => owner);
+    this.zones = zones > 1 ? new ZoneTally(zones, owners, (member) => zoneOf(node.ring(), member)) : undefined;
     this.here = this.#seatHere();
     this.standsInHere = this.here.owner !== node.self;
   }
@@ -128,31 +125,20 @@ export class SeatCalls implements AnswerHandler {
     return this.#needed;
   }
 
+  /** How many seats have acknowledged anything of the key, at most: what `voices` are to be held against. */
+  get filled(): number {
+    return this.#filled;
+  }
+
   get lastTrouble(): string {
     return this.#lastTrouble || "none";
   }
 
   /** The answers, those of owners, and their zones that can come at best, as far as this node knows. */
   reachable(): Wanted {
-    const { self } = this.#node;
-    const up = this.#seats.map(({ owner }) => owner).filter((owner) => owner === self || mayAnswer(this.#node, owner));
-    const owners = up.length;
-    const missing = this.#seats.length - owners;
-    const here = missing > 0 && this.standsInHere && !mayAnswer(this.#node, this.here.owner) ? [self] : [];
-    const free = missing > 0 ? this.#standIns.free() : [];
-    const answers = owners + here.length + Math.min(missing - here.length, free.length);
-    if (this.zones === undefined) return { answers, owners, zones: 1 };
-    return { answers, owners, zones: this.#reachableZones([...up, ...here], free, missing - here.length) };
-  }
-
-  #reachableZones(sure: readonly NodeId[], free: readonly NodeId[], mostStandIns: number): number {
-    const zonesOf = (nodes: readonly NodeId[]): Set<string> => new Set(nodes.map((node) => this.#zoneOf(node)));
-    const zones = zonesOf(sure);
-    return zones.size + Math.min(mostStandIns, [...zonesOf(free)].filter((zone) => !zones.has(zone)).length);
-  }
-
-  #zoneOf(node: NodeId): string {
-    return this.#node.ring().members.get(node)?.zone ?? "";
+    const standsIn = this.standsInHere ? this.here : undefined;
+    const free = (): readonly NodeId[] => this.#standIns.free();
+    return reachable({ node: this.#node, seats: this.#seats, standsIn, free, countsZones: this.zones !== undefined });
   }
 
   /** Asks for every seat, save what this node answers itself; it is to say so by `heard` or `failed`. */
@@ -178,7 +164,8 @@ export class SeatCalls implements AnswerHandler {
   heard(seat: Seat, from: NodeId, { voice: said, holdsCopy: holds }: Heard): void {
     this.#follow();
     const isVoid = said !== undefined && isOutdated(said, this.#known);
-    const [voice, holdsCopy] = isVoid ? [undefined, false] : [said, holds];
+    const voice = isVoid ? undefined : said;
+    const holdsCopy = holds && !isVoid && this.#isOnlyCopy(from, voice?.seat ?? seat.number, voice !== undefined);
     const isAsked = from === seat.standIn || (from === seat.owner && seat.isOwnerAwaited);
     this.zones?.heard(from, voice, holdsCopy && isAsked);
     if (from === seat.owner && seat.isOwnerAwaited) {
@@ -186,6 +173,7 @@ export class SeatCalls implements AnswerHandler {
         if (voice !== undefined) this.tally.voiceHeard(voice);
         return this.failed(seat, from, "does not speak for the seat any more");
       }
+      if (voice === undefined && !holdsCopy && this.#speaksSoon(seat)) return;
       seat.isOwnerAwaited = false;
       this.tally.ownerHeard(seat.number, voice, holdsCopy);
     } else if (voice !== undefined) {
@@ -195,6 +183,18 @@ export class SeatCalls implements AnswerHandler {
       this.tally.standInHeard(seat.number, holdsCopy);
     }
     this.#listener.settle();
+  }
+
+  /** Whether the node does not count for another seat already by a copy, without a voice: by its voice it counts anew. */
+  #isOnlyCopy(from: NodeId, seat: number, speaks: boolean): boolean {
+    const before = this.#copies?.get(from);
+    if (before === undefined && !speaks) {
+      this.#copies ??= new Map();
+      this.#copies.set(from, seat);
+    }
+    if (before === undefined || before === seat) return true;
+    if (speaks) this.tally.withdrawCopy(before);
+    return speaks;
   }
 
   /** A node, which may be this one, will not answer for the seat: the next one is asked. */
@@ -255,25 +255,39 @@ export class SeatCalls implements AnswerHandler {
     return seat;
   }
 
+  /** Who is to be asked, and how many must answer, by what this node knows. */
+  #asked(): readonly SeatOwner[] {
+    const { seats, self } = this.#node;
+    const { partition } = this.#place;
+    const asked = seats.asked(partition, this.#n);
+    this.#filled = asked.filter(({ isVacant }) => !isVacant).length;
+    this.#needed = this.#neededOf({ filled: this.#filled, asked: asked.length });
+    // What it is to fill itself it may not be ready to keep anything in.
+    return asked.filter(({ node, isVacant }) => node !== self || !isVacant || seats.mayStore(partition));
+  }
+
   /** Brings what is counted, and who is asked, up to what this node knows by now. */
   #follow(): void {
     const { seats, self } = this.#node;
     const known = seats.known(this.#place.partition);
     if (known === this.#known) return;
     this.#known = known;
-    const owners = seats.owners(this.#place.partition, this.#n);
-    this.#needed = this.#neededOf(owners.length);
+    const asked = this.#asked();
     this.tally.follow(
       this.#needed,
-      owners.map(({ seat }) => seat),
+      asked.map(({ seat }) => seat),
       (voice) => isOutdated(voice, known),
     );
     this.zones?.follow((voice) => isOutdated(voice, known));
-    for (const { seat: number, node } of owners) {
+    for (const owner of asked) {
+      const { seat: number, node, isVacant } = owner;
       const seat = this.#seats.find((one) => one.number === number);
-      if (seat?.owner === node) continue;
+      // It has answered before it began to fill the seat: it is to speak of that, too.
+      const hasBegun = seat?.isVacant === true && !isVacant && !seat.isOwnerAwaited;
+      if (seat !== undefined) seat.isVacant = isVacant;
+      if (seat?.owner === node && !hasBegun) continue;
       if (seat === undefined) {
-        const added = newSeat(node, number);
+        const added = newSeat(owner);
         this.#seats.push(added);
         this.tally.ownerAsked(number);
         this.zones?.ownerAsked(node);
@@ -332,6 +346,14 @@ export class SeatCalls implements AnswerHandler {
     if (request === undefined) return this.failed(seat, node, "was to be given what is too old by now");
     const tag = 2 * this.#seats.indexOf(seat) + (isStandIn ? 1 : 0);
     this.#node.peers.call(node, request, Math.max(leastCallMs, leftMs), this, tag);
+  }
+
+  /** Whether the owner, that had nothing to say, fills its seat for the first time, or has just done so: it is asked again. */
+  #speaksSoon(seat: Seat): boolean {
+    const { number, owner } = seat;
+    if (owner === this.#node.self) return false;
+    const isFilling = isBeingFilled(this.#known, number) || knownSeat(this.#known, number).holder === owner;
+    return isFilling && this.#tryLater(seat, owner, false, "not-ready");
   }
 
   #tryLater(seat: Seat, from: NodeId, isStandIn: boolean, code: RefusalCode): boolean {

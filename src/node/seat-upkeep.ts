@@ -10,7 +10,6 @@ import { MalformedBytes } from "../core/bytes/byte-reader.ts";
 import { emptySiblingSet } from "../core/causality/sibling-set.ts";
 import type { NodeId, PartitionId } from "../core/ids.ts";
 import { compareEventNames } from "../core/membership/history.ts";
-import { copiesInUse } from "../core/ring/preference-list.ts";
 import { wantedOwners } from "../core/seats/bucket-seats.ts";
 import { knownSeat } from "../core/seats/known.ts";
 import { isStanding, releaseGrant } from "../core/seats/rebuild.ts";
@@ -98,7 +97,7 @@ export class SeatUpkeep {
   #speakers(partition: PartitionId): ReadonlySet<NodeId | undefined> {
     const { seats, ring, self } = this.#node;
     const known = seats.known(partition);
-    const speakers = copiesInUse(ring()).map((n) => {
+    const speakers = ring().copies.map((n) => {
       const holders = seats.seatsOf(partition, n).map((seat) => knownSeat(known, seat).holder);
       return holders.find((holder) => holder !== undefined && holder !== self);
     });

@@ -6,6 +6,7 @@
 import type { NodeId } from "../core/ids.ts";
 import type { Needed } from "../core/quorum/tally.ts";
 import type { Voice } from "../core/quorum/voice.ts";
+import type { SeatOwner } from "../core/seats/bucket-seats.ts";
 import type { Answer, ReplicaGet, ReplicaPut } from "../wire/message.ts";
 import type { Coordination } from "./coordination.ts";
 
@@ -14,6 +15,8 @@ export interface Seat {
   owner: NodeId;
   /** Its number in the partition. */
   readonly number: number;
+  /** Nobody holds it yet: its owner is to fill it, and has no voice until then. */
+  isVacant: boolean;
   /** Whether the owner may still answer. */
   isOwnerAwaited: boolean;
   /** Who stands in for the owner, or is asked to. */
@@ -37,6 +40,12 @@ export interface Wanted extends Needed {
   readonly zones: number;
 }
 
+/** Seats of a key: those that have a holder, or had one, and all that are asked, vacant ones among them. */
+export interface SeatCount {
+  readonly filled: number;
+  readonly asked: number;
+}
+
 /** The request whose seats are asked. */
 export interface SeatListener {
   /**
@@ -55,8 +64,8 @@ export interface SeatListener {
 }
 
 /** Nobody has been asked for it yet. */
-export function newSeat(owner: NodeId, number: number): Seat {
-  return { owner, number, isOwnerAwaited: true, standIn: undefined, refusals: 0, moves: 0 };
+export function newSeat({ node: owner, seat: number, isVacant }: SeatOwner): Seat {
+  return { owner, number, isVacant, isOwnerAwaited: true, standIn: undefined, refusals: 0, moves: 0 };
 }
 
 /** Whether a call to the owner may well be answered: it is up, or this node is about to find out for the first time. */

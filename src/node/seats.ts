@@ -14,15 +14,7 @@ import type { Hash64 } from "../core/hash/murmur3.ts";
 import type { NodeId, PartitionId } from "../core/ids.ts";
 import type { Voice } from "../core/quorum/voice.ts";
 import { preferenceOrder } from "../core/ring/preference-list.ts";
-import type { Ring } from "../core/ring/ring.ts";
-import {
-  askedFor,
-  bucketSeats,
-  type SeatOwner,
-  seatOrder,
-  seatsWanted,
-  wantedOwners,
-} from "../core/seats/bucket-seats.ts";
+import { type SeatOwner, wantedOwners } from "../core/seats/bucket-seats.ts";
 import { firstEpoch } from "../core/seats/epoch.ts";
 import { firstHolders, type KnownSeats, uniteKnown } from "../core/seats/known.ts";
 import { hashOfKnown, hashOfTable } from "../core/seats/known-hash.ts";
@@ -37,6 +29,7 @@ import type { MetaStore } from "../storage/meta-store.ts";
 import type { PartitionSeats } from "../wire/message.ts";
 import type { Membership } from "./membership.ts";
 import { asJson, readJson } from "./membership-store.ts";
+import { SeatPlaces } from "./seat-places.ts";
 
 /** One partition. */
 interface Entry {
@@ -65,6 +58,7 @@ export class Seats {
   readonly #log: Log;
   readonly #tasks: TaskGroup;
   readonly #pause: Pause;
+  readonly #places: SeatPlaces;
   readonly #listeners: ((partition: PartitionId) => void)[] = [];
   #entries: Entry[] = [];
   #waiting: Waiting[] = [];
@@ -72,8 +66,6 @@ export class Seats {
   #isFlushing = false;
   #isLazy = false;
   #isStopped = false;
-  #ring: Ring | undefined;
-  #orders: Map<PartitionId, readonly number[]> = new Map();
 
   constructor(membership: Membership, meta: MetaStore, clock: Clock, log: Log) {
     this.#membership = membership;
@@ -81,6 +73,10 @@ export class Seats {
     this.#log = log;
     this.#tasks = new TaskGroup(log);
     this.#pause = new Pause(clock);
+    this.#places = new SeatPlaces(
+      () => membership.ring,
+      (partition) => this.known(partition),
+    );
   }
 
   /**
@@ -206,25 +202,30 @@ export class Seats {
 
   /** Whether it may do so for others though it does not speak yet: it is to take a seat, and whoever speaks will hear. */
   mayKeep(partition: PartitionId): boolean {
+    const { kind } = this.hold(partition);
+    return kind === "rebuilding" || (kind === "former" && this.isToTake(partition));
+  }
+
+  /** Whether it is to take a seat that it does not hold, as far as it knows. */
+  isToTake(partition: PartitionId): boolean {
     const { hold, known } = this.record(partition);
-    if (hold.kind !== "former") return hold.kind === "rebuilding";
     const { ring, self } = this.#membership;
     return seatToTake(self, hold, wantedOwners(ring, partition), known) !== undefined;
   }
 
   /** The seats that keep the keys of a bucket of n copies. */
   seatsOf(partition: PartitionId, n: number): readonly number[] {
-    return bucketSeats(this.#order(partition), this.known(partition), n);
+    return this.#places.seatsOf(partition, n);
   }
 
   /** The same, with whom to ask for each. */
   owners(partition: PartitionId, n: number): readonly SeatOwner[] {
-    const { ring } = this.#membership;
-    const known = this.known(partition);
-    return this.seatsOf(partition, n).flatMap((seat) => {
-      const node = askedFor(ring, partition, known, seat);
-      return node === undefined ? [] : [{ seat, node }];
-    });
+    return this.#places.owners(partition, n);
+  }
+
+  /** The same, and those of the n seats that nobody holds yet, with whoever is to fill them. */
+  asked(partition: PartitionId, n: number): readonly SeatOwner[] {
+    return this.#places.asked(partition, n);
   }
 
   /** Every member in the order in which they are to be asked: those of `owners` first. */
@@ -356,20 +357,6 @@ export class Seats {
     this.#use(partition, entry, after);
     if (after === next) this.#unstored.delete(partition);
     else if (after.hold !== next.hold) void this.#write(partition, undefined);
-  }
-
-  #order(partition: PartitionId): readonly number[] {
-    const { ring } = this.#membership;
-    if (ring !== this.#ring) {
-      this.#ring = ring;
-      this.#orders = new Map();
-    }
-    let order = this.#orders.get(partition);
-    if (order === undefined) {
-      order = seatOrder(ring, partition, seatsWanted(ring));
-      this.#orders.set(partition, order);
-    }
-    return order;
   }
 }
 

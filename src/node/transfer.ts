@@ -8,7 +8,6 @@
 
 import type { NodeId, PartitionId } from "../core/ids.ts";
 import { wantedOwners } from "../core/seats/bucket-seats.ts";
-import { neverHeld } from "../core/seats/epoch.ts";
 import { isBeingRebuilt, knownSeat } from "../core/seats/known.ts";
 import { isStanding } from "../core/seats/rebuild.ts";
 import { seatToTake } from "../core/seats/wanted.ts";
@@ -299,9 +298,9 @@ export class Transfer {
   async #rebuild(partition: PartitionId, seat: number): Promise<Delay | undefined> {
     const { seats } = this.#node;
     this.#parts.upkeep.fills(partition);
-    const { hold, known } = seats.record(partition);
-    if (hold.kind === "none" && knownSeat(known, seat).held !== neverHeld) {
-      // In the place of the one that is lost it takes writes already, which somebody with a voice will merge.
+    if (seats.hold(partition).kind === "none") {
+      // In the place of the one that is lost, or was never there, it takes writes already: somebody with a voice will
+      // merge them.
       await seats.change(partition, (record) => ({ ...record, hold: { kind: "former" } }));
     }
     return this.#parts.rebuilds.rebuild(partition, seat);

@@ -24,14 +24,14 @@ import type { Answer, Refusal, RefusalCode, ReplicaPut, WriteAnswer } from "../w
 import { type Coordination, refusal } from "./coordination.ts";
 import type { KeyPlace } from "./key-place.ts";
 import type { LocalWrite, ReplicaRefusal, WriteIntent } from "./replica.ts";
-import type { Seat, SeatListener, Wanted } from "./seat.ts";
+import type { Seat, SeatCount, SeatListener, Wanted } from "./seat.ts";
 import { SeatCalls } from "./seat-calls.ts";
 
 export interface WritePlan {
   readonly place: KeyPlace;
-  /** The bucket's n, and how many must answer, of so many seats. */
+  /** The bucket's n, and how many must answer. */
   readonly n: number;
-  readonly needed: (copies: number) => Wanted;
+  readonly needed: (seats: SeatCount) => Wanted;
   /** Whether a copy counts only once it is on disk. */
   readonly synced: boolean;
   readonly intent: WriteIntent;
@@ -166,6 +166,7 @@ export class WriteOperation implements SeatListener, DurableListener {
       context: this.#answerContext,
       siblings: this.#state.siblings.length,
       voices: this.#calls.tally.voices,
+      seats: this.#calls.filled,
     });
   }
 

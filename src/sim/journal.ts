@@ -49,6 +49,8 @@ export interface WriteEntry {
   time: number | undefined;
   /** Owners with a voice that held it when it was acknowledged first, as the answer says. */
   voices: number;
+  /** Of how many seats, as the answer says. */
+  seats: number;
 }
 
 export interface ShownVersion {
@@ -64,6 +66,8 @@ export interface ReadEntry {
   readonly answers: number;
   /** Owners with a voice that had answered, as the answer says. */
   readonly voices: number;
+  /** Of how many seats, as the answer says. */
+  readonly seats: number;
   readonly began: number;
   readonly ended: number;
   readonly context: DotSet;
@@ -209,16 +213,17 @@ export function describeSet(set: DotSet): string {
 }
 
 function describeWrite(write: WriteEntry): string {
-  const { number, kind, client, node, began, ended, fate, why, dot, copies, voices, synced, seen, readsFirst } = write;
+  const { number, kind, client, node, began, ended, fate, why, dot, copies, voices, seats, synced, seen, readsFirst } =
+    write;
   const name = dot === undefined ? "?" : dotName(dot);
   const saw = readsFirst ? "what it reads" : describeSet(seen);
-  const copiesText = `${copies} cop${copies === 1 ? "y" : "ies"}${synced ? " synced" : ""}, ${voices} voices`;
+  const copiesText = `${copies} cop${copies === 1 ? "y" : "ies"}${synced ? " synced" : ""}, ${voices} of ${seats} voices`;
   return `${times(began, ended)} ${client}@${node} ${kind} ${number} dot ${name} ${copiesText} seen ${saw}: ${fate}${why === "" ? "" : ` (${why})`}`;
 }
 
 function describeRead(read: ReadEntry): string {
   const shown = read.shown.map(({ write }) => write.number).join(" ");
-  return `${times(read.began, read.ended)} ${read.client}@${read.node} read ${read.number} r=${read.answers}, ${read.voices} voices, shows [${shown}] of ${describeSet(read.context)}`;
+  return `${times(read.began, read.ended)} ${read.client}@${read.node} read ${read.number} r=${read.answers}, ${read.voices} of ${read.seats} voices, shows [${shown}] of ${describeSet(read.context)}`;
 }
 
 function times(began: number, ended: number): string {

@@ -94,11 +94,13 @@ export class Client {
     this.#counts.reads++;
     if (ended.kind === "answered" && ended.outcome.kind === "found") {
       const { answers, owners } = answersOfRead(key.settings, r, pr);
-      const { voices } = ended.outcome;
-      // Nothing is for owners to say, all of it: who stands in knows nothing of what was acknowledged elsewhere.
-      const ofOwners = ended.outcome.context === undefined ? answers : owners;
+      const { voices, seats } = ended.outcome;
+      // Nothing is for owners to say, all of it: who stands in knows nothing of what was acknowledged elsewhere. Seats
+      // that nobody has ever held have acknowledged nothing.
+      const { answers: ofSeats } = answersOfRead({ ...key.settings, n: Math.min(seats, key.settings.n) }, r, pr);
+      const ofOwners = ended.outcome.context === undefined ? Math.max(ofSeats, owners) : owners;
       this.#promised(key, `a read at ${member.machine.name}`, voices, ofOwners);
-      return this.#saw(key, ended.outcome, { began, answers, voices, node: member.machine.name });
+      return this.#saw(key, ended.outcome, { began, answers, voices, seats, node: member.machine.name });
     }
     this.#counts.failedReads++;
     return ended.kind === "answered" ? (ended.outcome as Failure) : undefined;
@@ -173,6 +175,7 @@ export class Client {
       dots: [],
       time: undefined,
       voices: 0,
+      seats: 0,
     };
     this.#journal.began(key, write);
     const base = {
@@ -231,6 +234,7 @@ export class Client {
     this.#promised(key, `write ${write.number}`, written.voices, write.owners);
     if (write.fate !== "acknowledged") {
       write.voices = written.voices;
+      write.seats = written.seats;
       write.fate = "acknowledged";
       write.dot = dot;
       write.time = dots.find(({ actor, to }) => actor === dot.actor && to === dot.counter)?.time;
@@ -259,7 +263,11 @@ export class Client {
     }
   }
 
-  #saw(key: KeyJournal, found: GetFound, call: Pick<ReadEntry, "began" | "answers" | "voices" | "node">): ReadEntry {
+  #saw(
+    key: KeyJournal,
+    found: GetFound,
+    call: Pick<ReadEntry, "began" | "answers" | "voices" | "seats" | "node">,
+  ): ReadEntry {
     const { simulation } = this.#cluster;
     const context = found.context === undefined ? emptyDotSet : dotsOfToken(found.context);
     const read: ReadEntry = {

@@ -142,6 +142,7 @@ export function writeGetAnswer(head: ByteWriter, bodies: Uint8Array[], message: 
   if (message.state !== undefined) writeState(head, bodies, message.state);
   if (message.fastest !== undefined) writeNodeId(head, message.fastest);
   head.varint(message.voices);
+  head.varint(message.seats);
 }
 
 export function readGetAnswer(head: ByteReader, bodies: ByteReader, id: number): GetAnswer {
@@ -152,6 +153,7 @@ export function readGetAnswer(head: ByteReader, bodies: ByteReader, id: number):
     ...((bits & answerHasState) !== 0 && { state: readState(head, bodies) }),
     ...((bits & answerHasFastest) !== 0 && { fastest: readNodeId(head) }),
     voices: head.varint(),
+    seats: head.varint(),
   };
 }
 
@@ -159,6 +161,7 @@ export function writeWriteAnswer(head: ByteWriter, message: WriteAnswer): void {
   writeDotSet(head, message.context);
   head.varint(message.siblings);
   head.varint(message.voices);
+  head.varint(message.seats);
 }
 
 export function readWriteAnswer(head: ByteReader, id: number): WriteAnswer {
@@ -168,6 +171,7 @@ export function readWriteAnswer(head: ByteReader, id: number): WriteAnswer {
     context: readDotSet(head),
     siblings: head.varint(),
     voices: head.varint(),
+    seats: head.varint(),
   };
 }
 

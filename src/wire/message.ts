@@ -174,6 +174,8 @@ export interface GetAnswer {
   readonly fastest?: NodeId;
   /** How many voices it rests on; stand-ins are none. */
   readonly voices: number;
+  /** Of how many seats: those of the key that have ever had a holder, or are being filled, as far as was known. */
+  readonly seats: number;
 }
 
 /** A coordinated write succeeded. */
@@ -186,6 +188,7 @@ export interface WriteAnswer {
   readonly siblings: number;
   /** How many voices held it when it was answered; stand-ins are none. */
   readonly voices: number;
+  readonly seats: number;
 }
 
 /** Why a request was not done. */

@@ -11,7 +11,7 @@ const voices = (outcome: WriteOutcome): number | string =>
 
 test("a fallback that loses what it minted in memory mints no dot twice: both writes are there", async () => {
   let lost = 0;
-  for (let seed = 1; seed <= 12; seed++) {
+  for (let seed = 1; seed <= 6 || (lost === 0 && seed <= 40); seed++) {
     const world = new World(seed);
     const key = await OneKey.in(world, 6);
     await world.inside("n1", (node) => node.setBucket("carts", { durability: "buffered" }));

@@ -64,7 +64,7 @@ test("a tombstone repairs like a value", async () => {
 
 test("an owner that answers after the client has its answer is repaired all the same", async () => {
   // Of a seed with which the connection outlives the cut.
-  const key = await withStaleOwner(5);
+  const key = await withStaleOwner(6);
   const { world } = key;
   await withoutThird(key, () => key.put(key.owner(0), "new"));
   const stale = world.machine(key.owner(2));

@@ -208,7 +208,7 @@ function answer(bytes: number): GetAnswer {
   const actor = "a" as never;
   const sibling = { dot: { actor, counter: 1 }, value, checksum: 0, contentType: "", modified: 1 };
   const context = [{ actor, from: 1, to: 1, time: 1 }];
-  return { kind: "get-answer", id: 0, state: { context, siblings: [sibling] }, voices: 1 };
+  return { kind: "get-answer", id: 0, state: { context, siblings: [sibling] }, voices: 1, seats: 3 };
 }
 
 test("who does not take its answers is not read from, and goes on when it does", async () => {

@@ -207,9 +207,9 @@ const messages: Readonly<Record<string, Message>> = {
     onlyIfAbsent: false,
     asFallback: true,
   },
-  "get-answer": { kind: "get-answer", id: 15, state, fastest: n1, voices: 2 },
-  "get-answer of nothing": { kind: "get-answer", id: 16, voices: 3 },
-  "write-answer": { kind: "write-answer", id: 17, context, siblings: 2, voices: 1 },
+  "get-answer": { kind: "get-answer", id: 15, state, fastest: n1, voices: 2, seats: 3 },
+  "get-answer of nothing": { kind: "get-answer", id: 16, voices: 3, seats: 4 },
+  "write-answer": { kind: "write-answer", id: 17, context, siblings: 2, voices: 1, seats: 2 },
   gossip: { kind: "gossip", id: 18, asker, summary, seats: seatsHash },
   "gossip-digest": {
     kind: "gossip-digest",

@@ -305,6 +305,7 @@ export const anyMessage: { readonly [K in Message["kind"]]: fc.Arbitrary<Of<K>> 
       state: anyState,
       fastest: anyNode,
       voices: fc.nat(16),
+      seats: fc.nat(16),
     },
     ["state", "fastest"],
   ),
@@ -314,6 +315,7 @@ export const anyMessage: { readonly [K in Message["kind"]]: fc.Arbitrary<Of<K>> 
     context: anyDotSet,
     siblings: fc.nat(100),
     voices: fc.nat(16),
+    seats: fc.nat(16),
   }),
   gossip: plainRecord({
     kind: kind("gossip"),

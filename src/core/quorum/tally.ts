@@ -102,6 +102,11 @@ export class Tally {
     if (holdsCopy) this.#standIns |= 1 << seat;
   }
 
+  /** The copy that counted for the seat counts for another one. */
+  withdrawCopy(seat: number): void {
+    this.#standIns &= ~(1 << seat);
+  }
+
   /** Whoever was asked to stand in will not answer. */
   standInFailed(seat: number): void {
     this.#standInsToCome &= ~(1 << seat);

@@ -32,13 +32,6 @@ export function ownersOf(ring: Ring, partition: PartitionId, n: number): readonl
   return owners;
 }
 
-/** The numbers of copies that buckets ask for, the least first; those that were told nothing ask for the cluster's. */
-export function copiesInUse(ring: Ring): readonly number[] {
-  const copies = new Set([ring.settings.n]);
-  for (const { n } of ring.buckets.values()) copies.add(n);
-  return [...copies].sort((a, b) => a - b);
-}
-
 /** Every member that stays, the owners first. */
 export function preferenceList(ring: Ring, partition: PartitionId, n: number): readonly Preferred[] {
   return preferenceOrder(ring, partition).map((node, i) => ({ node, role: i < n ? "owner" : "fallback" }));

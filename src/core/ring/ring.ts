@@ -40,12 +40,16 @@ export interface Ring {
   readonly seats: readonly Seats[];
   /** Those that were told anything; see `bucketSettings` for the others. */
   readonly buckets: ReadonlyMap<string, BucketSettings>;
+  /** The numbers of copies that buckets ask for, the least first; those that were told nothing ask for the cluster's. */
+  readonly copies: readonly number[];
   /** What it was folded from. */
   readonly history: History;
   /** Answers of `preferenceOrder` by partition: a memo, true as long as the ring, which never changes. */
   readonly orders: Map<PartitionId, readonly NodeId[]>;
   /** Answers of `ownersOf`, by partition and n. */
   readonly owners: Map<number, readonly NodeId[]>;
+  /** Answers of `wantedOwners`, by partition. */
+  readonly wanted: Map<PartitionId, readonly NodeId[]>;
 }
 
 /**
@@ -102,6 +106,7 @@ function foundRing(found: FoundEvent): Ring {
     removed: new Set(),
     seats,
     buckets: new Map(),
+    copies: [settings.n],
     history: [found],
     ...emptyMemos(),
   };
@@ -124,14 +129,22 @@ function foldOnto(ring: Ring, events: readonly HistoryEvent[], history: History)
   const { members, removed } = people;
   // A member's zone or leaving alone changes the orders, too.
   const isSame = seats === ring.seats && !events.some(isPlacement);
-  const memos = isSame ? { orders: ring.orders, owners: ring.owners } : emptyMemos();
+  const { orders, owners } = isSame ? ring : emptyMemos();
+  const wanted = new Map<PartitionId, readonly NodeId[]>();
+  const copies = copiesOf(ring.settings, buckets);
   const those = staying(members);
   const population = { size: those.length, zones: zonesOf(those).length };
-  return { ...ring, ...population, version, members, removed, seats, buckets, history, ...memos };
+  return { ...ring, ...population, version, members, removed, seats, buckets, copies, history, orders, owners, wanted };
 }
 
-function emptyMemos(): Pick<Ring, "orders" | "owners"> {
-  return { orders: new Map(), owners: new Map() };
+function emptyMemos(): Pick<Ring, "orders" | "owners" | "wanted"> {
+  return { orders: new Map(), owners: new Map(), wanted: new Map() };
+}
+
+function copiesOf({ n }: ClusterSettings, buckets: Ring["buckets"]): readonly number[] {
+  const copies = new Set([n]);
+  for (const bucket of buckets.values()) copies.add(bucket.n);
+  return [...copies].sort((a, b) => a - b);
 }
 
 /** What a bucket asks for: what it was told, over the cluster's defaults. Not capped by the number of members. */

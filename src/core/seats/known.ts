@@ -98,3 +98,8 @@ export function isBeingRebuilt(known: KnownSeats, seat: number): boolean {
   const { held, fence } = knownSeat(known, seat);
   return fence > held;
 }
+
+/** Whether somebody is filling the seat, which nobody has held yet. */
+export function isBeingFilled(known: KnownSeats, seat: number): boolean {
+  return isBeingRebuilt(known, seat) && knownSeat(known, seat).held === neverHeld;
+}

@@ -1,7 +1,8 @@
 /**
  * Regular reads: where the voices of a read and the voices that held a write must overlap (R+W>N, §4.5), a read sees
  * every write that was acknowledged before it began. Stand-ins are no voices: nothing is promised of what they hold (§4.6),
- * so the voices that both answers tell of decide, not what was asked for.
+ * so the voices that both answers tell of decide, not what was asked for, and of how many seats: a young cluster has
+ * fewer than n. An answer that tells of too few is held to more, not to less.
  *
  * A disk that was lost does not weaken it where another voice held the write: its owner has no voice until it has copied
  * all others. Memory that was lost does, for a write that was acknowledged from memory.
@@ -18,10 +19,10 @@ export function checkRegularReads(simulation: Simulation, key: KeyJournal, damag
   let pairs = 0;
   for (const read of key.reads) {
     for (const write of key.writes) {
-      if (!mustOverlap(key, read, write, damage)) continue;
+      if (!mustOverlap(read, write, damage)) continue;
       pairs++;
       if (accountsFor(key, read, write, leniency)) continue;
-      const what = `read ${read.number} of ${key.bucket}/${key.key} with ${read.voices} voices misses write ${write.number}, acknowledged before by ${write.voices} of ${key.settings.n}`;
+      const what = `read ${read.number} of ${key.bucket}/${key.key} with ${read.voices} voices misses write ${write.number}, acknowledged before by ${write.voices} of ${write.seats}`;
       simulation.violate("regular reads", `${what}\n${key.story()}`);
       return pairs;
     }
@@ -30,10 +31,11 @@ export function checkRegularReads(simulation: Simulation, key: KeyJournal, damag
 }
 
 /** Whether the read had to see the write. */
-export function mustOverlap(key: KeyJournal, read: ReadEntry, write: WriteEntry, damage: Damage): boolean {
+export function mustOverlap(read: ReadEntry, write: WriteEntry, damage: Damage): boolean {
   if (write.fate !== "acknowledged" || write.ended >= read.began) return false;
-  if (read.voices + write.voices <= key.settings.n) return false;
+  const seats = Math.max(read.seats, write.seats);
+  if (read.voices + write.voices <= seats) return false;
   if (damage.mayHaveCost(write, read.ended)) return false;
   if (write.synced) return true;
-  return read.voices + write.voices - damage.machinesHit(write.began, read.ended, false) > key.settings.n;
+  return read.voices + write.voices - damage.machinesHit(write.began, read.ended, false) > seats;
 }

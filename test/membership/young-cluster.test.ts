@@ -1,0 +1,94 @@
+/**
+ * A cluster whose seats are still being filled: clients need not wait for that, and what they are told holds. A write of
+ * two copies is on two disks, though only one seat has a holder so far; one of all copies, and a read of all, succeed.
+ */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { isHintKey, parseDataKey, parseHintKey } from "../../src/storage/store-key.ts";
+import { World } from "./world.ts";
+
+const encoder = new TextEncoder();
+const names = ["n1", "n2", "n3"];
+
+/** The machines on whose disks there is something of the key, as a copy or as a hint. */
+function machinesWith(world: World, wanted: string): readonly string[] {
+  return names.filter((name) =>
+    [...world.machine(name).disk.contents().values()].some(({ key }) => {
+      try {
+        return (isHintKey(key) ? parseHintKey(key) : parseDataKey(key)).key === wanted;
+      } catch {
+        return false;
+      }
+    }),
+  );
+}
+
+interface Told {
+  readonly key: string;
+  readonly what: string;
+  readonly copies: number;
+}
+
+/** Three nodes meet, and are asked for something every other ms while their seats are filled. */
+async function young(
+  seed: number,
+  ask: (world: World, on: string, key: string) => Promise<string>,
+): Promise<readonly Told[]> {
+  const world = new World(seed);
+  await world.up("n1");
+  for (const name of names.slice(1)) world.start(name, { join: ["n1"] });
+  const knowsAll = (name: string): boolean => world.nodes.get(name)?.cluster().members.length === 3;
+  assert.ok(await world.simulation.runUntil(() => names.every(knowsAll), 10_000));
+  const told: Promise<Told>[] = [];
+  for (let i = 0; i < 150; i++) {
+    const key = `k${i}`;
+    const on = names[i % 3] as string;
+    if (world.nodes.get(on)?.isReady === true) {
+      told.push(ask(world, on, key).then((what) => ({ key, what, copies: machinesWith(world, key).length })));
+    }
+    await world.simulation.run(2);
+  }
+  const all = await world.simulation.settle(Promise.all(told), 30_000, "all are told");
+  await world.agreed();
+  for (const { key, what } of all) {
+    if (what !== "written") continue;
+    for (const name of names) assert.deepEqual(await world.get(name, key, 3), [key], `seed ${seed}, ${key} at ${name}`);
+  }
+  return all;
+}
+
+function put(w: number): (world: World, on: string, key: string) => Promise<string> {
+  return async (world, on, key) => {
+    const request = { bucket: "carts", key, value: encoder.encode(key), contentType: "", w };
+    const outcome = await world.inside(on, (node) => node.put(request));
+    return outcome.kind === "failure" ? `${outcome.code}: ${outcome.detail}` : outcome.kind;
+  };
+}
+
+test("a write of two copies is held by two nodes before it is acknowledged", async () => {
+  for (let seed = 1; seed <= 6; seed++) {
+    for (const { key, what, copies } of await young(seed, put(2))) {
+      assert.equal(what, "written", `seed ${seed}, ${key}`);
+      assert.ok(copies >= 2, `seed ${seed}: ${key} is on ${copies} disks`);
+    }
+  }
+});
+
+test("a write of all copies succeeds", async () => {
+  for (let seed = 7; seed <= 12; seed++) {
+    for (const { key, what, copies } of await young(seed, put(3))) {
+      assert.deepEqual([what, copies], ["written", 3], `seed ${seed}, ${key}`);
+    }
+  }
+});
+
+test("a read of all copies of what was never written finds nothing", async () => {
+  for (let seed = 13; seed <= 18; seed++) {
+    const read = async (world: World, on: string, key: string): Promise<string> => {
+      const outcome = await world.inside(on, (node) => node.get({ bucket: "carts", key, r: "all" }));
+      return outcome.kind === "failure" ? `${outcome.code}: ${outcome.detail}` : `${outcome.versions.length}`;
+    };
+    for (const { key, what } of await young(seed, read)) assert.equal(what, "0", `seed ${seed}, ${key}`);
+  }
+});
