@@ -175,7 +175,7 @@ export const schemas: { readonly [Name in SchemaName]: Shape } = {
     transfers: listOf(
       exactly({
         partition: whole,
-        kind: oneOf("hand-over", "rebuild", "reminder", "hand-back", "drop"),
+        kind: oneOf("hand-over", "rebuild", "reminder", "vacate", "hand-back", "drop"),
         running: { ...flag, description: "Whether it is being done now." },
         why: { ...text, description: "What keeps it from going on; empty where nothing does." },
         waitsFor: { ...text, description: "The member that it waits for, if it does." },

@@ -245,10 +245,11 @@ export interface TransferView {
    * - `hand-over`: takes a seat from its holder;
    * - `rebuild`: fills a seat that has no holder;
    * - `reminder`: has fallen silent for its successor's sake, and waits for it;
+   * - `vacate`: has the others hold what is in a seat that nobody is to have, since there are too few members;
    * - `hand-back`: has a copy without a voice merged by those who have one;
    * - `drop`: deletes a copy that others hold.
    */
-  readonly kind: "hand-over" | "rebuild" | "reminder" | "hand-back" | "drop";
+  readonly kind: "hand-over" | "rebuild" | "reminder" | "vacate" | "hand-back" | "drop";
   /** Whether it is being done now. */
   readonly running: boolean;
   /** What keeps it from going on, and who, where it waits; empty where that is nothing, or nobody. */

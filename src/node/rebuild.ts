@@ -33,6 +33,9 @@ const patienceMs = 20_000;
 const pauseMs = 100;
 const mostDoublings = 8;
 
+/** The seat that is to be fenced, and from when on nothing older counts in its name. */
+export type Fencing = Pick<Rebuilding, "seat" | "epoch">;
+
 /** A try to rebuild one partition's seat. */
 interface Attempt {
   /** When it last got on. */
@@ -127,12 +130,12 @@ export class Rebuilds {
     const { holder } = knownSeat(seats.known(partition), next);
     if (holder === undefined) return { peer: this.#lastHolder(partition, next), why: "has no voice there itself" };
     if (!isUp(holder)) return { peer: holder, why: "cannot be reached" };
-    const fenced = await this.#fence(partition, hold, holder);
+    const fenced = await this.fence(partition, hold, holder);
     if ("why" in fenced) return fenced;
     const copied = await this.#copies.copy(partition, hold.seat, holder);
     if (copied.kind !== "whole") return { peer: holder, why: copied.why };
     // It must have had that voice all the while.
-    const still = await this.#fence(partition, hold, holder);
+    const still = await this.fence(partition, hold, holder);
     if ("why" in still) return still;
     if (still.seat !== fenced.seat || still.epoch !== fenced.epoch)
       return { peer: holder, why: "has another seat by now" };
@@ -140,7 +143,8 @@ export class Rebuilds {
     return stored === undefined ? { peer: undefined, why: "this node cannot store it" } : undefined;
   }
 
-  async #fence(partition: PartitionId, { seat, epoch }: Rebuilding, holder: NodeId): Promise<Voice | Delay> {
+  /** Has the holder of another seat fence this one; answers with its voice, once that is on its disk. */
+  async fence(partition: PartitionId, { seat, epoch }: Fencing, holder: NodeId): Promise<Voice | Delay> {
     const { peers, seats, self } = this.#node;
     const answer = await peers.ask(holder, { kind: "fence-seat", id: 0, partition, seat, epoch }, callTimeoutMs);
     if (answer.kind === "seat-fenced") {

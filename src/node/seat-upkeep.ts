@@ -14,6 +14,7 @@ import { wantedOwners } from "../core/seats/bucket-seats.ts";
 import { knownSeat } from "../core/seats/known.ts";
 import { isStanding, releaseGrant } from "../core/seats/rebuild.ts";
 import { handOverOf, successorIsLost } from "../core/seats/record.ts";
+import { giveUpVacating } from "../core/seats/vacate.ts";
 import { seatToTake } from "../core/seats/wanted.ts";
 import { Pause } from "../runtime/pause.ts";
 import { damagedKey, parseDataKey, partitionRange } from "../storage/store-key.ts";
@@ -146,10 +147,12 @@ export class SeatUpkeep {
 
   /** Asks whether the rebuild goes on to which this node is promised in the partition, if there is one. */
   async inquire(partition: PartitionId): Promise<void> {
-    const { seats, peers } = this.#node;
+    const { seats, peers, self } = this.#node;
     const record = seats.record(partition);
     if (record.grant === undefined || !isStanding(record)) return;
     const { seat, epoch, by } = record.grant;
+    // It was this node's own, before it was started anew (`vacating.ts`).
+    if (by === self) return void (await seats.change(partition, (current) => giveUpVacating(current, self)));
     const answer = await peers.ask(by, { kind: "rebuild-inquiry", id: 0, partition, seat, epoch }, callTimeoutMs);
     if (answer.kind !== "rebuild-state") return;
     seats.learn(partition, answer.known);

@@ -11,6 +11,7 @@ import type { SeatNews } from "./seat-news.ts";
 import { SeatUpkeep } from "./seat-upkeep.ts";
 import { Transfer } from "./transfer.ts";
 import type { StoredStates, Trees } from "./trees.ts";
+import { Vacating } from "./vacating.ts";
 
 /** What of a node it works on. */
 export interface TransferSurroundings {
@@ -28,10 +29,12 @@ export interface TransferSurroundings {
 export function newTransfer(of: TransferSurroundings): Transfer {
   const { node, membership, trees, scan, buffer, states, news } = of;
   const copies = new PartitionCopies(node, trees, scan, buffer);
+  const rebuilds = new Rebuilds(node, copies, news);
   const transfer = new Transfer(node, {
     copies,
     handOvers: new HandOvers(node, copies, news, () => membership.incarnation),
-    rebuilds: new Rebuilds(node, copies, news),
+    rebuilds,
+    vacating: new Vacating(node, copies, rebuilds, news),
     upkeep: new SeatUpkeep(node, copies, buffer, states),
   });
   membership.onChange(({ history }) => {

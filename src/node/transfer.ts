@@ -10,7 +10,8 @@ import type { NodeId, PartitionId } from "../core/ids.ts";
 import { wantedOwners } from "../core/seats/bucket-seats.ts";
 import { isBeingRebuilt, knownSeat } from "../core/seats/known.ts";
 import { isStanding } from "../core/seats/rebuild.ts";
-import { seatToTake } from "../core/seats/wanted.ts";
+import { isForNobody } from "../core/seats/vacate.ts";
+import { seatToTake, surplusSeats } from "../core/seats/wanted.ts";
 import { Pause } from "../runtime/pause.ts";
 import { TaskGroup } from "../runtime/task-group.ts";
 import { Ticker } from "../runtime/ticker.ts";
@@ -23,6 +24,7 @@ import type { Delay, HandOvers } from "./hand-over.ts";
 import type { PartitionCopies } from "./partition-copies.ts";
 import type { Rebuilds } from "./rebuild.ts";
 import type { SeatUpkeep } from "./seat-upkeep.ts";
+import type { Vacating } from "./vacating.ts";
 
 /** Mean time between two looks at everything, in ms. */
 const everyMs = 500;
@@ -54,6 +56,7 @@ export interface TransferParts {
   readonly copies: PartitionCopies;
   readonly handOvers: HandOvers;
   readonly rebuilds: Rebuilds;
+  readonly vacating: Vacating;
   readonly upkeep: SeatUpkeep;
 }
 
@@ -113,7 +116,8 @@ export class Transfer {
   }
 
   isRebuilding(partition: PartitionId, seat: number, epoch: number): boolean {
-    return this.#parts.rebuilds.isUnderWay(partition, seat, epoch);
+    const { rebuilds, vacating } = this.#parts;
+    return rebuilds.isUnderWay(partition, seat, epoch) || vacating.isUnderWay(partition, seat, epoch);
   }
 
   /** Whether this node holds no seat, nor anything of one that another could miss, and is about to take none. */
@@ -139,7 +143,9 @@ export class Transfer {
     let pending = 0;
     for (const partition of seats.partitions) {
       const holders = seats.known(partition).map(({ holder }) => holder);
-      for (const owner of wantedOwners(ring(), partition)) if (!holders.includes(owner)) pending += 1;
+      const owners = wantedOwners(ring(), partition);
+      for (const owner of owners) if (!holders.includes(owner)) pending += 1;
+      pending += surplusSeats(owners, seats.known(partition)).length;
     }
     return pending;
   }
@@ -167,23 +173,25 @@ export class Transfer {
   /** Rebuilds what this node is to rebuild without the copies that cannot be had. Rejects with `StorageError`. */
   async force(): Promise<void> {
     const { ring, self, seats, runtime } = this.#node;
+    const { rebuilds, vacating } = this.#parts;
+    const vacated = new Set<string>();
     let partitions = 0;
     for (const partition of seats.partitions) {
+      if (this.#busy.has(partition)) continue;
       const seat = this.#seatToRebuild(partition);
-      if (seat === undefined || this.#busy.has(partition)) continue;
       this.#busy.add(partition);
       try {
-        await this.#parts.rebuilds.rebuild(partition, seat, true);
-        partitions += 1;
+        if (seat !== undefined) await rebuilds.rebuild(partition, seat, true);
+        if (seat !== undefined || (await vacating.force(partition, (name) => vacated.add(name)))) partitions += 1;
       } finally {
         this.#busy.delete(partition);
         this.#waiting.delete(partition);
       }
     }
     if (partitions === 0) return;
-    const { without } = this.#parts.rebuilds;
-    const names = without.join(" and ");
-    const mayBeLost = `writes that were acknowledged by ${nameOf(ring(), self)}'s lost disk and ${names} alone`;
+    const without = [...new Set([...rebuilds.without, ...vacated])];
+    const lost = vacated.size > 0 ? "those who were removed" : `${nameOf(ring(), self)}'s lost disk`;
+    const mayBeLost = `writes that were acknowledged by ${lost} and ${without.join(" and ")} alone`;
     runtime.log.warn("voices are taken by force", { partitions, without, mayBeLost });
     this.#forced = { partitions, without, mayBeLost };
   }
@@ -235,7 +243,7 @@ export class Transfer {
     const mayInquire = nowMs - this.#inquiredMs >= inquiryEveryMs;
     if (mayInquire) this.#inquiredMs = nowMs;
     for (const partition of this.#node.seats.partitions) {
-      if (mayInquire && isStanding(this.#node.seats.record(partition))) {
+      if (mayInquire && isStanding(this.#node.seats.record(partition)) && !this.#busy.has(partition)) {
         this.#tasks.run("asking for a rebuild", () => this.#parts.upkeep.inquire(partition));
       }
       if (this.#busy.has(partition) || this.#busy.size >= mostAtOnce) continue;
@@ -255,15 +263,19 @@ export class Transfer {
 
   /** What this node has to do in the partition. */
   #next(partition: PartitionId): Task | undefined {
-    const { handOvers, upkeep, rebuilds } = this.#parts;
+    const { handOvers, upkeep, rebuilds, vacating } = this.#parts;
     const { seats, self, ring } = this.#node;
     const { hold, known } = seats.record(partition);
     if (!ring().members.has(self)) {
       // One that was removed gives away what it holds, and takes nothing.
-      if (hold.kind === "sealed") return { what: "reminder", act: () => upkeep.remind(partition) };
+      if (hold.kind === "sealed" && !isForNobody(hold, self)) {
+        return { what: "reminder", act: () => upkeep.remind(partition) };
+      }
       return hold.kind === "rebuilding" ? { what: "rebuild", act: () => rebuilds.giveUp(partition) } : undefined;
     }
     if (handOvers.isAwaited(partition)) return { what: "hand-over", act: () => handOvers.finish(partition) };
+    const vacate = vacating.next(partition);
+    if (vacate !== undefined) return { what: "vacate", act: vacate };
     if (hold.kind === "sealed") return { what: "reminder", act: () => upkeep.remind(partition) };
     const lost = this.#seatToRebuild(partition);
     if (lost !== undefined) return { what: "rebuild", act: () => this.#rebuild(partition, lost) };

@@ -32,10 +32,15 @@ import type {
 
 const hasHolder = 1;
 const hasFencer = 2;
+const isVacated = 4;
 
 /** Epochs plus one: what was never held has the epoch -1. */
-function writeKnownSeat(head: ByteWriter, { held, holder, fence, fencedBy }: KnownSeat): void {
-  head.u8((holder !== undefined ? hasHolder : 0) | (fencedBy !== undefined ? hasFencer : 0));
+function writeKnownSeat(head: ByteWriter, { held, holder, fence, fencedBy, wasVacated }: KnownSeat): void {
+  head.u8(
+    (holder !== undefined ? hasHolder : 0) |
+      (fencedBy !== undefined ? hasFencer : 0) |
+      (wasVacated === true ? isVacated : 0),
+  );
   head.varint(held + 1);
   head.varint(fence + 1);
   if (holder !== undefined) writeNodeId(head, holder);
@@ -43,12 +48,13 @@ function writeKnownSeat(head: ByteWriter, { held, holder, fence, fencedBy }: Kno
 }
 
 function readKnownSeat(head: ByteReader): KnownSeat {
-  const bits = readPresence(head, hasHolder | hasFencer);
+  const bits = readPresence(head, hasHolder | hasFencer | isVacated);
   const held = head.varint() - 1;
   const fence = head.varint() - 1;
   const holder = (bits & hasHolder) === 0 ? undefined : readNodeId(head);
   const fencedBy = (bits & hasFencer) === 0 ? undefined : readNodeId(head);
-  return { held, ...(holder && { holder }), fence, ...(fencedBy && { fencedBy }) };
+  const wasVacated = (bits & isVacated) !== 0;
+  return { held, ...(holder && { holder }), fence, ...(fencedBy && { fencedBy }), ...(wasVacated && { wasVacated }) };
 }
 
 export function writeKnown(head: ByteWriter, known: KnownSeats): void {

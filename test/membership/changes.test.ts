@@ -28,6 +28,8 @@ interface Trial {
   readonly kills?: (prng: Prng) => readonly { readonly at: number; readonly who: string; readonly forMs?: number }[];
   /** Who is stopped in its tracks, when and for how long. */
   readonly pauses?: (prng: Prng) => readonly { readonly at: number; readonly who: string; readonly forMs: number }[];
+  /** How many must have a write before it counts; the bucket's w if absent. */
+  readonly w?: number;
   /** One side of a split, from the beginning on, and for how long. */
   readonly split?: { readonly side: readonly string[]; readonly forMs: number };
 }
@@ -41,7 +43,7 @@ interface Ended {
 const writesEveryMs = 40;
 const writesForMs = 12_000;
 
-async function tried({ seed, size, changes, kills, pauses, split }: Trial): Promise<Ended> {
+async function tried({ seed, size, changes, kills, pauses, w, split }: Trial): Promise<Ended> {
   const world = new World(seed);
   const { simulation } = world;
   await world.cluster(size);
@@ -52,12 +54,20 @@ async function tried({ seed, size, changes, kills, pauses, split }: Trial): Prom
     const running = [...world.nodes].filter(([, node]) => node.isReady);
     const [, node] = running[prng.below(Math.max(1, running.length))] ?? [];
     const key = `k${i}`;
-    node?.put({ bucket: "carts", key, value: new TextEncoder().encode(key), contentType: "" }).then(
-      ({ kind }) => {
-        if (kind === "written") acknowledged.add(key);
-      },
-      () => {},
-    );
+    node
+      ?.put({
+        bucket: "carts",
+        key,
+        value: new TextEncoder().encode(key),
+        contentType: "",
+        ...(w !== undefined && { w }),
+      })
+      .then(
+        ({ kind }) => {
+          if (kind === "written") acknowledged.add(key);
+        },
+        () => {},
+      );
   };
   for (let i = 0; i * writesEveryMs < writesForMs; i++) {
     simulation.schedule(i * writesEveryMs, undefined, () => write(i));
@@ -202,5 +212,23 @@ test("two operators decide contrary things at both sides of a split: one ring, a
       ],
       split: { side: seed % 2 === 0 ? ["n1", "n2"] : ["n1"], forMs: 2000 + 300 * seed },
     });
+  }
+});
+
+test("members become fewer than copies, whoever dies or is stopped meanwhile: what one alone had, the others have", async () => {
+  for (let seed = 1; seed <= 16; seed++) {
+    const isLost = seed % 4 === 0;
+    const { members, acknowledged } = await tried({
+      seed,
+      size: 3,
+      ...(!isLost && { w: 1 }),
+      changes: () => [{ at: isLost ? 3000 : 50, by: "n1", act: isLost ? remove("n3") : leave("n3") }],
+      kills: (prng) => [
+        ...(isLost ? [{ at: 10, who: "n3" }] : []),
+        { at: 51 + prng.below(500), who: seed % 2 === 0 ? "n2" : `n${1 + (seed % 3)}`, forMs: 300 + prng.below(3000) },
+      ],
+    });
+    assert.ok(acknowledged > 100, `seed ${seed}: ${acknowledged}`);
+    assert.deepEqual(members, ["n1", "n2"], `seed ${seed}`);
   }
 });

@@ -95,3 +95,43 @@ test("what cannot be asked for is refused with the reason, and asking twice is a
   await world.agreed();
   await isWhole(world);
 });
+
+/** Puts and gets that want everybody there is; and how many answer. */
+async function asksAll(world: World, members: number): Promise<void> {
+  for (const [on, node] of world.nodes) {
+    const value = new Uint8Array([1]);
+    const request = {
+      bucket: "carts",
+      key: `all ${on} ${members}`,
+      value,
+      contentType: "",
+      w: "all",
+      pw: "all",
+    } as const;
+    const written = await world.inside(on, () => node.put(request));
+    assert.equal(written.kind === "written" ? written.voices : written.detail, members);
+    const found = await world.inside(on, () => node.get({ bucket: "carts", key: request.key, r: "all", pr: "all" }));
+    assert.equal(found.kind === "found" ? found.voices : found.detail, members);
+    assert.equal(node.cluster().quorum.n, members);
+  }
+}
+
+test("with fewer members than copies there is one copy a member, whether one leaves or is lost, and then more again", async () => {
+  const world = await filled(5, 3);
+  assert.deepEqual(await world.inside("n1", (node) => node.leave("n3", { force: true })), accepted);
+  assert.equal(await hasEnded(world, "n3"), "left");
+  await world.agreed();
+  await asksAll(world, 2);
+  await isWhole(world);
+  world.kill("n2");
+  await world.simulation.run(1000);
+  assert.deepEqual(await world.inside("n1", (node) => node.remove("n2")), accepted);
+  await world.agreed();
+  await asksAll(world, 1);
+  await isWhole(world);
+  await world.up("n4", { join: ["n1"] });
+  await world.up("n5", { join: ["n4"] });
+  await world.agreed();
+  await asksAll(world, 3);
+  await isWhole(world);
+});

@@ -177,14 +177,15 @@ const anyTree = plainRecord({ partition: anyPartition, n: anyCopies });
 const anyEpoch = fc.oneof(fc.nat(300), fc.integer({ min: 0, max: 2 ** 40 }));
 const anySeat = fc.nat(15);
 const anyKnown = fc.array(
-  partly<KnownSeat, "holder" | "fencedBy">(
+  partly<KnownSeat, "holder" | "fencedBy" | "wasVacated">(
     {
       held: anyEpoch.map((epoch) => epoch - 1),
       holder: anyNode,
       fence: anyEpoch.map((epoch) => epoch - 1),
       fencedBy: anyNode,
+      wasVacated: fc.constant(true),
     },
-    ["holder", "fencedBy"],
+    ["holder", "fencedBy", "wasVacated"],
   ),
   { maxLength: 5 },
 );

@@ -2,7 +2,8 @@
  * Which of a partition's seats keep a bucket's keys, and who is to be asked for each (§4.3, §4.5).
  *
  * A bucket of n copies uses the first n seats of a fixed order of their *numbers*: a seat that passes to another node
- * moves no other. Seats that nobody has held or fenced yet are *vacant*. They have acknowledged nothing, so a read that
+ * moves no other. Seats that nobody has held or fenced yet, or since they were vacated, are *vacant*. They have
+ * acknowledged nothing that others lack, so a read that
  * hears of none of them misses nothing: reads count by the seats that are not vacant. A write counts by all, since W
  * nodes are to hold it: whoever is to fill a vacant seat keeps a copy like one that stands in, without a voice. The
  * holder that lets a new seat be filled knows of its fence, and says so in every answer from then on; so whoever counts
@@ -15,8 +16,7 @@ import type { NodeId, PartitionId } from "../ids.ts";
 import { draw } from "../ring/draw.ts";
 import { preferenceOrder } from "../ring/preference-list.ts";
 import type { Ring } from "../ring/ring.ts";
-import { neverHeld } from "./epoch.ts";
-import { isBeingRebuilt, type KnownSeats, knownSeat } from "./known.ts";
+import { isBeingRebuilt, isVacant, type KnownSeats, knownSeat } from "./known.ts";
 
 /** A seat that keeps a key, and the node that is to be asked for it. */
 export interface SeatOwner {
@@ -73,10 +73,6 @@ export function seatOwners(
     const node = asked.get(seat);
     return node === undefined ? [] : [{ seat, node, isVacant: isVacant(known, seat) }];
   });
-}
-
-function isVacant(known: KnownSeats, seat: number): boolean {
-  return knownSeat(known, seat).fence === neverHeld;
 }
 
 /** Who is to be asked for each seat: whoever rebuilds it, else its holder, else one of those who may come to hold it. */

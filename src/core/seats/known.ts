@@ -23,6 +23,11 @@ export interface KnownSeat {
   readonly fence: Epoch;
   /** Who rebuilds it, while the fence is above `held`; of several, the one with the least id. */
   readonly fencedBy?: NodeId;
+  /**
+   * It was vacated at that epoch (`vacate.ts`): nobody has it, and whatever it had, the other seats' holders have. It is
+   * no seat until somebody is let fill it.
+   */
+  readonly wasVacated?: true;
 }
 
 /** By seat. */
@@ -50,10 +55,10 @@ function uniteSeat(a: KnownSeat, b: KnownSeat): KnownSeat {
   const isLost = b.held === a.held && a.holder !== undefined && b.holder === undefined;
   const isFencer = isAheadIn(b, a) && b.fence > a.held;
   if (b.held <= a.held && b.fence <= a.fence && !isLost && !isFencer) return a;
-  const { held, holder } = isLost || b.held > a.held ? b : a;
+  const { held, holder, wasVacated } = isLost || b.held > a.held ? b : a;
   const { fence, fencedBy } = isAheadIn(b, a) ? b : a;
   const isUnderWay = fencedBy !== undefined && fence > held;
-  return { held, ...(holder && { holder }), fence, ...(isUnderWay && { fencedBy }) };
+  return { held, ...(holder && { holder }), fence, ...(isUnderWay && { fencedBy }), ...(wasVacated && { wasVacated }) };
 }
 
 /** Whose fence counts. Two may have begun at the same epoch, and all must come to name the same one. */
@@ -78,6 +83,23 @@ export function withHolder(known: KnownSeats, seat: number, epoch: Epoch, holder
   return withSeat(known, seat, { held: epoch, holder, fence: epoch });
 }
 
+/** That the seat was vacated at this epoch. */
+export function withVacancy(known: KnownSeats, seat: number, epoch: Epoch): KnownSeats {
+  return withSeat(known, seat, { held: epoch, fence: epoch, wasVacated: true });
+}
+
+/** Whether there is no such seat: nobody has held it, or was let fill it, since it was vacated last, or ever. */
+export function isVacant(known: KnownSeats, seat: number): boolean {
+  const { held, fence, wasVacated } = knownSeat(known, seat);
+  return fence === neverHeld || (wasVacated === true && fence === held);
+}
+
+/** Whether the seat has nothing that another has not: nobody has held it since it was vacated last, or ever. */
+export function hasNothing(known: KnownSeats, seat: number): boolean {
+  const { held, wasVacated } = knownSeat(known, seat);
+  return held === neverHeld || wasVacated === true;
+}
+
 /** That nobody speaks for the seat any more who did so before this epoch. */
 export function withFence(known: KnownSeats, seat: number, epoch: Epoch, fencedBy: NodeId): KnownSeats {
   return withSeat(known, seat, { held: neverHeld, fence: epoch, fencedBy });
@@ -99,7 +121,7 @@ export function isBeingRebuilt(known: KnownSeats, seat: number): boolean {
   return fence > held;
 }
 
-/** Whether somebody is filling the seat, which nobody has held yet. */
+/** Whether somebody is filling the seat, which nobody has held yet, or since it was vacated. */
 export function isBeingFilled(known: KnownSeats, seat: number): boolean {
-  return isBeingRebuilt(known, seat) && knownSeat(known, seat).held === neverHeld;
+  return isBeingRebuilt(known, seat) && hasNothing(known, seat);
 }

@@ -16,15 +16,15 @@
 
 import type { NodeId } from "../ids.ts";
 import type { Voice } from "../quorum/voice.ts";
-import { type Epoch, neverHeld, nextGeneration } from "./epoch.ts";
-import { type KnownSeats, knownSeat, withFence, withHolder } from "./known.ts";
+import { type Epoch, nextGeneration } from "./epoch.ts";
+import { hasNothing, type KnownSeats, knownSeat, withFence, withHolder } from "./known.ts";
 import { type Hold, holdWithout, type SeatRecord, voiceOf } from "./record.ts";
 
 /** Which other seat has no holder, as far as is known: then a rebuild would be in vain, and only stand in its way. */
 export function lostBeside(known: KnownSeats, seat: number, seats: number): number | undefined {
   for (let other = 0; other < seats; other++) {
-    const { held, holder } = knownSeat(known, other);
-    if (other !== seat && held !== neverHeld && holder === undefined) return other;
+    const { holder } = knownSeat(known, other);
+    if (other !== seat && !hasNothing(known, other) && holder === undefined) return other;
   }
   return undefined;
 }
@@ -84,8 +84,8 @@ export function withCopied(record: SeatRecord, from: Voice): SeatRecord {
 export function nextToCopy({ hold, known }: SeatRecord, seats: number): number | undefined {
   if (hold.kind !== "rebuilding") return undefined;
   for (let seat = 0; seat < seats; seat++) {
-    // What nobody has ever held acknowledged nothing.
-    if (seat === hold.seat || knownSeat(known, seat).held === neverHeld) continue;
+    // What nobody has ever held acknowledged nothing; what was vacated, the others have.
+    if (seat === hold.seat || hasNothing(known, seat)) continue;
     const copied = hold.copied.find((voice) => voice.seat === seat);
     if (copied === undefined || copied.epoch < knownSeat(known, seat).held) return seat;
   }

@@ -9,7 +9,7 @@
  */
 
 import type { NodeId } from "../ids.ts";
-import { type KnownSeats, knownSeat } from "./known.ts";
+import { isVacant, type KnownSeats, knownSeat } from "./known.ts";
 import type { Hold } from "./record.ts";
 
 /** The seat that this node should take, or undefined: it holds one, or none is for it. `owners` is by seat. */
@@ -26,4 +26,12 @@ export function seatToTake(self: NodeId, hold: Hold, owners: readonly NodeId[], 
   const left = free.filter((seat) => !isOwnersWish(seat));
   const others = owners.filter((node, seat) => !seated.has(node) && !free.includes(seat));
   return left[others.indexOf(self)];
+}
+
+/** The seats that nobody is to have: those beyond what the owners hold, where none of these is without one. */
+export function surplusSeats(owners: readonly NodeId[], known: KnownSeats): readonly number[] {
+  const there = known.flatMap((_, seat) => (isVacant(known, seat) ? [] : [seat]));
+  const holders = there.map((seat) => knownSeat(known, seat).holder);
+  if (!owners.every((owner) => holders.includes(owner))) return [];
+  return there.filter((_, i) => !owners.some((owner) => owner === holders[i]));
 }

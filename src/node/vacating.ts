@@ -1,0 +1,273 @@
+/**
+ * Vacates seats that nobody is to have, since members have become fewer than seats (`core/seats/vacate.ts` says what must
+ * hold): a member that leaves its own, and the first holder of another seat one that is lost.
+ *
+ * As for a hand-over, nearly all is given before the seat falls silent. Only partitions whose seats serve every bucket are
+ * vacated: where a bucket keeps fewer copies than there are seats, another seat would have to serve it from then on,
+ * which has nothing of it.
+ */
+
+import type { NodeId, PartitionId } from "../core/ids.ts";
+import { wantedOwners } from "../core/seats/bucket-seats.ts";
+import { isVacant, knownSeat } from "../core/seats/known.ts";
+import { type SeatRecord, voiceOf } from "../core/seats/record.ts";
+import {
+  beginVacating,
+  finishVacating,
+  giveUpVacating,
+  goOn,
+  isForNobody,
+  sealForNobody,
+  vacate,
+} from "../core/seats/vacate.ts";
+import { surplusSeats } from "../core/seats/wanted.ts";
+import { type Coordination, nameOf } from "./coordination.ts";
+import type { Delay } from "./hand-over.ts";
+import type { PartitionCopies } from "./partition-copies.ts";
+import type { Fencing, Rebuilds } from "./rebuild.ts";
+import type { SeatNews } from "./seat-news.ts";
+
+/** A seat that was sealed for nobody speaks again if it cannot be vacated within this, in ms. */
+const patienceMs = 20_000;
+/** After one that was given up the next try waits, in ms: up to this, drawn by chance. */
+const pauseMs = 2000;
+
+/** Another seat, and who has it. */
+interface Other {
+  readonly seat: number;
+  readonly holder: NodeId;
+}
+
+export class Vacating {
+  readonly #node: Coordination;
+  readonly #copies: PartitionCopies;
+  readonly #rebuilds: Rebuilds;
+  readonly #news: SeatNews;
+  /** Lost seats that this node has had fenced, to vacate them. */
+  readonly #underWay: Map<PartitionId, Fencing> = new Map();
+  readonly #sealedMs: Map<PartitionId, number> = new Map();
+  readonly #notBeforeMs: Map<PartitionId, number> = new Map();
+
+  constructor(node: Coordination, copies: PartitionCopies, rebuilds: Rebuilds, news: SeatNews) {
+    this.#node = node;
+    this.#copies = copies;
+    this.#rebuilds = rebuilds;
+    this.#news = news;
+  }
+
+  /** Whether this node has had that seat fenced, to vacate it. */
+  isUnderWay(partition: PartitionId, seat: number, epoch: number): boolean {
+    const fencing = this.#underWay.get(partition);
+    return fencing?.seat === seat && fencing.epoch === epoch;
+  }
+
+  /** What this node has to do about seats that nobody is to have; undefined where that is nothing. */
+  next(partition: PartitionId): (() => Promise<Delay | undefined>) | undefined {
+    const { seats, ring, self } = this.#node;
+    const { hold, known } = seats.record(partition);
+    if (isForNobody(hold, self)) return () => this.#finishOwn(partition);
+    if (hold.kind !== "active") return undefined;
+    const owners = wantedOwners(ring(), partition);
+    const surplus = surplusSeats(owners, known);
+    if (surplus.includes(hold.seat)) return () => this.#vacateOwn(partition, hold.seat);
+    if (!owners.includes(self)) return undefined;
+    const lost = surplus.find((seat) => this.#isLost(knownSeat(known, seat).holder));
+    return lost !== undefined && this.#isFirst(owners, partition) ? () => this.#vacateLost(partition, lost) : undefined;
+  }
+
+  /** Does without the copies that cannot be had; whose those are is told to `without`. Rejects with `StorageError`. */
+  async force(partition: PartitionId, without: (name: string) => void): Promise<boolean> {
+    const { seats, ring } = this.#node;
+    const surplus = surplusSeats(wantedOwners(ring(), partition), seats.known(partition));
+    const lost = surplus.find((seat) => this.#isLost(knownSeat(seats.known(partition), seat).holder));
+    if (lost === undefined || voiceOf(seats.record(partition)) === undefined) return false;
+    return (await this.#vacateLost(partition, lost, without)) === undefined;
+  }
+
+  #isLost(holder: NodeId | undefined): boolean {
+    return holder === undefined || this.#node.isGone(holder);
+  }
+
+  /** One of the owners does it; two at once would stand in each other's way. */
+  #isFirst(owners: readonly NodeId[], partition: PartitionId): boolean {
+    const { seats, self, isUp } = this.#node;
+    const holders = seats.known(partition).map(({ holder }) => holder);
+    return holders.find((node) => node !== undefined && owners.includes(node) && isUp(node)) === self;
+  }
+
+  async #vacateOwn(partition: PartitionId, seat: number): Promise<Delay | undefined> {
+    const { seats, self, runtime } = this.#node;
+    const delay = this.#reasonToWait(partition) ?? (await this.#give(partition, this.#others(partition, seat)));
+    if (delay !== undefined) return delay;
+    const sealed = await seats.change(partition, (record) => sealForNobody(record, self));
+    if (sealed === undefined) return { peer: undefined, why: "this node cannot store it" };
+    this.#sealedMs.set(partition, runtime.clock.monotonicMs());
+    return this.#finishOwn(partition);
+  }
+
+  /** Gives away what came before the seal; or the seat speaks again. */
+  async #finishOwn(partition: PartitionId): Promise<Delay | undefined> {
+    const { seats, self } = this.#node;
+    const { hold } = seats.record(partition);
+    if (hold.kind !== "sealed") return undefined;
+    const before = this.#others(partition, hold.seat);
+    let delay = await this.#give(partition, before);
+    if (delay === undefined && !isSame(before, this.#others(partition, hold.seat))) {
+      delay = { peer: undefined, why: "another seat has passed on meanwhile" };
+    }
+    if (delay !== undefined && this.#isPatient(partition)) return delay;
+    const decide = delay === undefined ? vacate : goOn;
+    const stored = await seats.commit(partition, (record) => decide(record, self));
+    if (stored === undefined) return { peer: undefined, why: "this node cannot store it" };
+    this.#sealedMs.delete(partition);
+    this.#news.tell(partition, []);
+    return delay;
+  }
+
+  /** After a restart the seal is as old as the process. */
+  #isPatient(partition: PartitionId): boolean {
+    const nowMs = this.#node.runtime.clock.monotonicMs();
+    const sealedMs = this.#sealedMs.get(partition) ?? nowMs;
+    this.#sealedMs.set(partition, sealedMs);
+    return nowMs - sealedMs < patienceMs;
+  }
+
+  async #vacateLost(
+    partition: PartitionId,
+    seat: number,
+    without?: (name: string) => void,
+  ): Promise<Delay | undefined> {
+    const { seats, self, runtime } = this.#node;
+    const wait = this.#reasonToWait(partition) ?? this.#pause(partition);
+    if (wait !== undefined && without === undefined) return wait;
+    if (without === undefined) {
+      const delay = await this.#take(partition, this.#others(partition, seat));
+      if (delay !== undefined) return delay;
+    }
+    const begun = await seats.change(partition, (record) => beginVacating(record, seat, self));
+    if (begun?.grant === undefined) return { peer: undefined, why: "this node helps to rebuild another seat first" };
+    const fencing: Fencing = { seat, epoch: begun.grant.epoch };
+    this.#underWay.set(partition, fencing);
+    try {
+      const delay = await this.#fenceAndShare(partition, fencing, without);
+      if (delay === undefined) {
+        const done = await seats.commit(partition, (record) => finishVacating(record, self));
+        if (done !== undefined) {
+          this.#news.tell(partition, []);
+          return undefined;
+        }
+      }
+      await seats.change(partition, (record) => giveUpVacating(record, self));
+      this.#notBeforeMs.set(partition, runtime.clock.monotonicMs() + runtime.random.below(pauseMs));
+      return delay ?? { peer: undefined, why: "another node was faster, or this one cannot store it" };
+    } finally {
+      this.#underWay.delete(partition);
+    }
+  }
+
+  /** All others have fenced it, and been copied since; then each of them has what all have. */
+  async #fenceAndShare(
+    partition: PartitionId,
+    fencing: Fencing,
+    without: ((name: string) => void) | undefined,
+  ): Promise<Delay | undefined> {
+    const { seats, ring } = this.#node;
+    const voice = voiceOf(seats.record(partition));
+    const others = this.#others(partition, fencing.seat);
+    if (voice === undefined || ("why" in others && without === undefined)) {
+      return "why" in others ? others : { peer: undefined, why: "this node does not speak any more" };
+    }
+    const reached: Other[] = [];
+    for (const other of this.#seatsBeside(partition, fencing.seat)) {
+      const delay = await this.#fenceAndTake(partition, fencing, voice.seat, other.holder);
+      if (delay !== undefined && without === undefined) return delay;
+      if (delay === undefined && other.holder !== undefined) reached.push({ ...other, holder: other.holder });
+      else if (other.holder !== undefined) without?.(nameOf(ring(), other.holder));
+    }
+    const delay = await this.#give(partition, reached);
+    if (delay !== undefined) return delay;
+    const now = this.#seatsBeside(partition, fencing.seat);
+    const isStill = reached.every(({ seat, holder }) => now.some((one) => one.seat === seat && one.holder === holder));
+    if (isStill && (without !== undefined || now.length === reached.length)) return undefined;
+    return { peer: undefined, why: "another seat has passed on meanwhile" };
+  }
+
+  async #fenceAndTake(
+    partition: PartitionId,
+    fencing: Fencing,
+    ownSeat: number,
+    holder: NodeId | undefined,
+  ): Promise<Delay | undefined> {
+    if (holder === undefined) return { peer: undefined, why: "another seat has no voice, either" };
+    if (!this.#node.isUp(holder)) return { peer: holder, why: "cannot be reached" };
+    const fenced = await this.#rebuilds.fence(partition, fencing, holder);
+    if ("why" in fenced) return fenced;
+    const copied = await this.#copies.copy(partition, ownSeat, holder);
+    if (copied.kind !== "whole") return { peer: holder, why: copied.why };
+    const still = await this.#rebuilds.fence(partition, fencing, holder);
+    if ("why" in still) return still;
+    const isSameVoice = still.seat === fenced.seat && still.epoch === fenced.epoch;
+    return isSameVoice ? undefined : { peer: holder, why: "has another seat by now" };
+  }
+
+  #reasonToWait(partition: PartitionId): Delay | undefined {
+    const { seats, ring } = this.#node;
+    const known = seats.known(partition);
+    const there = known.filter((_, seat) => !isVacant(known, seat)).length;
+    if (ring().copies.every((n) => n >= there)) return undefined;
+    return { peer: undefined, why: `members are too few for ${there} copies, and a bucket keeps fewer` };
+  }
+
+  #pause(partition: PartitionId): Delay | undefined {
+    const isOver = this.#node.runtime.clock.monotonicMs() >= (this.#notBeforeMs.get(partition) ?? 0);
+    return isOver ? undefined : { peer: undefined, why: "tries again soon" };
+  }
+
+  /** Every seat there is but this one and the node's own, with its holder, if it has one. */
+  #seatsBeside(
+    partition: PartitionId,
+    vacated: number,
+  ): readonly { readonly seat: number; readonly holder: NodeId | undefined }[] {
+    const { known, hold }: SeatRecord = this.#node.seats.record(partition);
+    const own = "seat" in hold ? hold.seat : undefined;
+    return known.flatMap(({ holder }, seat) => {
+      return !isVacant(known, seat) && seat !== vacated && seat !== own ? [{ seat, holder }] : [];
+    });
+  }
+
+  /** The same, or the reason why one of them cannot be had. */
+  #others(partition: PartitionId, vacated: number): readonly Other[] | Delay {
+    const others: Other[] = [];
+    for (const { seat, holder } of this.#seatsBeside(partition, vacated)) {
+      if (holder === undefined) return { peer: undefined, why: "another seat has no voice, either" };
+      if (!this.#node.isUp(holder)) return { peer: holder, why: "cannot be reached" };
+      others.push({ seat, holder });
+    }
+    return others;
+  }
+
+  /** Copies all of the others' holders. */
+  async #take(partition: PartitionId, others: readonly Other[] | Delay): Promise<Delay | undefined> {
+    if ("why" in others) return others;
+    const own = voiceOf(this.#node.seats.record(partition));
+    for (const { holder } of own === undefined ? [] : others) {
+      const copied = await this.#copies.copy(partition, (own as { readonly seat: number }).seat, holder);
+      if (copied.kind !== "whole") return { peer: holder, why: copied.why };
+    }
+    return undefined;
+  }
+
+  /** Has all of the others' holders merge what this node has. */
+  async #give(partition: PartitionId, others: readonly Other[] | Delay): Promise<Delay | undefined> {
+    if ("why" in others) return others;
+    for (const { holder } of others) {
+      if (!(await this.#copies.push(partition, holder))) return { peer: holder, why: "has not merged all of it" };
+    }
+    return undefined;
+  }
+}
+
+function isSame(a: readonly Other[] | Delay, b: readonly Other[] | Delay): boolean {
+  if ("why" in a || "why" in b || a.length !== b.length) return false;
+  return a.every(({ seat, holder }, i) => b[i]?.seat === seat && b[i]?.holder === holder);
+}
