@@ -33,6 +33,7 @@ export interface NodeParts {
   readonly join: readonly string[];
   readonly settings: ClusterSettings;
   readonly limits: Limits;
+  readonly onEnded: (error: NodeError) => void;
 }
 
 export interface RunningNode extends NodeApi {
@@ -55,6 +56,16 @@ export interface SimMember {
   hasMoved: boolean;
   /** Started once, and its disk not wiped since: it needs nobody to join it. */
   hasJoined: boolean;
+  /** Removed: so it was asked for, at least; nothing that it answers needs to count. */
+  standing: "member" | "left" | "removed";
+  /** It was asked to leave. */
+  isLeaving: boolean;
+  /** It is, or will be, removed: its disk counts for nothing any more. */
+  isLost: boolean;
+  /** Nobody starts it any more: its machine is gone, or it knows that it is no member. */
+  isOut: boolean;
+  /** Every zone it was ever said to be in. */
+  readonly zones: Set<string>;
 }
 
 /** What a new machine is given. */
@@ -70,8 +81,10 @@ export class SimCluster {
   readonly network: SimNetwork;
   /** Who carried what voice, by the disks. */
   readonly book: SeatBook;
-  /** All that are members or shall be. */
+  /** All that are members or shall be, those included that are leaving. */
   members: readonly SimMember[] = [];
+  /** Those that were. */
+  departed: readonly SimMember[] = [];
   readonly warnings: WarningCounts = new Map();
   readonly plan: Plan;
   readonly #build: BuildNode;
@@ -109,9 +122,34 @@ export class SimCluster {
     });
     this.book.follow(machine);
     const hostName = `10.0.0.${index + 1}`;
-    const member: SimMember = { machine, zone, capacity, hostName, node: undefined, hasMoved: false, hasJoined: false };
+    const member: SimMember = {
+      machine,
+      zone,
+      capacity,
+      hostName,
+      node: undefined,
+      hasMoved: false,
+      hasJoined: false,
+      standing: "member",
+      isLeaving: false,
+      isLost: false,
+      isOut: false,
+      zones: new Set([zone]),
+    };
     this.members = [...this.members, member];
     return member;
+  }
+
+  /** Members, and those that were. */
+  get everyone(): readonly SimMember[] {
+    return [...this.members, ...this.departed];
+  }
+
+  /** It is to be a member no more. */
+  departs(member: SimMember, how: "left" | "removed"): void {
+    member.standing = how;
+    this.members = this.members.filter((other) => other !== member);
+    this.departed = [...this.departed, member];
   }
 
   /** Members whose process runs and is not paused. */
@@ -144,6 +182,7 @@ export class SimCluster {
       join: needsJoin || member.hasMoved ? others.map((other) => `${other.hostName}:${port}`) : [],
       settings: this.plan.settings,
       limits: this.plan.limits,
+      onEnded: (error) => this.#ended(member, process, error),
     });
     member.node = node;
     process.onDeath(() => {
@@ -155,7 +194,7 @@ export class SimCluster {
         await node.start();
         member.hasJoined = true;
       } catch (error) {
-        this.#failedToStart(process, error);
+        this.#failedToStart(member, process, error);
       }
     });
   }
@@ -193,17 +232,37 @@ export class SimCluster {
   }
 
   /** A disk without room is a reason not to start; another try comes a little later. */
-  #failedToStart(process: SimProcess, error: unknown): void {
-    // It serves a little before its start is over; it ends as it was told to.
-    if (error instanceof NodeError && error.code === "stopped" && this.#toldToStop.has(process)) return;
+  #failedToStart(member: SimMember, process: SimProcess, error: unknown): void {
+    if (error instanceof NodeError) {
+      // It serves a little before its start is over; it ends as it was told to.
+      if (error.code === "stopped" && this.#toldToStop.has(process)) return;
+      if (this.#isOut(member, error)) return process.kill();
+    }
     const isFull = error instanceof StorageError && error.code === "disk-full";
     if (!isFull) this.simulation.violate("a node starts", `${process.name}: ${describeError(error)}`);
     this.simulation.tell(process.name, `did not start: ${error instanceof Error ? error.message : String(error)}`);
     process.kill();
-    const member = this.members.find(({ machine }) => machine.index === process.index);
     this.simulation.schedule(1000, undefined, () => {
-      if (member !== undefined && member.machine.process === undefined) this.start(member);
+      if (member.machine.process === undefined && !member.isOut) this.start(member);
     });
+  }
+
+  #ended(member: SimMember, process: SimProcess, error: NodeError): void {
+    if (this.#isOut(member, error) && member.machine.process === process) this.stop(member);
+  }
+
+  /** Whether the node has found out that it is no member any more. Law: only who was told to go does. */
+  #isOut(member: SimMember, { code: given, message }: NodeError): boolean {
+    const [, how] = /has (left)|was (removed) from/.exec(message) ?? [];
+    const code = given === "refused" && message.includes("the cluster") ? (how === "left" ? "left" : "removed") : given;
+    if (code !== "left" && code !== "removed") return false;
+    const { name } = member.machine;
+    this.simulation.tell(name, `is out: ${message}`);
+    member.isOut = true;
+    if (code === "left" && member.isLeaving && member.standing === "member") this.departs(member, "left");
+    const isMeant = code === "left" ? member.isLeaving : member.standing === "removed";
+    if (!isMeant) this.simulation.violate("only who is told to goes", `${name}: ${message}`);
+    return true;
   }
 
   /** Runs the code as an event of the process, so that a crash silences it. */

@@ -4,8 +4,9 @@
  * A write that was acknowledged by w copies on disk survives every crash, and the loss of w-1 disks. One that was
  * acknowledged by copies in memory survives while one of their machines has neither crashed nor failed to write.
  *
- * Disks are lost one at a time: the next one when the last has copied what the other owners hold. So what two voices
- * held survives any number of them; a copy at a stand-in may not have been there to be copied.
+ * Of each partition disks are lost one at a time: the next one when the last has copied what the other owners hold. So
+ * what two voices held survives any number of them; a copy at a stand-in may not have been there to be copied. A member
+ * that was removed counts as a disk that is lost, whatever it still holds.
  */
 
 import type { WriteEntry } from "./journal.ts";
@@ -19,8 +20,15 @@ export interface Loss {
   readonly kind: "memory" | "disk";
 }
 
+/** A member that was removed, and from when to when its process ran all the same, in virtual ms. */
+export interface Removal {
+  readonly from: number;
+  readonly until: number;
+}
+
 export class Damage {
   readonly losses: Loss[] = [];
+  readonly removals: Removal[] = [];
 
   /** How many machines may have lost, from `from` to `to`, what they held on disk, or (if not `synced`) in memory. */
   machinesHit(from: number, to: number, synced: boolean): number {
@@ -29,6 +37,11 @@ export class Damage {
       if (loss.to >= from && loss.from <= to && (loss.kind === "disk" || !synced)) hit.add(loss.member);
     }
     return hit.size;
+  }
+
+  /** Whether a node that was removed may have answered then, alone: nothing tells it, nor whoever asks only it. */
+  mayHaveSpokenAlone(from: number, to: number): boolean {
+    return this.removals.some((removal) => removal.from <= to && removal.until >= from);
   }
 
   /** Whether, by the book, an acknowledged write may be gone by then. */

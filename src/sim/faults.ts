@@ -6,6 +6,7 @@ import { kindBytes } from "../wire/codec.ts";
 import type { SimCluster, SimMember } from "./cluster.ts";
 import { Damage } from "./damage.ts";
 import { LinkFaults } from "./link-faults.ts";
+import { maySpare } from "./lost-seats.ts";
 import { type ChangeName, MembershipChanges } from "./membership-changes.ts";
 import type { FaultName } from "./plan.ts";
 import type { Prng } from "./prng.ts";
@@ -23,13 +24,11 @@ export class Nemesis {
   readonly damage: Damage = new Damage();
   /** How often each fault occurred. */
   readonly counts: Map<FaultName, number> = new Map();
-  /** How often members changed in each way. */
-  readonly changes: Map<ChangeName, number> = new Map();
   readonly #simulation: Simulation;
   readonly #cluster: SimCluster;
   readonly #prng: Prng;
   readonly #links: LinkFaults;
-  readonly #members: MembershipChanges;
+  readonly #changes: MembershipChanges;
   #isOver = false;
 
   constructor(cluster: SimCluster) {
@@ -37,7 +36,18 @@ export class Nemesis {
     this.#cluster = cluster;
     this.#prng = cluster.simulation.prng("faults");
     this.#links = new LinkFaults(cluster, this.#prng);
-    this.#members = new MembershipChanges(cluster);
+    this.#changes = new MembershipChanges(cluster, {
+      crash: (member) => {
+        if (member.machine.process !== undefined) this.#crash(member, () => this.#cluster.kill(member));
+      },
+      isRemoved: (member, runsOn) => this.#isRemoved(member, runsOn),
+      isOver: () => this.#isOver,
+    });
+  }
+
+  /** How often members changed in each way. */
+  get changes(): ReadonlyMap<ChangeName, number> {
+    return this.#changes.counts;
   }
 
   /** Faults, and changes of members, from now until `heal`. */
@@ -45,7 +55,7 @@ export class Nemesis {
     const { faults, changes } = this.#cluster.plan;
     for (const [fault, meanMs] of faults) this.#next(meanMs, () => this.#note(this.counts, fault, this.#strike(fault)));
     for (const [change, meanMs] of changes) {
-      this.#next(meanMs, () => this.#note(this.changes, change, this.#members.strike(change)));
+      this.#next(meanMs, () => this.#changes.strike(change));
     }
   }
 
@@ -55,14 +65,20 @@ export class Nemesis {
     this.#simulation.tell("nemesis", "heals everything");
     this.#cluster.network.onSent = undefined;
     this.#links.heal();
-    for (const member of this.#cluster.members) {
+    for (const member of this.#cluster.everyone) {
       this.#makeRoom(member);
       member.machine.disk.stall(0);
       member.machine.clock.correct();
       member.machine.process?.slow(0);
       member.machine.process?.resume();
+      // Who was removed comes back, some with what they held, and is to stay out.
+      if (member.standing !== "member" && this.#prng.chance(0.5)) {
+        member.isOut = false;
+        this.damage.removals.push({ from: this.#simulation.now, until: Number.POSITIVE_INFINITY });
+      }
       this.#restart(member);
     }
+    this.#changes.insist();
   }
 
   #next(meanMs: number, strike: () => void): void {
@@ -217,9 +233,9 @@ export class Nemesis {
     disk.isFull = false;
   }
 
-  /** One disk at a time: the loss of a second would be allowed to cost what was acknowledged by two. */
+  /** One disk of a partition at a time: the loss of a second would be allowed to cost what was acknowledged by two. */
   #wipe(member: SimMember): string | undefined {
-    if (!member.hasJoined || !this.#cluster.haveAllVoices) return undefined;
+    if (!member.hasJoined || member.isLost || !maySpare(this.#cluster, member.machine)) return undefined;
     this.#cluster.kill(member);
     this.#cluster.wipe(member);
     this.#lose(member, "memory");
@@ -234,7 +250,13 @@ export class Nemesis {
   }
 
   #restart(member: SimMember): void {
-    if (member.machine.process === undefined) this.#cluster.start(member);
+    if (member.machine.process === undefined && !member.isOut) this.#cluster.start(member);
+  }
+
+  #isRemoved({ machine }: SimMember, runsOn: boolean): void {
+    const from = this.#simulation.now;
+    this.damage.losses.push({ member: machine.name, from, to: Number.POSITIVE_INFINITY, kind: "disk" });
+    if (runsOn) this.damage.removals.push({ from, until: Number.POSITIVE_INFINITY });
   }
 
   #lose(member: SimMember, kind: "memory" | "disk", to: number = this.#simulation.now): void {

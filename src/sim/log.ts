@@ -24,7 +24,10 @@ export function simLog(process: SimProcess, warnings: WarningCounts, fixed: LogF
     },
     error: (message, fields) => {
       // A disk without room is the nemesis's doing, and worth an error in any log.
-      if (String(fields?.error).startsWith("StorageError: no room on the simulated disk")) {
+      const isFull = String(fields?.error).startsWith("StorageError: no room on the simulated disk");
+      // So is the end of one that is no member any more; whether it was right is for whoever hears of it.
+      const isOut = fields?.code === "left" || fields?.code === "removed";
+      if (isFull || isOut) {
         warnings.set(message, (warnings.get(message) ?? 0) + 1);
         tell("error", message, fields);
         return;

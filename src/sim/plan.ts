@@ -226,5 +226,5 @@ function drawChanges(seed: number): ReadonlyMap<ChangeName, number> {
   const prng = new Prng(seed, "changes in plan");
   if (prng.chance(0.5)) return new Map();
   const drawn = changeNames.filter(() => prng.chance(0.6));
-  return new Map(drawn.map((name) => [name, prng.pick([1500, 4000, 8000])]));
+  return new Map(drawn.map((name) => [name, prng.pick([3000, 6000, 12_000])]));
 }

@@ -158,7 +158,7 @@ class Run {
       tombstonesForgotten: this.#tombstonesForgotten,
       gaugesRead: this.#gaugesRead,
       voices: this.#voices.counts,
-      lostWrites: this.#cluster.members.reduce((sum, { machine }) => sum + machine.disk.lostWrites, 0),
+      lostWrites: this.#cluster.everyone.reduce((sum, { machine }) => sum + machine.disk.lostWrites, 0),
       events,
       virtualMs: now,
       trace: trace.digest(),
@@ -327,7 +327,7 @@ class Run {
   #judge(): void {
     const simulation = this.#simulation;
     const leniency = leniencyOf(this.#plan);
-    for (const member of this.#cluster.members) this.#recordsRead += checkDisk(simulation, this.#journal, member);
+    for (const member of this.#cluster.everyone) this.#recordsRead += checkDisk(simulation, this.#journal, member);
     for (const key of this.#journal.keys.values()) {
       checkCausality(simulation, key, leniency);
       checkNewestWins(simulation, key);

@@ -24,6 +24,12 @@ export interface Spoken extends Voice {
   until: number;
 }
 
+/** Which directory of which member a disk holds. */
+interface Identity {
+  readonly node: string;
+  readonly incarnation: string | undefined;
+}
+
 const metaTag = 0x01;
 /** Before every small record stands its checksum. */
 const checksumBytes = 4;
@@ -38,6 +44,7 @@ export class SeatBook {
   readonly #speaks: Map<SimMachine, Map<PartitionId, Spoken>> = new Map();
   /** By partition and seat: the voice of the newest epoch. */
   readonly #newest: Map<PartitionId, Map<number, Spoken>> = new Map();
+  readonly #identities: Map<SimMachine, Identity> = new Map();
   readonly #fenced: Map<PartitionId, Set<number>> = new Map();
   readonly #all: Map<string, Spoken> = new Map();
 
@@ -77,6 +84,10 @@ export class SeatBook {
     return this.#fenced.get(partition) ?? new Set();
   }
 
+  identity(machine: SimMachine): Identity | undefined {
+    return this.#identities.get(machine);
+  }
+
   /** Whether the disk on which the voice was is still there. */
   isThere({ machine, life }: Spoken): boolean {
     return this.#lifeOf(machine) === life;
@@ -89,14 +100,17 @@ export class SeatBook {
   #diskLost(machine: SimMachine): void {
     for (const partition of this.recordsOf(machine).keys()) this.#falls(machine, partition);
     this.#records.delete(machine);
+    this.#identities.delete(machine);
     this.#lives.set(machine, this.#lifeOf(machine) + 1);
   }
 
   #stored(machine: SimMachine, key: Uint8Array, value: Uint8Array): void {
-    const [, partitionText] = /^seat\/(\d+)$/.exec(decoder.decode(key.subarray(1))) ?? [];
+    const name = decoder.decode(key.subarray(1));
+    if (name === "identity") this.#identities.set(machine, identityIn(value));
+    const [, partitionText] = /^seat\/(\d+)$/.exec(name) ?? [];
     if (partitionText === undefined) return;
     const partition = Number(partitionText) as PartitionId;
-    const record = JSON.parse(decoder.decode(value.subarray(checksumBytes))) as SeatRecord;
+    const record = jsonIn(value) as SeatRecord;
     const records = this.#records.get(machine) ?? new Map<PartitionId, SeatRecord>();
     this.#records.set(machine, records.set(partition, record));
     this.#note(partition, record);
@@ -140,4 +154,13 @@ export class SeatBook {
 function voiceIn(hold: Hold): Voice | undefined {
   if (hold.kind === "active") return { seat: hold.seat, epoch: hold.epoch };
   return hold.kind === "rebuilding" && hold.isHolder ? { seat: hold.seat, epoch: hold.lost } : undefined;
+}
+
+function identityIn(value: Uint8Array): Identity {
+  const { node, member } = jsonIn(value) as { readonly node: string; readonly member?: { incarnation: string } };
+  return { node, incarnation: member?.incarnation };
+}
+
+function jsonIn(value: Uint8Array): unknown {
+  return JSON.parse(decoder.decode(value.subarray(checksumBytes)));
 }

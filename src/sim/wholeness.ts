@@ -5,6 +5,7 @@
 
 import type { PartitionId } from "../core/ids.ts";
 import { hashOfKnown } from "../core/seats/known-hash.ts";
+import { hintsOn } from "./checkers/handoff.ts";
 import type { SimCluster } from "./cluster.ts";
 
 /**
@@ -20,7 +21,8 @@ export function isWhole({ members }: SimCluster, seenUp: Set<string>): boolean {
     for (const { name, status } of cluster.members) if (status === "up") seenUp.add(`${node.name}>${name}`);
     events.add(node.history().length);
   }
-  return events.size === 1 && seenUp.size === members.length ** 2;
+  const names = members.map(({ machine }) => machine.name);
+  return events.size === 1 && names.every((one) => names.every((other) => seenUp.has(`${one}>${other}`)));
 }
 
 export function describeMembers({ members }: SimCluster): string {
@@ -44,7 +46,23 @@ export function whatIsPending(cluster: SimCluster): string | undefined {
     }
     if (pending > 0) return `${machine.name} knows of ${pending} seats that are not with those who shall hold them`;
   }
-  return differingTables(cluster);
+  return differingTables(cluster) ?? leftovers(cluster);
+}
+
+/** What is no member any more does not run, and who left holds nothing. */
+function leftovers({ departed, members, book }: SimCluster): string | undefined {
+  const leaving = members.find(({ isLeaving }) => isLeaving);
+  if (leaving !== undefined) return `${leaving.machine.name} is still leaving`;
+  for (const { machine, standing } of departed) {
+    if (machine.process !== undefined) return `${machine.name} ${standing === "left" ? "has left" : "was removed"} and runs`;
+    if (standing === "removed") continue;
+    for (const [partition, { hold }] of book.recordsOf(machine)) {
+      if (hold.kind !== "none") return `${machine.name} has left and is ${hold.kind} in partition ${partition}`;
+    }
+    const hints = hintsOn(machine);
+    if (hints > 0) return `${machine.name} has left and keeps ${hints} hints`;
+  }
+  return undefined;
 }
 
 /** One table of seats, on every disk. */

@@ -319,7 +319,7 @@ export class Client {
   }
 
   #pickMember(): SimMember | undefined {
-    const alive = this.#cluster.members.filter((member) => member.node !== undefined);
+    const alive = this.#cluster.everyone.filter((member) => member.node !== undefined);
     return alive.length === 0 ? undefined : this.#prng.pick(alive);
   }
 

@@ -9,6 +9,7 @@ import { dataKey } from "../../storage/store-key.ts";
 import { decodeRecord } from "../../wire/record.ts";
 import type { SimCluster, SimMember } from "../cluster.ts";
 import type { Journal, KeyJournal, WriteEntry } from "../journal.ts";
+import type { SimMachine } from "../machine.ts";
 import { leniencyOf } from "../plan.ts";
 import { accountsFor, type Seen } from "./accounts-for.ts";
 
@@ -16,10 +17,12 @@ const hintTag = 0x03;
 
 /** How many hints are on the disks of all members. */
 export function hintsOnDisks({ members }: SimCluster): number {
+  return members.reduce((sum, { machine }) => sum + hintsOn(machine), 0);
+}
+
+export function hintsOn({ disk }: SimMachine): number {
   let hints = 0;
-  for (const { machine } of members) {
-    for (const { key } of machine.disk.contents().values()) if (key[0] === hintTag) hints++;
-  }
+  for (const { key } of disk.contents().values()) if (key[0] === hintTag) hints++;
   return hints;
 }
 

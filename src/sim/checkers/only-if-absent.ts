@@ -30,6 +30,8 @@ function wasSurelyThere(
 ): boolean {
   if (other.kind === "delete" || other.fate !== "acknowledged" || other.ended >= write.began) return false;
   if (damage.mayHaveCost(other, write.ended)) return false;
+  if (other.voices === 1 && damage.machinesHit(other.began, write.ended, true) > 0) return false;
+  if (majority === 1 && damage.mayHaveSpokenAlone(write.began, write.ended)) return false;
   const lost = other.synced ? 0 : damage.machinesHit(other.began, write.ended, false);
   if (other.voices + majority - lost <= key.settings.n) return false;
   return !key.replacersOf(other).some((later) => later.began <= write.ended);

@@ -4,6 +4,11 @@
  * so the voices that both answers tell of decide, not what was asked for, and of how many seats: a young cluster has
  * fewer than n. An answer that tells of too few is held to more, not to less.
  *
+ * What of a changing membership? `n` is what the bucket keeps, whoever holds its seats: two sets of voices that are more
+ * than n together have a seat in common, and a seat's next holder has all that the last one had. Two exceptions, since
+ * nothing can prevent them: what *one* voice held may be gone with its disk, or with its removal; and *one* voice alone
+ * may be that of a node that was removed, and does not know.
+ *
  * A disk that was lost does not weaken it where another voice held the write: its owner has no voice until it has copied
  * all others. Memory that was lost does, for a write that was acknowledged from memory.
  */
@@ -36,6 +41,8 @@ export function mustOverlap(read: ReadEntry, write: WriteEntry, damage: Damage):
   const seats = Math.max(read.seats, write.seats);
   if (read.voices + write.voices <= seats) return false;
   if (damage.mayHaveCost(write, read.ended)) return false;
+  if (write.voices === 1 && damage.machinesHit(write.began, read.ended, true) > 0) return false;
+  if (read.voices === 1 && damage.mayHaveSpokenAlone(read.began, read.ended)) return false;
   if (write.synced) return true;
   return read.voices + write.voices - damage.machinesHit(write.began, read.ended, false) > seats;
 }

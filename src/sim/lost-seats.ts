@@ -1,0 +1,40 @@
+/**
+ * Which disk may be lost next: what acknowledgements promise survives the loss of one seat of a partition at a time. The
+ * next may go when that one's place is taken by a disk that has copied all others.
+ */
+
+import type { PartitionId } from "../core/ids.ts";
+import type { SimCluster } from "./cluster.ts";
+import type { SimMachine } from "./machine.ts";
+import type { Spoken } from "./seat-book.ts";
+
+/** Whether no partition would have lost two of its seats at once. */
+export function maySpare(cluster: SimCluster, machine: SimMachine): boolean {
+  const lost = new Set(cluster.everyone.filter(({ isLost }) => isLost).map((member) => member.machine));
+  lost.add(machine);
+  for (const [partition, seats] of cluster.book.newest()) {
+    let losses = 0;
+    for (const spoken of seats.values()) if (!isSound(cluster, partition, spoken, lost)) losses++;
+    if (losses > 1) return false;
+  }
+  return true;
+}
+
+/** Whether somebody speaks for the seat, or takes it over from who does. */
+function isSound(
+  { book, everyone }: SimCluster,
+  partition: PartitionId,
+  spoken: Spoken,
+  lost: ReadonlySet<SimMachine>,
+): boolean {
+  const { machine, seat, epoch } = spoken;
+  if (lost.has(machine) || !book.isThere(spoken)) return false;
+  const hold = book.record(machine, partition)?.hold;
+  if (hold === undefined || hold.kind === "none" || hold.kind === "former" || hold.seat !== seat) return false;
+  if (hold.kind === "active") return hold.epoch === epoch;
+  if (hold.kind === "rebuilding") return hold.isHolder && hold.lost === epoch;
+  return everyone.some((member) => {
+    const { node, incarnation } = book.identity(member.machine) ?? {};
+    return node === hold.to.node && incarnation === hold.to.incarnation && !lost.has(member.machine);
+  });
+}
