@@ -88,7 +88,7 @@ export function mustHintsDo(plan: Plan): boolean {
   const { hintBytes, writeBufferBytes } = plan.limits;
   const hasRoom = hintBytes >= roomForHints.hintBytes && writeBufferBytes >= roomForHints.writeBufferBytes;
   const isCheap = [...plan.faults.keys()].every((fault) => !costlyFaults.has(fault));
-  return hasRoom && isCheap && !doesExchange(plan) && !doesForget(plan);
+  return hasRoom && isCheap && plan.changes.size === 0 && !doesExchange(plan) && !doesForget(plan);
 }
 
 /** Whether contexts may be pruned under this plan, so that replaced versions may show again (§4.4). */
