@@ -114,6 +114,7 @@ function totalsOf(report: Report, tookMs: number): Record<string, number> {
     "keys that exchanges repaired after the faults": report.keysRepaired,
     "acknowledged writes that hints had to bring to an owner": report.handedOver,
     "tombstones that had to be forgotten": report.tombstonesForgotten,
+    "requests answered from several zones": report.zoned,
     "voices that began to speak": report.voices.voices,
     "answers held against who may speak": report.voices.answers,
     "levels held against their bounds": report.gaugesRead,

@@ -11,6 +11,7 @@ import { NodeError } from "../node/node-error.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { type StorageEngine, StorageError } from "../storage/engine.ts";
 import { MachineClock } from "./clock.ts";
+import { Damage } from "./damage.ts";
 import type { WarningCounts } from "./log.ts";
 import { SimMachine } from "./machine.ts";
 import { SimNetwork } from "./network.ts";
@@ -20,6 +21,7 @@ import type { SimProcess } from "./process.ts";
 import { SeatBook } from "./seat-book.ts";
 import { describeError, type Simulation } from "./simulation.ts";
 import { SimDisk } from "./storage.ts";
+import { ZoneWatch } from "./zone-watch.ts";
 
 /** What a node is made of. */
 export interface NodeParts {
@@ -81,6 +83,10 @@ export class SimCluster {
   readonly network: SimNetwork;
   /** Who carried what voice, by the disks. */
   readonly book: SeatBook;
+  /** What was done that may cost data. */
+  readonly damage: Damage = new Damage();
+  /** Where answers come from, for requests that ask for several zones. */
+  readonly zones: ZoneWatch;
   /** All that are members or shall be, those included that are leaving. */
   members: readonly SimMember[] = [];
   /** Those that were. */
@@ -99,6 +105,7 @@ export class SimCluster {
     this.#build = build;
     this.network = new SimNetwork(simulation, plan.link);
     this.book = new SeatBook(simulation);
+    this.zones = new ZoneWatch(this);
     this.#prng = simulation.prng("machines");
     for (let index = 0; index < plan.nodes; index++) {
       this.add({ zone: `z${(index % plan.zones) + 1}`, capacity: this.#prng.pick([1, 1, 1, 2, 4]) });

@@ -4,7 +4,7 @@
 
 import { kindBytes } from "../wire/codec.ts";
 import type { SimCluster, SimMember } from "./cluster.ts";
-import { Damage } from "./damage.ts";
+import type { Damage } from "./damage.ts";
 import { LinkFaults } from "./link-faults.ts";
 import { maySpare } from "./lost-seats.ts";
 import { type ChangeName, MembershipChanges } from "./membership-changes.ts";
@@ -21,7 +21,6 @@ const mostWatchMs = 8000;
 const messages = Object.keys(kindBytes).filter((kind) => kind !== "ping" && kind !== "done" && kind !== "hello");
 
 export class Nemesis {
-  readonly damage: Damage = new Damage();
   /** How often each fault occurred. */
   readonly counts: Map<FaultName, number> = new Map();
   readonly #simulation: Simulation;
@@ -43,6 +42,10 @@ export class Nemesis {
       isRemoved: (member, runsOn) => this.#isRemoved(member, runsOn),
       isOver: () => this.#isOver,
     });
+  }
+
+  get damage(): Damage {
+    return this.#cluster.damage;
   }
 
   /** How often members changed in each way. */

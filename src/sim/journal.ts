@@ -35,6 +35,8 @@ export interface WriteEntry {
   readonly copies: number;
   /** How many of them had to be owners'. */
   readonly owners: number;
+  /** In how many zones. */
+  readonly zones: number;
   /** Whether each of them had to be on disk. */
   readonly synced: boolean;
   readonly began: number;

@@ -30,6 +30,7 @@ export function answersOfRead(
 export function copiesOfWrite(
   settings: BucketSettings,
   asked: { readonly w?: Quorum; readonly dw?: Quorum; readonly pw?: Quorum },
+  zones: number,
 ): { readonly copies: number; readonly owners: number; readonly synced: boolean } {
   const { n } = settings;
   const w = resolve(asked.w ?? settings.w, n);
@@ -37,7 +38,7 @@ export function copiesOfWrite(
   const isSynced = settings.durability === "synced";
   const dw = asked.dw ?? settings.dw ?? (isSynced ? w : 0);
   return {
-    copies: Math.max(w, owners, resolve(dw, n)),
+    copies: Math.max(w, owners, zones, resolve(dw, n)),
     owners,
     synced: isSynced || resolve(dw, n) > 0,
   };

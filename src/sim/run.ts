@@ -67,6 +67,8 @@ export interface Report {
   /** Tombstones on disks that had to be forgotten before a last round of reads. */
   readonly tombstonesForgotten: number;
   readonly gaugesRead: number;
+  /** Requests that asked for several zones and had them. */
+  readonly zoned: number;
   /** Voices that came to be on disks, and answers held against them. */
   readonly voices: { readonly voices: number; readonly answers: number };
   /** Writes that crashes took from the disks before they were acknowledged. */
@@ -125,7 +127,10 @@ class Run {
     this.#nemesis = new Nemesis(this.#cluster);
     this.#journal = new Journal(this.#simulation);
     this.#voices = new OneVoice(this.#simulation, this.#cluster.book, this.#plan.settings.partitions);
-    this.#cluster.network.onMessage = (message, from, to) => this.#voices.heard(message, from, to);
+    this.#cluster.network.onMessage = (message, from, to) => {
+      this.#voices.heard(message, from, to);
+      this.#cluster.zones.heard(message, from, to);
+    };
   }
 
   async play(): Promise<void> {
@@ -157,6 +162,7 @@ class Run {
       handedOver: this.#handedOver,
       tombstonesForgotten: this.#tombstonesForgotten,
       gaugesRead: this.#gaugesRead,
+      zoned: this.#cluster.zones.answered,
       voices: this.#voices.counts,
       lostWrites: this.#cluster.everyone.reduce((sum, { machine }) => sum + machine.disk.lostWrites, 0),
       events,

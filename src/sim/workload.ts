@@ -43,6 +43,7 @@ export class Client {
   readonly #journal: Journal;
   readonly #counts: WorkloadCounts;
   readonly #prng: Prng;
+  readonly #zonePrng: Prng;
   readonly #known: Map<KeyJournal, Known[]> = new Map();
   /** Contexts that any client was given: clients pass them on. */
   readonly #shared: Map<KeyJournal, Known[]>;
@@ -63,6 +64,7 @@ export class Client {
     this.#shared = options.shared;
     this.#settings = options.settings;
     this.#prng = options.cluster.simulation.prng(`client ${options.name}`);
+    this.#zonePrng = options.cluster.simulation.prng(`zones of ${options.name}`);
   }
 
   /** Calls until `isOver`. */
@@ -81,6 +83,7 @@ export class Client {
     key: KeyJournal,
     r: Quorum | undefined,
     pr?: Quorum,
+    zones = 1,
   ): Promise<ReadEntry | Failure | undefined> {
     const { simulation } = this.#cluster;
     const began = simulation.now;
@@ -89,9 +92,12 @@ export class Client {
       key: key.key,
       ...(r === undefined ? {} : { r }),
       ...(pr === undefined ? {} : { pr }),
+      ...(zones === 1 ? {} : { zones }),
     };
+    const zonesHeard = zones === 1 ? undefined : this.#cluster.zones.reads(key, member);
     const ended = await callNode<GetOutcome>(this.#cluster, member, (node) => node.get(request));
     this.#counts.reads++;
+    const heard = zonesHeard?.();
     if (ended.kind === "answered" && ended.outcome.kind === "found") {
       const { answers, owners } = answersOfRead(key.settings, r, pr);
       const { voices, seats } = ended.outcome;
@@ -100,6 +106,7 @@ export class Client {
       const { answers: ofSeats } = answersOfRead({ ...key.settings, n: Math.min(seats, key.settings.n) }, r, pr);
       const ofOwners = ended.outcome.context === undefined ? Math.max(ofSeats, owners) : owners;
       this.#promised(key, `a read at ${member.machine.name}`, voices, ofOwners);
+      if (heard !== undefined) this.#fromZones(key, `a read at ${member.machine.name}`, heard, zones);
       return this.#saw(key, ended.outcome, { began, answers, voices, seats, node: member.machine.name });
     }
     this.#counts.failedReads++;
@@ -124,7 +131,8 @@ export class Client {
     const { n } = key.settings;
     const choice = prng.below(100);
     if (choice < 30) {
-      await this.read(member, key, drawQuorum(prng, n), prng.chance(0.2) ? prng.between(0, n) : undefined);
+      const pr = prng.chance(0.2) ? prng.between(0, n) : undefined;
+      await this.read(member, key, drawQuorum(prng, n), pr, this.#drawZones(key));
     } else if (choice < 55) {
       await this.read(member, key, prng.chance(0.8) ? undefined : 1);
       const writer = prng.chance(0.5) ? member : (this.#pickMember() ?? member);
@@ -155,6 +163,7 @@ export class Client {
       ...(dw === undefined ? {} : { dw }),
       ...(pw === undefined ? {} : { pw }),
     };
+    const zones = this.#drawZones(key);
     const isRetried = kind === "put" && prng.chance(0.15);
     const onlyIfAbsent = kind === "put" && known === undefined && !isRetried && prng.chance(0.1);
     const write: WriteEntry = {
@@ -166,7 +175,8 @@ export class Client {
       readsFirst: kind === "delete" && known === undefined,
       isRetried,
       onlyIfAbsent,
-      ...copiesOfWrite(key.settings, asked),
+      ...copiesOfWrite(key.settings, asked, zones),
+      zones,
       began: simulation.now,
       ended: Number.POSITIVE_INFINITY,
       fate: "pending",
@@ -182,6 +192,7 @@ export class Client {
       bucket: key.bucket,
       key: key.key,
       ...asked,
+      ...(zones === 1 ? {} : { zones }),
       ...(known === undefined ? {} : { context: known.token }),
     };
     const put = {
@@ -232,6 +243,7 @@ export class Client {
     const dot = fresh[0] as Dot;
     this.#journal.named(key, dot, write, `by the answer of ${write.node}`);
     this.#promised(key, `write ${write.number}`, written.voices, write.owners);
+    this.#zonesHold(key, write, dot);
     if (write.fate !== "acknowledged") {
       write.voices = written.voices;
       write.seats = written.seats;
@@ -247,6 +259,27 @@ export class Client {
     if (voices >= owners) return;
     const told = `${what} of ${key.bucket}/${key.key} needed ${owners} owners and was answered with ${voices} voices`;
     this.#cluster.simulation.violate("owners answer", `${told}\n${key.story()}`);
+  }
+
+  /** Law: what was to be answered from several zones was. */
+  #fromZones(key: KeyJournal, what: string, zones: number, asked: number): void {
+    this.#cluster.zones.answered++;
+    if (zones >= asked) return;
+    const told = `${what} of ${key.bucket}/${key.key} asked for ${asked} zones and was answered from ${zones}`;
+    this.#cluster.simulation.violate("zones answer", `${told}\n${key.story()}`);
+  }
+
+  /** Seen on disks: not where others may have replaced it there already, or it is to be pruned. */
+  #zonesHold(key: KeyJournal, write: WriteEntry, dot: Dot): void {
+    const { simulation, plan, damage, zones } = this.#cluster;
+    if (write.zones === 1 || !write.synced || key.isLastWriteWins || mayPrune(plan)) return;
+    if (damage.machinesHit(write.began, simulation.now, true) > 0) return;
+    this.#fromZones(key, `write ${write.number}`, zones.holding(key, dot), write.zones);
+  }
+
+  /** Mostly one; two where the cluster has them, and keys are on two nodes. */
+  #drawZones({ settings }: KeyJournal): number {
+    return this.#cluster.plan.zones > 1 && settings.n > 1 && this.#zonePrng.chance(0.1) ? 2 : 1;
   }
 
   async #writeWithForeignContext(member: SimMember, key: KeyJournal): Promise<void> {

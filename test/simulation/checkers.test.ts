@@ -44,6 +44,7 @@ class Story {
       isRetried: false,
       onlyIfAbsent: false,
       copies: 2,
+      zones: 1,
       owners: 0,
       voices: 2,
       seats: 3,
