@@ -54,7 +54,8 @@ function leftovers({ departed, members, book }: SimCluster): string | undefined 
   const leaving = members.find(({ isLeaving }) => isLeaving);
   if (leaving !== undefined) return `${leaving.machine.name} is still leaving`;
   for (const { machine, standing } of departed) {
-    if (machine.process !== undefined) return `${machine.name} ${standing === "left" ? "has left" : "was removed"} and runs`;
+    if (machine.process !== undefined)
+      return `${machine.name} ${standing === "left" ? "has left" : "was removed"} and runs`;
     if (standing === "removed") continue;
     for (const [partition, { hold }] of book.recordsOf(machine)) {
       if (hold.kind !== "none") return `${machine.name} has left and is ${hold.kind} in partition ${partition}`;

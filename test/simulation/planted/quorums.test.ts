@@ -49,3 +49,12 @@ caughtTest({
   laws: ["honest answers"],
   plan: busy(crashes),
 });
+
+caughtTest({
+  name: "zones that are asked for and not waited for",
+  file: "core/quorum/zone-tally",
+  find: "return this.received >= this.needed;",
+  replace: "return true;",
+  laws: ["zones answer"],
+  plan: busy([], { nodes: 4, zones: 2 }),
+});

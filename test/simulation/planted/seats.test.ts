@@ -14,3 +14,12 @@ caughtTest({
   laws: ["one seat, one voice", "regular reads"],
   plan: busy([["slow network", 1000]], joining),
 });
+
+caughtTest({
+  name: "a member that holds nothing and goes without being told to",
+  file: "node/departure",
+  find: "return ring.members.get(self)?.isLeaving === true;",
+  replace: "return ring.members.has(self);",
+  laws: ["only who is told to goes"],
+  plan: busy([], { nodes: 9, settings: { partitions: 8, n: 1, r: 1, w: 1 }, safetyMs: 12_000, mostRestMs: 500 }),
+});
