@@ -56,6 +56,7 @@ export class MembershipChanges {
   /** Once all faults are over: what was asked for and may have been lost on its way is asked for until it is done. */
   insist(): void {
     for (const member of this.#cluster.everyone) {
+      if (member.isLost && member.standing === "member") this.#cluster.departs(member, "removed");
       if (member.isLeaving || member.standing === "removed") this.#insistOn(member);
     }
   }

@@ -148,7 +148,13 @@ export function drawPlan(seed: number): Plan {
     faults,
     changes: drawChanges(seed),
   };
-  return isForForgetting ? quiet(drawn, prng) : drawn;
+  if (!isForForgetting) return drawn;
+  // A node that kept something for a seat, and then holds another that does not keep it, never says so: such keys are
+  // not forgotten. So no bucket keeps more copies than others where members change and owners are to forget.
+  const isEven = drawn.changes.size === 0 || settings.n === Math.min(3, nodes);
+  const changes = isEven ? drawn.changes : new Map();
+  const alike = changes.size === 0 ? buckets : buckets.filter(({ name }) => name !== "wide");
+  return quiet({ ...drawn, changes, buckets: alike }, prng);
 }
 
 /** Keys that rest for a while, and times so short that what is deleted is forgotten meanwhile. */
@@ -225,6 +231,6 @@ function drawFaults(prng: Prng): ReadonlyMap<FaultName, number> {
 function drawChanges(seed: number): ReadonlyMap<ChangeName, number> {
   const prng = new Prng(seed, "changes in plan");
   if (prng.chance(0.5)) return new Map();
-  const drawn = changeNames.filter(() => prng.chance(0.6));
-  return new Map(drawn.map((name) => [name, prng.pick([3000, 6000, 12_000])]));
+  const drawn = changeNames.filter(() => prng.chance(0.5));
+  return new Map(drawn.map((name) => [name, prng.pick([3000, 8000, 16_000])]));
 }

@@ -5,6 +5,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { changeNames } from "../../src/sim/membership-changes.ts";
 import { faultNames } from "../../src/sim/plan.ts";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
@@ -54,6 +55,13 @@ test("every fault has its row, and no row is another's", () => {
       .map(([fault]) => fault)
       .sort(),
     [...faultNames].sort(),
+  );
+});
+
+test("so has every change of members", () => {
+  assert.deepEqual(
+    rowsUnder("Changes of members").map(([change]) => change),
+    changeNames,
   );
 });
 
