@@ -42,6 +42,13 @@ export interface ExchangeTotals {
   bytesReceived: number;
 }
 
+/**
+ * - `both`: what either lacks.
+ * - `pull`: this node copies the other, whose copy must be whole at the end, and gives it nothing.
+ * - `push`: the other merges what this node holds, and this node takes nothing.
+ */
+export type Direction = "both" | "pull" | "push";
+
 export interface ExchangeParts {
   readonly node: Coordination;
   readonly trees: Trees;
@@ -50,8 +57,7 @@ export interface ExchangeParts {
   /** What to compare. */
   readonly compared: readonly TreeName[];
   readonly totals: ExchangeTotals;
-  /** This node copies the other, whose copy must be whole at the end, and gives it nothing. */
-  readonly isCopy: boolean;
+  readonly direction: Direction;
   readonly isStopped: () => boolean;
 }
 
@@ -111,7 +117,7 @@ export class Exchange {
       const trees = this.#parts.compared;
       await this.#eachPart(trees, (part) => this.#compare(part));
       // What the other found damaged while it listed its keys it tells only now.
-      if (this.#parts.isCopy) await this.#eachPart(trees, (part) => this.#compareRoots(part));
+      if (this.#parts.direction === "pull") await this.#eachPart(trees, (part) => this.#compareRoots(part));
       return { kind: "compared", keysRefused: this.#keysRefused, incomplete: this.#incomplete };
     } catch (error) {
       await this.#lanes.idle().catch(() => {});
@@ -231,17 +237,20 @@ export class Exchange {
   /** Whether anything changed on either side; undefined where one of them refused. */
   async #repairKey(place: KeyPlace, isAtPeer: boolean): Promise<boolean | undefined> {
     this.#mustBeCurrent(place.bucket);
-    if (this.#parts.isCopy && !isAtPeer) return false;
+    const { direction } = this.#parts;
+    const isCopy = direction === "pull";
+    if (isCopy && !isAtPeer) return false;
+    if (direction === "push") return (await this.#sendOwn(place)) ? true : undefined;
     const theirs = isAtPeer ? await this.#fetch(place) : undefined;
     if (theirs === "refused") return this.#lacks(place);
     // Between this look and the merge nothing waits: a node that promised to hold nothing must not be given a copy.
     this.#mustBeCurrent(place.bucket);
-    if (!this.#parts.isCopy && this.#node.seats.hold(place.partition).kind === "none") return undefined;
+    if (!isCopy && this.#node.seats.hold(place.partition).kind === "none") return undefined;
     const before = this.#node.replica.read(place);
     if (before.kind === "refused") return this.#lacks(place);
     const merged = theirs === undefined ? before.state : await this.#merge(place, theirs);
     if (merged === "refused") return this.#lacks(place);
-    const isTold = !this.#parts.isCopy && merged !== undefined;
+    const isTold = !isCopy && merged !== undefined;
     if (isTold && (theirs === undefined || !sameState(theirs, merged))) {
       return (await this.#sendOwn(place)) ? true : undefined;
     }

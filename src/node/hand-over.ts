@@ -63,7 +63,7 @@ export class HandOvers {
   async take(partition: PartitionId, seat: number, holder: NodeId): Promise<Delay | undefined> {
     if (!this.#node.isUp(holder)) return this.#unreachable(holder);
     for (;;) {
-      const copied = await this.#copies.copy(partition, seat, holder);
+      const copied = await this.#copies.copy(partition, holder);
       if (copied.kind !== "whole") return { peer: holder, why: copied.why };
       if (copied.keys < fewKeys) break;
     }
@@ -87,7 +87,7 @@ export class HandOvers {
     const { seats, runtime } = this.#node;
     seats.learn(partition, handOver.known);
     if (takeOver(seats.record(partition), handOver) === undefined) return this.#giveBack(partition, sealed);
-    const copied = await this.#copies.copy(partition, handOver.seat, from);
+    const copied = await this.#copies.copy(partition, from);
     if (copied.kind !== "whole") {
       const isLate = copied.kind === "partial" && runtime.clock.monotonicMs() - sinceMs > patienceMs;
       const isHopeless = isLate || this.#node.isGone(from);

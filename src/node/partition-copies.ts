@@ -10,7 +10,7 @@ import type { NodeId, PartitionId } from "../core/ids.ts";
 import type { WriteBuffer } from "../storage/write-buffer.ts";
 import type { TreeName } from "../wire/message.ts";
 import type { Coordination } from "./coordination.ts";
-import { Exchange, type ExchangeOutcome, type ExchangeTotals } from "./exchange.ts";
+import { type Direction, Exchange, type ExchangeOutcome, type ExchangeTotals } from "./exchange.ts";
 import type { LeafScan } from "./leaf-scan.ts";
 import type { Trees } from "./trees.ts";
 
@@ -50,14 +50,17 @@ export class PartitionCopies {
     this.#isStopped = true;
   }
 
-  /** Copies what the peer holds of the keys that the seat keeps. Rejects with `StorageError`. */
-  async copy(partition: PartitionId, seat: number, peer: NodeId): Promise<Copied> {
+  /**
+   * Copies what the peer holds: of the keys that the seat keeps, if one is given, else all. Rejects with `StorageError`.
+   */
+  async copy(partition: PartitionId, peer: NodeId, seat?: number): Promise<Copied> {
     const { failedCommits } = this.#buffer.counts;
-    const isKept = ({ n }: TreeName): boolean => this.#node.seats.seatsOf(partition, n).includes(seat);
+    const isKept = ({ n }: TreeName): boolean =>
+      seat === undefined || this.#node.seats.seatsOf(partition, n).includes(seat);
     const known = this.#progress.get(partition);
     const { totals } = known ?? this.#begin(partition);
     const before = totals.keysRepaired;
-    const outcome = await this.#exchange(peer, this.#treesOf(partition).filter(isKept), totals, true);
+    const outcome = await this.#exchange(peer, this.#treesOf(partition).filter(isKept), totals, "pull");
     if (outcome.kind !== "compared") return { kind: "failed", why: outcome.why };
     if (outcome.keysRefused > 0 || outcome.incomplete.size > 0) {
       return { kind: "partial", why: "does not vouch for all it holds, or has a damaged record" };
@@ -67,9 +70,12 @@ export class PartitionCopies {
     return { kind: "whole", keys: totals.keysRepaired - before };
   }
 
-  /** Has the peer merge all this node holds of the partition; whether it has, on its disk. Rejects with `StorageError`. */
-  async push(partition: PartitionId, peer: NodeId): Promise<boolean> {
-    const outcome = await this.#exchange(peer, this.#treesOf(partition), newTotals(), false);
+  /**
+   * Has the peer merge what this node holds of the partition, in these trees, if they are given; whether it has, on its
+   * disk. Rejects with `StorageError`.
+   */
+  async push(partition: PartitionId, peer: NodeId, trees?: readonly TreeName[]): Promise<boolean> {
+    const outcome = await this.#exchange(peer, trees ?? this.#treesOf(partition), newTotals(), "push");
     return outcome.kind === "compared" && outcome.keysRefused === 0 && outcome.incomplete.size === 0;
   }
 
@@ -96,10 +102,10 @@ export class PartitionCopies {
     peer: NodeId,
     compared: readonly TreeName[],
     totals: ExchangeTotals,
-    isCopy: boolean,
+    direction: Direction,
   ): Promise<ExchangeOutcome> {
     const before = { ...totals };
-    const parts = { node: this.#node, trees: this.#trees, scan: this.#scan, peer, compared, totals, isCopy };
+    const parts = { node: this.#node, trees: this.#trees, scan: this.#scan, peer, compared, totals, direction };
     try {
       return await new Exchange({ ...parts, isStopped: () => this.#isStopped }).run();
     } finally {

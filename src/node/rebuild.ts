@@ -119,7 +119,7 @@ export class Rebuilds {
         delay ??= { peer: holder, why: "cannot be reached" };
         continue;
       }
-      const copied = await this.#copies.copy(partition, seat, holder);
+      const copied = await this.#copies.copy(partition, holder, seat);
       if (copied.kind !== "whole") delay ??= { peer: holder, why: copied.why };
     }
     return delay;
@@ -132,7 +132,7 @@ export class Rebuilds {
     if (!isUp(holder)) return { peer: holder, why: "cannot be reached" };
     const fenced = await this.fence(partition, hold, holder);
     if ("why" in fenced) return fenced;
-    const copied = await this.#copies.copy(partition, hold.seat, holder);
+    const copied = await this.#copies.copy(partition, holder, hold.seat);
     if (copied.kind !== "whole") return { peer: holder, why: copied.why };
     // It must have had that voice all the while.
     const still = await this.fence(partition, hold, holder);

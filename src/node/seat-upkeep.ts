@@ -6,8 +6,6 @@
  * Law: a copy is dropped only once its successor was seen to speak, or somebody with a voice has merged it on disk.
  */
 
-import { MalformedBytes } from "../core/bytes/byte-reader.ts";
-import { emptySiblingSet } from "../core/causality/sibling-set.ts";
 import type { NodeId, PartitionId } from "../core/ids.ts";
 import { compareEventNames } from "../core/membership/history.ts";
 import { wantedOwners } from "../core/seats/bucket-seats.ts";
@@ -17,12 +15,11 @@ import { handOverOf, successorIsLost } from "../core/seats/record.ts";
 import { giveUpVacating } from "../core/seats/vacate.ts";
 import { seatToTake } from "../core/seats/wanted.ts";
 import { Pause } from "../runtime/pause.ts";
-import { damagedKey, parseDataKey, partitionRange } from "../storage/store-key.ts";
+import { partitionRange } from "../storage/store-key.ts";
 import type { WriteBuffer } from "../storage/write-buffer.ts";
-import { decodeRecord } from "../wire/record.ts";
 import type { Coordination } from "./coordination.ts";
+import { dropRecord } from "./drop-record.ts";
 import type { Delay } from "./hand-over.ts";
-import { placeOf } from "./key-place.ts";
 import type { PartitionCopies } from "./partition-copies.ts";
 import type { StoredStates } from "./trees.ts";
 
@@ -114,11 +111,12 @@ export class SeatUpkeep {
   /** Deletes this node's copy, which is nobody's. Rejects with `StorageError`. */
   async drop(partition: PartitionId): Promise<undefined> {
     const { seats, runtime } = this.#node;
+    const parts = { node: this.#node, buffer: this.#buffer, states: this.#states };
     let dropped = 0;
     const pause = new Pause(runtime.clock);
     while (seats.hold(partition).kind === "none" && !this.#isStopped) {
       const page = this.#buffer.scan(partitionRange(partition), pageRecords);
-      for (const { key, value } of page) this.#delete(key, value);
+      for (const { key, value } of page) dropRecord(parts, key, value);
       dropped += page.length;
       if (page.length < pageRecords) {
         this.#empty.add(partition);
@@ -128,21 +126,6 @@ export class SeatUpkeep {
     }
     if (dropped > 0) runtime.log.debug("dropped a copy that others hold", { partition, keys: dropped });
     return undefined;
-  }
-
-  #delete(storeKey: Uint8Array, record: Uint8Array): void {
-    const { ring, runtime } = this.#node;
-    try {
-      const { bucket, key } = parseDataKey(storeKey);
-      const place = placeOf(bucket, key, ring().settings.partitions);
-      const { state } = decodeRecord(record, storeKey, runtime.checksum);
-      this.#buffer.put(place.storeKey, undefined);
-      this.#states.stored(place, state, emptySiblingSet);
-    } catch (error) {
-      // A damaged record is in no tree.
-      if (!(error instanceof MalformedBytes)) throw error;
-      this.#buffer.put(damagedKey(storeKey), undefined);
-    }
   }
 
   /** Asks whether the rebuild goes on to which this node is promised in the partition, if there is one. */

@@ -9,6 +9,7 @@ import { PartitionCopies } from "./partition-copies.ts";
 import { Rebuilds } from "./rebuild.ts";
 import type { SeatNews } from "./seat-news.ts";
 import { SeatUpkeep } from "./seat-upkeep.ts";
+import { Surplus } from "./surplus.ts";
 import { Transfer } from "./transfer.ts";
 import type { StoredStates, Trees } from "./trees.ts";
 import { Vacating } from "./vacating.ts";
@@ -36,6 +37,7 @@ export function newTransfer(of: TransferSurroundings): Transfer {
     rebuilds,
     vacating: new Vacating(node, copies, rebuilds, news),
     upkeep: new SeatUpkeep(node, copies, buffer, states),
+    surplus: new Surplus(node, copies, buffer, states, trees),
   });
   membership.onChange(({ history }) => {
     if (history) transfer.hurry();

@@ -24,6 +24,7 @@ import type { Delay, HandOvers } from "./hand-over.ts";
 import type { PartitionCopies } from "./partition-copies.ts";
 import type { Rebuilds } from "./rebuild.ts";
 import type { SeatUpkeep } from "./seat-upkeep.ts";
+import type { Surplus } from "./surplus.ts";
 import type { Vacating } from "./vacating.ts";
 
 /** Mean time between two looks at everything, in ms. */
@@ -58,6 +59,7 @@ export interface TransferParts {
   readonly rebuilds: Rebuilds;
   readonly vacating: Vacating;
   readonly upkeep: SeatUpkeep;
+  readonly surplus: Surplus;
 }
 
 export class Transfer {
@@ -101,6 +103,7 @@ export class Transfer {
     this.#isStopped = true;
     this.#parts.copies.stop();
     this.#parts.upkeep.stop();
+    this.#parts.surplus.stop();
     await Promise.all([this.#ticker.stop(), this.#tasks.close()]);
   }
 
@@ -263,7 +266,7 @@ export class Transfer {
 
   /** What this node has to do in the partition. */
   #next(partition: PartitionId): Task | undefined {
-    const { handOvers, upkeep, rebuilds, vacating } = this.#parts;
+    const { handOvers, upkeep, rebuilds, vacating, surplus } = this.#parts;
     const { seats, self, ring } = this.#node;
     const { hold, known } = seats.record(partition);
     if (!ring().members.has(self)) {
@@ -289,6 +292,8 @@ export class Transfer {
       upkeep.fills(partition);
       return { what: "hand-back", act: () => upkeep.handBack(partition) };
     }
+    const copies = surplus.find(partition);
+    if (copies !== undefined) return { what: "hand-back", act: () => surplus.shed(partition, copies) };
     const isLeft = hold.kind === "none" && known.length > 0 && upkeep.mayHold(partition);
     return isLeft ? { what: "drop", act: () => upkeep.drop(partition) } : undefined;
   }

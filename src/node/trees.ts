@@ -16,7 +16,7 @@ import type { SiblingSet } from "../core/causality/sibling-set.ts";
 import type { Checksum } from "../core/hash/crc32.ts";
 import type { PartitionId } from "../core/ids.ts";
 import { mostCopies } from "../core/limits.ts";
-import { HashTree, treeBytes } from "../core/merkle/hash-tree.ts";
+import { emptyHash, HashTree, sameHash, treeBytes } from "../core/merkle/hash-tree.ts";
 import { keyDigest, leafOf } from "../core/merkle/key-digest.ts";
 import { bucketSettings } from "../core/ring/preference-list.ts";
 import type { Ring } from "../core/ring/ring.ts";
@@ -122,6 +122,11 @@ export class Trees implements StoredStates {
   /** The tree, or undefined where it is empty. Means something only while `areBuilt`. */
   tree({ partition, n }: TreeName): HashTree | undefined {
     return this.#trees.get(placeOfTree(partition, n));
+  }
+
+  /** Whether no key is in the tree. Means something only while `areBuilt`. */
+  isEmpty(tree: TreeName): boolean {
+    return sameHash(this.tree(tree)?.hash(0, 0) ?? emptyHash, emptyHash);
   }
 
   stored({ bucket, key, partition, storeKey }: KeyPlace, before: SiblingSet | undefined, after: SiblingSet): void {

@@ -202,7 +202,7 @@ export class Vacating {
     if (!this.#node.isUp(holder)) return { peer: holder, why: "cannot be reached" };
     const fenced = await this.#rebuilds.fence(partition, fencing, holder);
     if ("why" in fenced) return fenced;
-    const copied = await this.#copies.copy(partition, ownSeat, holder);
+    const copied = await this.#copies.copy(partition, holder, ownSeat);
     if (copied.kind !== "whole") return { peer: holder, why: copied.why };
     const still = await this.#rebuilds.fence(partition, fencing, holder);
     if ("why" in still) return still;
@@ -251,7 +251,7 @@ export class Vacating {
     if ("why" in others) return others;
     const own = voiceOf(this.#node.seats.record(partition));
     for (const { holder } of own === undefined ? [] : others) {
-      const copied = await this.#copies.copy(partition, (own as { readonly seat: number }).seat, holder);
+      const copied = await this.#copies.copy(partition, holder, (own as { readonly seat: number }).seat);
       if (copied.kind !== "whole") return { peer: holder, why: copied.why };
     }
     return undefined;

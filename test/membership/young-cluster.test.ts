@@ -5,7 +5,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isHintKey, parseDataKey, parseHintKey } from "../../src/storage/store-key.ts";
+import { dataRange, isHintKey, parseDataKey, parseHintKey } from "../../src/storage/store-key.ts";
 import { World } from "./world.ts";
 
 const encoder = new TextEncoder();
@@ -91,4 +91,25 @@ test("a read of all copies of what was never written finds nothing", async () =>
     };
     for (const { key, what } of await young(seed, read)) assert.equal(what, "0", `seed ${seed}, ${key}`);
   }
+});
+
+test("a bucket of one copy has it at one node, once the seat that keeps it is filled; what is deleted is forgotten", async () => {
+  const world = new World(20);
+  const limits = { requestTimeoutMs: 500, longestTimeoutMs: 500, messageLifeMs: 1000, reapGraceMs: 6000 };
+  await world.up("n1", { limits });
+  await world.inside("n1", (node) => node.setBucket("carts", { n: 1, r: 1, w: 1 }));
+  const keys = Array.from({ length: 12 }, (_, i) => `k${i}`);
+  for (const key of keys) assert.equal(await world.put("n1", key, key), "written");
+  for (const name of names.slice(1)) await world.up(name, { join: ["n1"], limits });
+  await world.agreed();
+  const [first] = dataRange().from;
+  const copies = (): number => {
+    const stored = names.flatMap((name) => [...world.machine(name).disk.contents().values()]);
+    return stored.filter(({ key }) => key[0] === first).length;
+  };
+  assert.ok(await world.simulation.runUntil(() => copies() === keys.length, 10_000), `${copies()} copies`);
+  for (const key of keys) for (const name of names) assert.deepEqual(await world.get(name, key), [key]);
+  for (const key of keys) await world.inside("n2", (node) => node.delete({ bucket: "carts", key }));
+  assert.ok(await world.simulation.runUntil(() => copies() === 0, 120_000), `${copies()} tombstones`);
+  assert.deepEqual(world.simulation.violations, []);
 });
