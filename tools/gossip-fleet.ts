@@ -5,7 +5,8 @@
  * storage engines, seats.
  *
  * What equal nodes of one process need not have twice is held once, or 3,000 of them would hold nine million records:
- * what their directories say at the start, and the ring of equal histories. What a node learns it keeps itself.
+ * what their directories say at the start, the ring of equal histories, a record that many have heard. Nothing is read
+ * back, so nothing is stored.
  */
 
 import type { NodeId } from "../src/core/ids.ts";
@@ -48,7 +49,6 @@ import { nodeSurroundings } from "./surroundings.ts";
 
 const silent: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {}, child: () => silent };
 const cluster: string = "c".repeat(32);
-const preamble: Uint8Array = Uint8Array.from([...encodePreamble(ownVersions)]);
 
 export type Addresses = Pick<NodeRecord, "peer" | "http">;
 
@@ -146,12 +146,22 @@ export class Fleet {
   readonly nodes: Map<NodeId, FleetNode> = new Map();
   readonly #ring: SharedRing = new SharedRing();
   readonly #delays: { uniform(from: number, to: number): number };
+  readonly #encoder: FrameEncoder;
+  readonly #decoder: FrameDecoder;
+  /** The records that were heard, by their versions. */
+  readonly #records: Map<string, NodeRecord> = new Map();
   /** Of all frames so far, by what they carry. */
   readonly #bytes: Map<Message["kind"], number> = new Map();
+  #largest = 0;
 
   constructor(seed: number) {
     this.simulation = new Simulation(seed, nodeSurroundings);
     this.#delays = this.simulation.prng("delays");
+    const { checksum } = nodeSurroundings;
+    this.#encoder = new FrameEncoder(checksum, defaultLimits.frameBytes);
+    this.#decoder = new FrameDecoder(checksum, defaultLimits.frameBytes);
+    this.#decoder.push(encodePreamble(ownVersions));
+    this.#decoder.next();
   }
 
   /** Bytes of all frames so far. */
@@ -161,6 +171,11 @@ export class Fleet {
 
   bytesOf(kind: Message["kind"]): number {
     return this.#bytes.get(kind) ?? 0;
+  }
+
+  /** Bytes of the largest frame so far. */
+  get largest(): number {
+    return this.#largest;
   }
 
   /** Starts as many nodes of a cluster that was at rest when they stopped. */
@@ -177,27 +192,35 @@ export class Fleet {
     for (const node of this.nodes.values()) await this.simulation.settle(node.start(), 1000, "a node starts");
   }
 
-  /** Every node knows the same. */
+  /** Every node that is not cut off knows the same. */
   get isAgreed(): boolean {
-    const [first] = this.nodes.values();
+    const [first, ...others] = [...this.nodes.values()].filter((node) => !node.isCutOff);
     const summary = JSON.stringify(first?.membership.summary);
-    return [...this.nodes.values()].every(({ membership }) => JSON.stringify(membership.summary) === summary);
+    return others.every(({ membership }) => JSON.stringify(membership.summary) === summary);
   }
 
   /** As one process hears what another said: through the bytes. */
   carry<M extends Message>(message: M, to: SimProcess, deliver: (message: M) => void): void {
-    const { checksum } = this.simulation.surroundings;
-    const encoder = new FrameEncoder(checksum, defaultLimits.frameBytes);
-    encoder.add(message, 1);
-    const frame = Buffer.concat(encoder.take());
+    this.#encoder.add(message, 1);
+    const frame = Buffer.concat(this.#encoder.take());
     this.#bytes.set(message.kind, (this.#bytes.get(message.kind) ?? 0) + frame.length);
+    this.#largest = Math.max(this.#largest, frame.length);
     this.simulation.schedule(this.#delays.uniform(0.1, 2), to, () => {
-      const decoder = new FrameDecoder(checksum, defaultLimits.frameBytes);
-      decoder.push(preamble.slice());
-      decoder.next();
-      decoder.push(frame);
-      deliver(decoder.next() as M);
+      this.#decoder.push(frame);
+      deliver(this.#kept(this.#decoder.next() as M));
     });
+  }
+
+  /** A message with the records that others have heard in place of its own, which are equal. */
+  #kept<M extends Message>(message: M): M {
+    if (message.kind !== "gossip-delta" && message.kind !== "gossip-answer") return message;
+    const records = message.news.records.map((record) => {
+      const name = `${record.node} ${record.version}`;
+      const known = this.#records.get(name);
+      if (known === undefined) this.#records.set(name, record);
+      return known ?? record;
+    });
+    return { ...message, news: { ...message.news, records } };
   }
 }
 
@@ -205,6 +228,8 @@ export class Fleet {
 export class FleetNode {
   readonly membership: Membership;
   readonly gossip: Gossip;
+  /** It reaches nobody, and nobody it. */
+  isCutOff = false;
   readonly #fleet: Fleet;
   readonly #process: SimProcess;
   readonly #description: SelfDescription;
@@ -223,7 +248,7 @@ export class FleetNode {
       log: silent,
       checksum: fleet.simulation.surroundings.checksum,
     };
-    const meta = new MemoryMeta();
+    const meta: MetaStore = { get: () => undefined, put: async () => {} };
     const membership = new Membership(runtime, meta, { name, settings: {}, software: "0.1.0" }, shared);
     const calls: MemberCalls = { ask: (node, request) => this.#ask(node, request), askAddress: () => unreachable() };
     // No seats: what is told of them does not grow with the nodes, but with the partitions.
@@ -259,7 +284,9 @@ export class FleetNode {
 
   #ask(node: NodeId, request: Request): Promise<Answer | NoAnswer> {
     const other = this.#fleet.nodes.get(node);
-    if (other === undefined) return Promise.resolve({ kind: "call-failure", failure: "not-sent" });
+    if (other === undefined || other.isCutOff || this.isCutOff) {
+      return Promise.resolve({ kind: "call-failure", failure: "not-sent" });
+    }
     return new Promise((resolve) => {
       this.#fleet.carry(request, other.#process, (heard) => {
         void other.#answer(heard).then((answer) => this.#fleet.carry(answer, this.#process, resolve));

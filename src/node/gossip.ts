@@ -17,6 +17,7 @@ import type { NodeId } from "../core/ids.ts";
 import { firstNews, isSilent, type News, replyTo } from "../core/membership/news.ts";
 import { isForgotten } from "../core/membership/stamp.ts";
 import { sameHash } from "../core/merkle/hash-tree.ts";
+import type { Ring } from "../core/ring/ring.ts";
 import type { Address } from "../runtime/network.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { TaskGroup } from "../runtime/task-group.ts";
@@ -54,10 +55,10 @@ export const defaultGossipOptions: GossipOptions = {
 const mostSpread = 16;
 
 /**
- * Parts of the node records that are described in one message; at most 16 hashes or, nearly always, 16 versions each.
- * With four, an exchange brings some dozen records at the most and costs some 6 KB.
+ * What the descriptions of node records in one message may weigh. So an exchange brings some fifty records at the most,
+ * and costs some 10 KB then; a larger one would bring more, and cost more in a cluster where all say something at once.
  */
-const mostParts = 4;
+const partBytes = 2048;
 
 /** Questions in one exchange: of 16 million nodes, a record that differs is found with six. */
 const mostSteps = 8;
@@ -91,6 +92,8 @@ export class Gossip {
   readonly #tasks: TaskGroup;
   /** Members with whom an exchange is under way that somebody asked for. */
   readonly #urgent: Set<NodeId> = new Set();
+  /** The other members under the ring. */
+  #others: { readonly ring: Ring | undefined; readonly nodes: readonly NodeId[] } = { ring: undefined, nodes: [] };
   #rounds = 0;
   #hasHeard = false;
 
@@ -183,17 +186,29 @@ export class Gossip {
 
   /** So many of the other members, or all, in random order. */
   #some(most: number): readonly NodeId[] {
-    const { members } = this.#membership.ring;
-    const others = [...members.keys()];
-    const count = Math.min(most, others.length - 1);
-    const chosen: NodeId[] = [];
-    for (let i = 0; chosen.length < count; i++) {
-      const j = i + this.#runtime.random.below(others.length - i);
-      const node = others[j] as NodeId;
-      others[j] = others[i] as NodeId;
-      if (node !== this.#membership.self) chosen.push(node);
+    const { random } = this.#runtime;
+    const members = this.#members();
+    // The usual case, and members may be thousands: nothing is copied for it.
+    if (most === 1) {
+      const other = members[random.below(members.length)];
+      return other === undefined ? [] : [other];
     }
-    return chosen;
+    const others = [...members];
+    const count = Math.min(most, others.length);
+    for (let i = 0; i < count; i++) {
+      const j = i + random.below(others.length - i);
+      [others[i], others[j]] = [others[j] as NodeId, others[i] as NodeId];
+    }
+    return others.slice(0, count);
+  }
+
+  /** The other members. */
+  #members(): readonly NodeId[] {
+    const { ring, self } = this.#membership;
+    if (this.#others.ring !== ring) {
+      this.#others = { ring, nodes: [...ring.members.keys()].filter((node) => node !== self) };
+    }
+    return this.#others.nodes;
   }
 
   async #exchange(ask: Ask, whom: string): Promise<boolean> {
@@ -247,14 +262,8 @@ export class Gossip {
 
   #replyTo(heard: News): News {
     const { mostEntries } = this.#options;
-    return replyTo(this.#membership.knowledge, heard, { mostEntries, choose: (parts) => this.#choose(parts) });
-  }
-
-  /** Some of the parts; if there are more, others each time. */
-  #choose(parts: readonly string[]): readonly string[] {
-    if (parts.length <= mostParts) return parts;
-    const from = this.#runtime.random.below(parts.length);
-    return [...parts.slice(from), ...parts.slice(0, from)].slice(0, mostParts);
+    const below = (end: number): number => this.#runtime.random.below(end);
+    return replyTo(this.#membership.knowledge, heard, { mostEntries, partBytes, below });
   }
 
   /** A peer tells what it knows in brief, and is told where this node knows something else. */

@@ -292,7 +292,7 @@ export class Membership {
       const checked = checkEvents(events);
       if (checked.kind === "invalid") return checked;
       const history = uniteHistories(this.#history, checked.events);
-      const why = flawOf(history);
+      const why = history === this.#history ? undefined : flawOf(history);
       if (why !== undefined) return { kind: "invalid", why };
       const isProof = (record: NodeRecord): boolean => this.#isOutdatedBy(record, history);
       if (records.some(isProof)) this.#isOutdated = true;
@@ -342,8 +342,8 @@ export class Membership {
 
   /** Stores and shows a new state. */
   async #commit(history: History, records: readonly NodeRecord[], also: readonly MetaChange[]): Promise<void> {
-    const known = new Set(this.#history);
-    const events = history.filter((event) => !known.has(event));
+    const known = new Set(history === this.#history ? [] : this.#history);
+    const events = history === this.#history ? [] : history.filter((event) => !known.has(event));
     const ring = events.length > 0 ? this.#fold(history, this.#ring) : this.ring;
     const fresh = records.filter(({ node }) => ring.members.has(node));
     const gone = events.length === 0 ? [] : [...this.records.keys()].filter((node) => !ring.members.has(node));

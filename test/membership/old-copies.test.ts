@@ -77,6 +77,23 @@ test("a node that is written to makes copies of its directory out of date withou
   assert.match(await world.refused("n3", {}), /older copy/);
 });
 
+test("a copy that at its start reaches nobody who has seen more of it ends when it meets one", async () => {
+  const world = new World(6);
+  await world.cluster(3);
+  await world.simulation.run(5000);
+  const backup = world.machine("n3").disk.contents();
+  world.network.cut(world.machine("n3"), world.machine("n2"));
+  assert.equal(await world.put("n1", "k", "v", 2), "written");
+  await world.simulation.run(40_000);
+  for (const name of ["n3", "n1"]) world.kill(name);
+  world.network.mendAll();
+  restore(world, "n3", backup);
+  await world.up("n3");
+  await world.up("n1");
+  assert.ok(await world.simulation.runUntil(() => world.ended.has("n3"), 30_000), world.describe());
+  assert.equal(world.ended.get("n3")?.code, "outdated");
+});
+
 test("a node that crashes at any moment of its start is not taken for a copy of itself", async () => {
   for (let seed = 10; seed < 30; seed++) {
     const world = new World(seed);

@@ -56,16 +56,34 @@ export function compareEventNames(a: string, b: string): number {
 
 /** The union. The very same `history` where `events` brings nothing new. */
 export function uniteHistories(history: History, events: readonly HistoryEvent[]): History {
-  const known = new Set(history.map(eventName));
+  const known = new Set<string>();
   const fresh: HistoryEvent[] = [];
   for (const event of events) {
     const name = eventName(event);
-    if (known.has(name)) continue;
+    if (known.has(name) || eventNamed(history, event) !== undefined) continue;
     known.add(name);
     fresh.push(event);
   }
   if (fresh.length === 0) return history;
   return [...history, ...fresh].sort(compareEvents);
+}
+
+/** Where the first event begins that is not before this one. */
+export function placeOf(history: History, event: EventId): number {
+  let from = 0;
+  let to = history.length;
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if (compareEvents(history[middle] as HistoryEvent, event) < 0) from = middle + 1;
+    else to = middle;
+  }
+  return from;
+}
+
+/** The event of that name, if it is known. */
+export function eventNamed(history: History, name: EventId): HistoryEvent | undefined {
+  const event = history[placeOf(history, name)];
+  return event !== undefined && compareEvents(event, name) === 0 ? event : undefined;
 }
 
 /** What this history holds, in brief. */

@@ -38,6 +38,10 @@ export interface News {
   readonly parts: readonly RecordPart[];
 }
 
+/** What a part's hashes weigh, and one version, about, in bytes. */
+const hashesBytes = 130;
+const versionBytes = 40;
+
 const noNews: News = { events: [], records: [], wantedEvents: [], wantedRecords: [], parts: [] };
 
 /** What a member knows. */
@@ -50,8 +54,10 @@ export interface Knowledge {
 export interface NewsLimits {
   /** Most events, and most records, in one message. */
   readonly mostEntries: number;
-  /** Which parts are to be compared now, of all that differ: a few, so that a message stays small. */
-  readonly choose: (prefixes: readonly string[]) => readonly string[];
+  /** What the descriptions of records in one message may weigh, about, in bytes. */
+  readonly partBytes: number;
+  /** A number from 0 to one less than the argument, another each time. */
+  readonly below: (end: number) => number;
 }
 
 /** The first description of what this side knows, to one whose summary is another. */
@@ -66,9 +72,10 @@ export function firstNews({ history, summary, table }: Knowledge, theirs: Summar
 }
 
 /** What this side says to `heard`, whose events and records it has taken in. */
-export function replyTo(known: Knowledge, heard: News, { mostEntries, choose }: NewsLimits): News {
+export function replyTo(known: Knowledge, heard: News, limits: NewsLimits): News {
+  const { mostEntries } = limits;
   const ofHistory = replyOfHistory(known, heard);
-  const ofRecords = replyOfRecords(known, heard, choose);
+  const ofRecords = replyOfRecords(known, heard, limits);
   return {
     ...ofRecords,
     ...ofHistory,
@@ -100,13 +107,29 @@ function replyOfHistory({ history, summary }: Knowledge, heard: News): OfHistory
   return { events, wantedEvents: [], ...(isBehind(history, heard.history) ? { history: digestOf(history) } : {}) };
 }
 
-function replyOfRecords({ table }: Knowledge, heard: News, choose: NewsLimits["choose"]): News {
+function replyOfRecords({ table }: Knowledge, heard: News, limits: NewsLimits): News {
   const differences = heard.parts.map((part) => table.compare(part));
+  const prefixes = differences.flatMap((difference) => difference.prefixes);
   const asked = heard.wantedRecords.flatMap((node) => table.records.get(node) ?? []);
   return {
     ...noNews,
     records: [...asked, ...differences.flatMap(({ newer }) => newer)],
     wantedRecords: differences.flatMap(({ wanted }) => wanted),
-    parts: choose(differences.flatMap(({ prefixes }) => prefixes)).map((prefix) => table.part(prefix)),
+    parts: someParts(table, prefixes, limits),
   };
+}
+
+/** As many of the parts as one message takes, one at least; where more differ, others each time, so that none waits for ever. */
+function someParts(table: Knowledge["table"], prefixes: readonly string[], limits: NewsLimits): readonly RecordPart[] {
+  if (prefixes.length === 0) return [];
+  const from = limits.below(prefixes.length);
+  const parts: RecordPart[] = [];
+  let bytes = 0;
+  for (const prefix of [...prefixes.slice(from), ...prefixes.slice(0, from)]) {
+    const part = table.part(prefix);
+    bytes += part.kind === "hashes" ? hashesBytes : versionBytes * part.versions.length;
+    if (parts.length > 0 && bytes > limits.partBytes) break;
+    parts.push(part);
+  }
+  return parts;
 }

@@ -9,7 +9,7 @@
 import type { Hash64 } from "../hash/murmur3.ts";
 import { sameHash } from "../merkle/hash-tree.ts";
 import type { HistoryEvent } from "./event.ts";
-import { compareEvents, type EventId, eventName, type History } from "./history.ts";
+import { compareEvents, type EventId, eventName, eventNamed, type History, placeOf } from "./history.ts";
 import { withEvents } from "./summary.ts";
 
 /** Events that are named. */
@@ -58,20 +58,5 @@ export function compareRecent(history: History, hash: Hash64, theirs: RecentEven
 /** The events of that name that are known, in the history's order. */
 export function eventsNamed(history: History, names: readonly EventId[]): readonly HistoryEvent[] {
   const sought = [...names].sort(compareEvents);
-  return sought.flatMap((name) => {
-    const event = history[placeOf(history, name)];
-    return event !== undefined && eventName(event) === eventName(name) ? [event] : [];
-  });
-}
-
-/** Where the first event begins that is not before this one. */
-function placeOf(history: History, event: EventId): number {
-  let from = 0;
-  let to = history.length;
-  while (from < to) {
-    const middle = (from + to) >> 1;
-    if (compareEvents(history[middle] as HistoryEvent, event) < 0) from = middle + 1;
-    else to = middle;
-  }
-  return from;
+  return sought.flatMap((name) => eventNamed(history, name) ?? []);
 }
