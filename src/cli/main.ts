@@ -8,6 +8,7 @@ import { softwareVersion } from "../host/software.ts";
 import { membersCommand, ringCommand, statusCommand } from "./cluster-commands.ts";
 import { deleteCommand, getCommand, givenValue, putCommand, type Target } from "./data-commands.ts";
 import { hintsCommand } from "./hints-command.ts";
+import { historyCommand } from "./history-command.ts";
 import { type MemberOptions, memberCommand } from "./member-commands.ts";
 import { environmentSource, fileSource } from "./option-sources.ts";
 import { type OptionName, type OptionSource, type OptionValues, options, readOptions } from "./options.ts";
@@ -131,6 +132,13 @@ const commands: readonly CommandLine[] = [
     words: "",
     options: ["url", "json"],
     run: (_, values) => transfersCommand(view(values)),
+  },
+  {
+    name: "history",
+    help: "every change of the cluster: who accepted it, and when",
+    words: "",
+    options: ["url", "json"],
+    run: (_, values) => historyCommand(view(values)),
   },
   {
     name: "leave",

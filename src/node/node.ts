@@ -255,7 +255,12 @@ export class Node implements NodeApi {
 
   async #start(): Promise<void> {
     const opened = await this.#membership.open();
-    if (opened.kind === "refused") throw new NodeError("refused", opened.why);
+    if (opened.kind === "refused") {
+      const { departed } = this.#membership;
+      // It may have ended before anybody heard its own word of that.
+      if (departed !== undefined) await this.#gossip.askAll();
+      throw new NodeError(departed ?? "refused", opened.why);
+    }
     const lost = opened.kind === "stranger" ? lostStore(this.#options) : undefined;
     if (lost !== undefined) throw new NodeError("refused", lost);
     // Before anybody can ask for another one.

@@ -79,6 +79,10 @@ test("a member that is lost is removed, what it held is rebuilt, and what return
   n4.start();
   assert.equal(await n4.exit(), 1);
   assert.match(n4.errors, /n4 was removed from the cluster, and stays out; with an empty directory it may join again/);
+  const { out: history } = await ask("n2", ["history"]);
+  assert.match(history, /^\S+Z +n1 +capacity +n2 +capacity 2$/m);
+  assert.match(history, /^\S+Z +n5 +leave +n5$/m);
+  assert.match(history, /^\S+Z +n1 +remove +n4$/m);
   const few = await ask("n1", ["leave", "n3", "--yes"]);
   assert.match(few.err, /conflicting-change: without n3 2 members would be left to keep 3 copies of each key/);
 });

@@ -147,7 +147,7 @@ const capacity =
     node.changeMember(name, { capacity: weight });
 
 test("a leave ends whoever of all dies, or is stopped, at any moment of it", async () => {
-  for (let seed = 1; seed <= 24; seed++) {
+  for (let seed = 1; seed <= 12; seed++) {
     const who = `n${1 + (seed % 5)}`;
     const { members, ended, acknowledged } = await tried({
       seed,
@@ -193,7 +193,7 @@ test("one that is removed and alive speaks for nobody from the moment it knows, 
 });
 
 test("two operators decide contrary things at both sides of a split: one ring, and all data", async () => {
-  for (let seed = 1; seed <= 24; seed++) {
+  for (let seed = 1; seed <= 12; seed++) {
     const contraries: readonly (readonly [Act, Act])[] = [
       [leave("n1"), leave("n5")],
       [leave("n5"), capacity("n5", 4)],
@@ -216,7 +216,7 @@ test("two operators decide contrary things at both sides of a split: one ring, a
 });
 
 test("members become fewer than copies, whoever dies or is stopped meanwhile: what one alone had, the others have", async () => {
-  for (let seed = 1; seed <= 16; seed++) {
+  for (let seed = 1; seed <= 12; seed++) {
     const isLost = seed % 4 === 0;
     const { members, acknowledged } = await tried({
       seed,

@@ -135,3 +135,40 @@ test("with fewer members than copies there is one copy a member, whether one lea
   await asksAll(world, 3);
   await isWhole(world);
 });
+
+test("a member that ended before anybody heard that it had left tells them when it is started again", async () => {
+  const world = await filled(6, 4);
+  const n4 = world.nodes.get("n4") as Node;
+  assert.deepEqual(await world.inside("n4", (node) => node.leave("n4")), accepted);
+  const others = ["n1", "n2", "n3"].map((name) => world.machine(name));
+  assert.ok(
+    await world.simulation.runUntil(() => n4.transfers().pending === 0 && n4.hints().waiting.length === 0, 20_000),
+  );
+  // What it writes down from now on nobody hears.
+  for (const other of others) world.network.cut(world.machine("n4"), other);
+  assert.ok(await world.simulation.runUntil(() => n4.departed === "left", 20_000));
+  await world.simulation.run(2000);
+  world.kill("n4");
+  world.network.mendAll();
+  assert.equal(world.nodes.get("n1")?.cluster().members.length, 4);
+  assert.match(await world.refused("n4", { join: ["n1"] }), /n4 has left the cluster/);
+  await world.agreed(10_000);
+  assert.equal(world.nodes.get("n1")?.cluster().members.length, 3);
+  await isWhole(world);
+});
+
+test("of two that are down one is removed: what waits for the other says so, and goes on when that returns", async () => {
+  const world = await filled(7, 5);
+  world.kill("n4");
+  world.kill("n5");
+  await world.simulation.run(40_000);
+  assert.deepEqual(await world.inside("n1", (node) => node.remove("n4")), accepted);
+  await world.simulation.run(20_000);
+  const waiting = ["n1", "n2", "n3"].flatMap((name) => world.nodes.get(name)?.transfers().transfers ?? []);
+  assert.ok(waiting.length > 0);
+  for (const { why, waitsFor } of waiting) assert.deepEqual([waitsFor, why], ["n5", "cannot be reached"]);
+  await world.up("n5");
+  // To n5 itself n4 has been silent only since its start.
+  await world.agreed(40_000);
+  await isWhole(world);
+});
