@@ -26,6 +26,8 @@ export interface RealClusterOptions {
   readonly withinOf?: (name: string) => readonly string[] | undefined;
   /** The executable of each node, if not that of this checkout. */
   readonly executableOf?: (name: string) => string | undefined;
+  /** How many of the nodes are members from the beginning; all if absent. The others have a place, and wait for `join`. */
+  readonly founders?: number;
 }
 
 export class RealCluster {
@@ -37,17 +39,18 @@ export class RealCluster {
     this.#directory = directory;
   }
 
-  /** `size` nodes named n1, n2, ..., all members and ready. */
+  /** `size` nodes named n1, n2, ..., all members and ready but for those that are not to be founders. */
   static async start(size: number, options: RealClusterOptions = {}): Promise<RealCluster> {
     const directory = await mkdtemp(join(tmpdir(), "cartwheel-test-"));
     const cluster = new RealCluster(await place(size, directory, options), directory);
     try {
-      const seed = cluster.node("n1");
-      for (const node of cluster.nodes) {
+      const founders = cluster.nodes.slice(0, options.founders ?? size);
+      const [seed] = founders as [RealNode];
+      for (const node of founders) {
         node.start(node === seed ? [] : ["--join", `${seed.peer.host}:${seed.peer.port}`]);
       }
-      for (const node of cluster.nodes) await node.ready();
-      await cluster.whole();
+      for (const node of founders) await node.ready();
+      await cluster.whole(founders);
     } catch (error) {
       await cluster.stop();
       throw error;
@@ -67,13 +70,13 @@ export class RealCluster {
   }
 
   /** Resolves when every node says that every member is up, and every seat where it shall be. */
-  async whole(): Promise<void> {
-    await until(20_000, "every node to see every member up", async () => {
-      for (const node of this.nodes) {
+  async whole(members: readonly RealNode[] = this.nodes, withinMs = 20_000): Promise<void> {
+    await until(withinMs, "every node to see every member up, and no seat on its way", async () => {
+      for (const node of members) {
         type View = { members: readonly { status: string }[]; pendingTransfers: number };
         const view = await node.json<View>("/cluster");
         if (view.pendingTransfers > 0) return undefined;
-        if (view.members.filter(({ status }) => status === "up").length !== this.nodes.length) return undefined;
+        if (view.members.filter(({ status }) => status === "up").length !== members.length) return undefined;
       }
       return true;
     });
