@@ -13,7 +13,7 @@
  */
 
 import { parseArgs } from "node:util";
-import { transfersText } from "../src/cli/transfers-command.ts";
+import { transfersText } from "../src/cli/transfers-text.ts";
 import type { ClusterView, TransfersView } from "../src/node/api.ts";
 import { RealCluster, type RealNode } from "../test/cluster/real-cluster.ts";
 import { Load } from "./open-load.ts";
@@ -87,9 +87,10 @@ for (;;) {
   const view = await joiner.json<TransfersView>("/cluster/transfers");
   const { pendingTransfers } = await joiner.json<ClusterView>("/cluster");
   const seconds = (performance.now() - startedMs) / 1000;
-  if (steps++ % Number(values.lines) === 0) shown.push(`${seconds.toFixed(0)} s:\n${transfersText(view)}`);
+  const told = { pending: pendingTransfers, members: [{ name: joiner.name, ...view }], silent: [] };
+  if (steps++ % Number(values.lines) === 0) shown.push(`${seconds.toFixed(0)} s: ${transfersText(told, false)}`);
   if (pendingTransfers === 0 && view.transfers.length === 0) break;
-  if (seconds > Number(values.within)) throw new Error(`not done after ${seconds} s:\n${transfersText(view)}`);
+  if (seconds > Number(values.within)) throw new Error(`not done after ${seconds} s: ${transfersText(told, false)}`);
   await new Promise((resolve) => setTimeout(resolve, everyMs));
 }
 isDone = true;

@@ -10,6 +10,8 @@ export interface Asked {
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Uint8Array;
+  /** How long it may take, in ms. */
+  readonly patienceMs?: number;
 }
 
 export interface Answered {
@@ -18,7 +20,7 @@ export interface Answered {
   readonly body: Buffer;
 }
 
-const patienceMs = 65_000;
+const usualPatienceMs = 65_000;
 
 /** Sends the request and reads the whole answer. Rejects with `CommandFailed` if there is none. */
 export async function ask(asked: Asked): Promise<Answered> {
@@ -31,7 +33,7 @@ export async function ask(asked: Asked): Promise<Answered> {
   }
 }
 
-function exchange({ url, method, path, headers, body }: Asked): Promise<Answered> {
+function exchange({ url, method, path, headers, body, patienceMs = usualPatienceMs }: Asked): Promise<Answered> {
   return new Promise((resolve, reject) => {
     const { hostname, port } = new URL(url);
     const host = hostname.replace(/^\[|\]$/g, "");
@@ -58,8 +60,8 @@ function exchange({ url, method, path, headers, body }: Asked): Promise<Answered
 }
 
 /** The JSON of an answer with the wanted status; any other status is a failure that tells the node's own words. */
-export async function askJson(url: string, path: string): Promise<unknown> {
-  const answer = await ask({ url, method: "GET", path });
+export async function askJson(url: string, path: string, patienceMs?: number): Promise<unknown> {
+  const answer = await ask({ url, method: "GET", path, ...(patienceMs !== undefined && { patienceMs }) });
   if (answer.status !== 200) throw refused(answer);
   return JSON.parse(answer.body.toString());
 }

@@ -64,7 +64,18 @@ const commands: readonly CommandLine[] = [
     help: "start one node",
     words: "",
     options: [
-      ...(["name", "data", "listen", "http", "advertise", "join", "zone", "capacity", "storage"] as const),
+      ...([
+        "name",
+        "data",
+        "listen",
+        "http",
+        "advertise",
+        "join",
+        "zone",
+        "capacity",
+        "storage",
+        "transfer-rate",
+      ] as const),
       ...(["config", "partitions", "n", "r", "w", "log", "insecure"] as const),
     ],
     run: async (_, values) => (await import("./start.ts")).startCommand(values),
@@ -128,10 +139,10 @@ const commands: readonly CommandLine[] = [
   },
   {
     name: "transfers",
-    help: "the seats that a node takes or gives away: how far that is, and what it waits for",
+    help: "the seats that move in the cluster: how far that is, how long it will take, and what it waits for",
     words: "",
-    options: ["url", "json"],
-    run: (_, values) => transfersCommand(view(values)),
+    options: ["watch", "each", "url", "json"],
+    run: (_, values) => transfersCommand({ ...view(values), watch: values.watch ?? false, each: values.each ?? false }),
   },
   {
     name: "history",
@@ -230,10 +241,11 @@ function define(
 function sources(flags: Flags): readonly OptionSource[] {
   const commandLine: OptionSource = {
     label: (name) => `--${name}`,
-    // The parser knows `--no-wait` as the contrary of `wait`.
+    // The parser knows `--no-wait` as the contrary of `wait`, and `transfer-rate` as `transferRate`.
     text: (name) => {
       if (name === "no-wait") return flags["wait"] === false ? "true" : undefined;
-      return flags[name] === undefined ? undefined : String(flags[name]);
+      const flag = flags[name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase())];
+      return flag === undefined ? undefined : String(flag);
     },
   };
   const environment = environmentSource(process.env);

@@ -6,7 +6,7 @@
  * `{"w": 0}` are refused in the same words. The command line beats the environment, which beats the file.
  */
 
-import { mostCapacity, mostPartitions } from "../core/limits.ts";
+import { defaultLimits, mostCapacity, mostPartitions } from "../core/limits.ts";
 import type { Quorum } from "../core/settings.ts";
 import type { LogLevel } from "../host/log.ts";
 import { isAddress, parseAddressList } from "./address.ts";
@@ -50,9 +50,15 @@ export interface OptionValues {
   readonly force: boolean;
   readonly yes: boolean;
   readonly "no-wait": boolean;
+  readonly watch: boolean;
+  readonly each: boolean;
+  readonly "transfer-rate": number;
 }
 
 export type OptionName = keyof OptionValues;
+
+/** Bytes in what `transfer-rate` counts. */
+export const mib: number = 1024 * 1024;
 
 const wholeNumber =
   (least: number, most: number) =>
@@ -140,6 +146,13 @@ export const options: { readonly [Name in OptionName]: OptionOf<OptionValues[Nam
     allowed: `a whole number from 1 to ${mostCapacity}`,
     parse: wholeNumber(1, mostCapacity),
   },
+  "transfer-rate": {
+    value: "MIB",
+    help: "the most MiB a second that this node copies for seats it is to take; requests go first anyhow",
+    otherwise: String(defaultLimits.transferBytesPerSecond / mib),
+    allowed: "a whole number from 1 to 10000",
+    parse: wholeNumber(1, 10_000),
+  },
   storage: {
     value: "ENGINE",
     help: "lmdb, or memory for a node that may forget all",
@@ -215,6 +228,12 @@ export const options: { readonly [Name in OptionName]: OptionOf<OptionValues[Nam
     allowed: "true or false",
     parse: (text) => switchWords[text],
   },
+  watch: {
+    help: "say it again every two seconds, until there is nothing more to say",
+    allowed: "true or false",
+    parse: (text) => switchWords[text],
+  },
+  each: { help: "a line for each seat", allowed: "true or false", parse: (text) => switchWords[text] },
   json: { help: "JSON instead of text for people", allowed: "true or false", parse: (text) => switchWords[text] },
 };
 

@@ -3,7 +3,7 @@
 import { stderrLog } from "../host/log.ts";
 import { type RunningNode, startNode } from "../host/start-node.ts";
 import { isLoopback } from "./address.ts";
-import type { OptionValues } from "./options.ts";
+import { mib, type OptionValues } from "./options.ts";
 import { exitStatus, UsageError } from "./usage-error.ts";
 
 type StartOptions = Partial<OptionValues>;
@@ -57,7 +57,7 @@ export async function startCommand(options: StartOptions): Promise<number> {
 }
 
 function startOptions(options: StartOptions): Partial<Parameters<typeof startNode>[0]> {
-  const { data, storage, zone, capacity, advertise, join, partitions, n, r, w } = options;
+  const { data, storage, zone, capacity, advertise, join, partitions, n, r, w, "transfer-rate": rate } = options;
   return {
     ...(data !== undefined && { data }),
     ...(storage !== undefined && { storage }),
@@ -65,6 +65,7 @@ function startOptions(options: StartOptions): Partial<Parameters<typeof startNod
     ...(capacity !== undefined && { capacity }),
     ...(advertise !== undefined && { advertise }),
     ...(join !== undefined && { join }),
+    ...(rate !== undefined && { limits: { transferBytesPerSecond: rate * mib } }),
     settings: {
       ...(partitions !== undefined && { partitions }),
       ...(n !== undefined && { n }),

@@ -1,43 +1,60 @@
-/** `cartwheel transfers`: the seats that a node takes or gives away, how far that is, and what it waits for. */
+/**
+ * `cartwheel transfers`: the seats that move in the whole cluster, how far that is, how long it will take, and what it
+ * waits for. A node knows of its own transfers; so every member is asked, and those that do not answer are named.
+ */
 
-import type { TransfersView, TransferView } from "../node/api.ts";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { ClusterView, TransfersView } from "../node/api.ts";
 import type { ViewOptions } from "./cluster-commands.ts";
-import { inBytes, inTime } from "./hints-command.ts";
 import { askJson } from "./http-client.ts";
-import { table } from "./table.ts";
-import { exitStatus } from "./usage-error.ts";
+import { type ToldTransfers, transfersText } from "./transfers-text.ts";
+import { CommandFailed, exitStatus } from "./usage-error.ts";
 
-/** Asks the node and prints a line for each kind of transfer and reason to wait. */
-export async function transfersCommand({ url, json }: ViewOptions): Promise<number> {
-  const view = (await askJson(url, "/cluster/transfers")) as TransfersView;
-  process.stdout.write(json ? `${JSON.stringify(view, undefined, 2)}\n` : transfersText(view));
+const watchEveryMs = 2000;
+/** The asked node is waited for as ever; the others are not to hold up what is known. */
+const patienceMs = 3000;
+
+export interface TransfersOptions extends ViewOptions {
+  /** Says it again and again, until nothing moves any more. */
+  readonly watch: boolean;
+  /** A line for each seat. */
+  readonly each: boolean;
+}
+
+/** Asks all members and prints what they say. */
+export async function transfersCommand(options: TransfersOptions): Promise<number> {
+  for (;;) {
+    const told = await askAll(options.url);
+    const text = options.json ? `${JSON.stringify(told, undefined, 2)}\n` : transfersText(told, options.each);
+    const isScreen = options.watch && process.stdout.isTTY === true;
+    process.stdout.write(isScreen ? `\u001b[H\u001b[J${text}` : text);
+    const isAtRest = told.pending === 0 && told.silent.length === 0;
+    if (!options.watch || (isAtRest && told.members.every(({ transfers }) => transfers.length === 0))) break;
+    await sleep(watchEveryMs);
+    if (!isScreen) process.stdout.write("\n");
+  }
   return exitStatus.done;
 }
 
-/** The view as people read it: partitions that wait for the same are one line. */
-export function transfersText({ pending, transfers }: TransfersView): string {
-  const whole = `${pending} seats of the cluster are not where they shall be\n`;
-  if (transfers.length === 0) return `no transfers: this node has nothing to take or to give away\n${whole}`;
-  const groups = new Map<string, TransferView[]>();
-  for (const transfer of transfers) {
-    const name = `${transfer.kind} ${reasonOf(transfer)}`;
-    groups.set(name, [...(groups.get(name) ?? []), transfer]);
-  }
-  const rows = [...groups.values()].map((group) => {
-    const [first] = group as [TransferView];
-    const sum = (of: (transfer: TransferView) => number): number => group.reduce((all, one) => all + of(one), 0);
-    const ageMs = Math.max(...group.map((one) => one.ageMs));
-    const bytes = sum((one) => one.bytesReceived);
-    const rate = ageMs === 0 ? "-" : `${inBytes(Math.round((bytes * 1000) / ageMs))}/s`;
-    const copied = `${sum((one) => one.keysCopied)} of ${sum((one) => one.keysCompared)}`;
-    return [first.kind, String(group.length), copied, inBytes(bytes), rate, inTime(ageMs), reasonOf(first)];
-  });
-  return (
-    table([["WHAT", "PARTITIONS", "KEYS", "SIZE", "RATE", "SINCE", "WAITS FOR"], ...rows], [1, 2, 3, 4, 5]) + whole
+async function askAll(url: string): Promise<ToldTransfers> {
+  const { name, members, pendingTransfers } = (await askJson(url, "/cluster")) as ClusterView;
+  const told: ToldTransfers["members"][number][] = [];
+  const silent: { name: string; why: string }[] = [];
+  const others = members
+    .filter((member) => member.name !== name)
+    .map(({ name, http }) => ({ name, at: `http://${http}` }));
+  await Promise.all(
+    [{ name, at: url }, ...others].map(async (member) => {
+      try {
+        const view = (await askJson(member.at, "/cluster/transfers", patienceMs)) as TransfersView;
+        told.push({ name: member.name, ...view });
+      } catch (error) {
+        if (!(error instanceof CommandFailed) || member.at === url) throw error;
+        silent.push({ name: member.name, why: error.message });
+      }
+    }),
   );
-}
-
-function reasonOf({ running, why, waitsFor }: TransferView): string {
-  if (running || why === "") return "-";
-  return waitsFor === "" ? why : `${waitsFor}: ${why}`;
+  const byName = (a: { readonly name: string }, b: { readonly name: string }): number =>
+    a.name.localeCompare(b.name, "en", { numeric: true });
+  return { pending: pendingTransfers, members: told.sort(byName), silent: silent.sort(byName) };
 }

@@ -62,6 +62,8 @@ export interface Limits {
   readonly reapGraceMs: number;
   /** Mean time between two exchanges of hash trees that nobody asked for, in ms. */
   readonly exchangeEveryMs: number;
+  /** Most bytes a second that a node copies where it is to take seats; it copies less while requests need the machine. */
+  readonly transferBytesPerSecond: number;
 }
 
 export const defaultLimits: Limits = {
@@ -81,6 +83,7 @@ export const defaultLimits: Limits = {
   messageLifeMs: 60_000,
   reapGraceMs: 600_000,
   exchangeEveryMs: 10_000,
+  transferBytesPerSecond: 16 * 1024 * 1024,
 };
 
 /**

@@ -170,22 +170,39 @@ export const schemas: { readonly [Name in SchemaName]: Shape } = {
       }),
     ),
   }),
-  Transfers: exactly({
-    pending: { ...whole, description: "Seats in the whole cluster that are not with those who shall hold them." },
-    transfers: listOf(
-      exactly({
-        partition: whole,
-        kind: oneOf("hand-over", "rebuild", "reminder", "vacate", "hand-back", "drop"),
-        running: { ...flag, description: "Whether it is being done now." },
-        why: { ...text, description: "What keeps it from going on; empty where nothing does." },
-        waitsFor: { ...text, description: "The member that it waits for, if it does." },
-        keysCompared: { ...whole, description: "Keys in parts of the hash trees that differed." },
-        keysCopied: { ...whole, description: "Keys brought here." },
-        bytesReceived: whole,
-        ageMs: { ...whole, description: "For how long it has been copied." },
-      }),
-    ),
-  }),
+  Transfers: exactly(
+    {
+      pending: { ...whole, description: "Seats in the whole cluster that are not with those who shall hold them." },
+      taken: exactly({ seats: whole, keys: whole, bytes: whole, tookMs: whole }),
+      bytesPerSecond: { ...whole, description: "What came for seats in the last seconds." },
+      limitBytesPerSecond: { ...whole, description: "Less comes while requests need the machine." },
+      transfers: listOf(
+        exactly(
+          {
+            partition: whole,
+            seat: whole,
+            kind: oneOf("hand-over", "rebuild", "reminder", "vacate", "hand-back", "drop"),
+            from: { ...text, description: "Who has it now; empty where that is all others, or nobody." },
+            to: { ...text, description: "Who is to have it; empty where that is all others, or nobody." },
+            running: { ...flag, description: "Whether it is being done now." },
+            why: { ...text, description: "What keeps it from going on; empty where nothing does." },
+            waitsFor: { ...text, description: "The member that it waits for, if it does." },
+            keys: { ...whole, description: "Keys that this node holds of what the seat keeps." },
+            bytes: { ...whole, description: "Of keys and values." },
+            keysInAll: {
+              ...whole,
+              description: "Keys that those hold from whom it is copied, once they have said so.",
+            },
+            bytesInAll: whole,
+            bytesReceived: { ...whole, description: "What came over the network for it." },
+            ageMs: { ...whole, description: "For how long it has been copied." },
+          },
+          ["seat", "keysInAll", "bytesInAll"],
+        ),
+      ),
+    },
+    ["taken"],
+  ),
   Repair: exactly({
     running: flag,
     lastRun: {

@@ -181,7 +181,7 @@ export class AntiEntropy {
       const before = { ...totals };
       const compared = this.#sharedTrees(peer);
       const isStopped = (): boolean => this.#isStopped;
-      const outcome = await new Exchange({ ...parts, compared, direction: "both", isStopped }).run();
+      const outcome = await new Exchange({ ...parts, compared, direction: { kind: "both" }, isStopped }).run();
       this.#outcomes[outcome.kind] += 1;
       for (const name of totalNames) this.#totals[name] += totals[name] - before[name];
       return outcome;

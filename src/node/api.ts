@@ -211,7 +211,20 @@ export interface RebuildView {
 export interface TransfersView {
   /** In the whole cluster, as far as this node knows: seats that are not with those who shall hold them. */
   readonly pending: number;
+  /** What this node took since it last had nothing to take; undefined where that is nothing since its start. */
+  readonly taken: TakenView | undefined;
+  /** What came for it in the last seconds, and what may come at most, in bytes a second. */
+  readonly bytesPerSecond: number;
+  readonly limitBytesPerSecond: number;
   readonly transfers: readonly TransferView[];
+}
+
+export interface TakenView {
+  readonly seats: number;
+  readonly keys: number;
+  readonly bytes: number;
+  /** For how long it has taken them, or took them, in ms. */
+  readonly tookMs: number;
 }
 
 /** What a member is to be from now on; what is absent stays as it is. */
@@ -241,25 +254,33 @@ export type MemberChangeOutcome =
 /** What a node does in one partition, or will. */
 export interface TransferView {
   readonly partition: number;
+  /** Undefined where it is about a copy that is no seat's. */
+  readonly seat: number | undefined;
   /**
    * - `hand-over`: takes a seat from its holder;
-   * - `rebuild`: fills a seat that has no holder;
+   * - `rebuild`: fills a seat that has no holder, from all others;
    * - `reminder`: has fallen silent for its successor's sake, and waits for it;
    * - `vacate`: has the others hold what is in a seat that nobody is to have, since there are too few members;
    * - `hand-back`: has a copy without a voice merged by those who have one;
    * - `drop`: deletes a copy that others hold.
    */
   readonly kind: "hand-over" | "rebuild" | "reminder" | "vacate" | "hand-back" | "drop";
+  /** Whose seat or copy it is now, and whose it is to be; empty where that is all others, or nobody. */
+  readonly from: string;
+  readonly to: string;
   /** Whether it is being done now. */
   readonly running: boolean;
   /** What keeps it from going on, and who, where it waits; empty where that is nothing, or nobody. */
   readonly why: string;
   readonly waitsFor: string;
-  /** Keys looked at and brought here so far, and what came for it. */
-  readonly keysCompared: number;
-  readonly keysCopied: number;
+  /** Keys that this node holds of what the seat keeps, and their bytes. */
+  readonly keys: number;
+  readonly bytes: number;
+  /** The same of those from whom it is copied, when they were last asked; undefined before. More may be written. */
+  readonly keysInAll: number | undefined;
+  readonly bytesInAll: number | undefined;
+  /** What came over the network for it, and for how long it has been copied, in ms. */
   readonly bytesReceived: number;
-  /** For how long it has been copied, in ms. */
   readonly ageMs: number;
 }
 

@@ -3,28 +3,45 @@
  * and lists the keys of leaves that differ. The states themselves travel as those of any request between replicas.
  */
 
+import { stateBytes } from "../core/causality/sibling-set.ts";
 import type { PartitionId } from "../core/ids.ts";
 import { differingChildren } from "../core/merkle/exchange.ts";
 import { emptyHash, sameHash } from "../core/merkle/hash-tree.ts";
+import { bucketSettings } from "../core/ring/preference-list.ts";
 import type { Ring } from "../core/ring/ring.ts";
 import type { Requester } from "../rpc/server.ts";
 import { Pause } from "../runtime/pause.ts";
 import { TaskGroup } from "../runtime/task-group.ts";
 import { StorageError } from "../storage/engine.ts";
-import type { CompareNodes, CompareTrees, ListedKey, ListKeys, RefusalCode, TreeName } from "../wire/message.ts";
+import type {
+  CompareNodes,
+  CompareTrees,
+  CopiedState,
+  CopyStates,
+  ListedKey,
+  ListKeys,
+  RefusalCode,
+  TreeName,
+  TreeSize,
+} from "../wire/message.ts";
 import { type Coordination, refusal } from "./coordination.ts";
+import { placeOf } from "./key-place.ts";
 import type { LeafScan } from "./leaf-scan.ts";
 import type { Trees } from "./trees.ts";
 
-export type ExchangeRequest = CompareTrees | CompareNodes | ListKeys;
+export type ExchangeRequest = CompareTrees | CompareNodes | ListKeys | CopyStates;
 
 /** A part of a list ends at this many keys, or after so many pages of the store. */
 const mostListed = 256;
 const mostPages = 64;
 /** Lists made at a time. */
 const mostLists = 4;
+/** An answer with states ends once it has so many bytes. */
+const copiedBytes = 128 * 1024;
 /** Between two pages, in ms. */
 const pauseMs = 1;
+
+const nothing: TreeSize = { keys: 0, bytes: 0 };
 
 export class ExchangeService {
   readonly #node: Coordination;
@@ -50,12 +67,15 @@ export class ExchangeService {
         if (!this.#isShared(request.tree, ring, from, request.id)) return;
         const tree = this.#trees.tree(request.tree);
         const differing = differingChildren(tree, request.level, request.nodes);
-        return from.reply({ kind: "hashes-compared", id: request.id, differing, unvouched: [] }, request.id);
+        return from.reply({ kind: "hashes-compared", id: request.id, differing, unvouched: [], sizes: [] }, request.id);
       }
       case "list-keys":
         if (!this.#isShared(request.tree, ring, from, request.id)) return;
         if (this.#tasks.size >= mostLists) return this.#refuse(request.id, from, "overloaded", "too many lists");
         return this.#tasks.run("listing keys", () => this.#answerList(request, ring, from));
+      case "copy-states":
+        if (this.#isShared(request.tree, ring, from, request.id)) this.#copyStates(request, ring, from);
+        return;
     }
   }
 
@@ -74,10 +94,10 @@ export class ExchangeService {
     return ring;
   }
 
-  #compareTrees(request: CompareTrees, ring: Ring, from: Requester): void {
+  #compareTrees({ id, trees, wantsSizes }: CompareTrees, ring: Ring, from: Requester): void {
     const differing: number[] = [];
     const unvouched: number[] = [];
-    for (const [place, tree] of request.trees.entries()) {
+    for (const [place, tree] of trees.entries()) {
       if (!this.#isHeld(tree, ring)) {
         unvouched.push(place);
         continue;
@@ -86,7 +106,24 @@ export class ExchangeService {
       if (!sameHash(own, tree.root)) differing.push(place);
       if (!this.#vouches(tree.partition)) unvouched.push(place);
     }
-    from.reply({ kind: "hashes-compared", id: request.id, differing, unvouched }, request.id);
+    const sizes = wantsSizes ? trees.map((tree) => (this.#isHeld(tree, ring) ? this.#trees.size(tree) : nothing)) : [];
+    from.reply({ kind: "hashes-compared", id, differing, unvouched, sizes }, id);
+  }
+
+  #copyStates({ id, tree, keys }: CopyStates, ring: Ring, from: Requester): void {
+    const states: CopiedState[] = [];
+    let bytes = 0;
+    for (const { bucket, key } of keys) {
+      const place = placeOf(bucket, key, ring.settings.partitions);
+      if (place.partition !== tree.partition || bucketSettings(ring, bucket).n !== tree.n) {
+        return this.#refuse(id, from, "bad-request", `"${key}" of bucket "${bucket}" is not in that tree`);
+      }
+      const held = this.#node.replica.read(place);
+      states.push(held.kind === "refused" ? "refused" : held.state);
+      if (held.kind === "state" && held.state !== undefined) bytes += stateBytes(held.state);
+      if (bytes >= copiedBytes) break;
+    }
+    from.reply({ kind: "states-copied", id, states }, id);
   }
 
   /** Whether what this node holds of the partition is all that was acknowledged in a seat's name. */

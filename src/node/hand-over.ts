@@ -45,9 +45,10 @@ export class HandOvers {
     this.#incarnation = incarnation;
   }
 
-  /** Whether a holder has fallen silent for this node's sake. */
-  isAwaited(partition: PartitionId): boolean {
-    return this.#sealed.has(partition);
+  /** The seat whose holder has fallen silent for this node's sake, if there is one. */
+  awaited(partition: PartitionId): { readonly seat: number; readonly from: NodeId } | undefined {
+    const sealed = this.#sealed.get(partition);
+    return sealed === undefined ? undefined : { seat: sealed.handOver.seat, from: sealed.from };
   }
 
   /** A holder says that it has sealed a seat for this node. */
@@ -87,7 +88,7 @@ export class HandOvers {
     const { seats, runtime } = this.#node;
     seats.learn(partition, handOver.known);
     if (takeOver(seats.record(partition), handOver) === undefined) return this.#giveBack(partition, sealed);
-    const copied = await this.#copies.copy(partition, from);
+    const copied = await this.#copies.copyTail(partition, from);
     if (copied.kind !== "whole") {
       const isLate = copied.kind === "partial" && runtime.clock.monotonicMs() - sinceMs > patienceMs;
       const isHopeless = isLate || this.#node.isGone(from);

@@ -19,7 +19,7 @@ import type { Membership } from "./membership.ts";
 import { metricSamples } from "./metrics.ts";
 import type { Reaper } from "./reaper.ts";
 import type { Seats } from "./seats.ts";
-import type { Transfer } from "./transfer.ts";
+import { noTransfersView, type Transfer } from "./transfer.ts";
 import type { Trees } from "./trees.ts";
 import { clusterView, emptyClusterView, hintsView, locateView, ringView, type Seen } from "./views.ts";
 
@@ -77,7 +77,7 @@ export class NodeViews {
 
   transfers(): TransfersView {
     const { membership, transfer } = this.#parts;
-    return membership.isMember ? transfer.transfers() : { pending: 0, transfers: [] };
+    return membership.isMember ? transfer.transfers() : noTransfersView;
   }
 
   metrics(): readonly MetricSample[] {

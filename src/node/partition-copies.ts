@@ -7,9 +7,12 @@
  */
 
 import type { NodeId, PartitionId } from "../core/ids.ts";
+import { emptyHash } from "../core/merkle/hash-tree.ts";
+import { Slots } from "../runtime/slots.ts";
 import type { WriteBuffer } from "../storage/write-buffer.ts";
-import type { TreeName } from "../wire/message.ts";
+import type { TreeName, TreeSize } from "../wire/message.ts";
 import type { Coordination } from "./coordination.ts";
+import { CopyPace } from "./copy-pace.ts";
 import { type Direction, Exchange, type ExchangeOutcome, type ExchangeTotals } from "./exchange.ts";
 import type { LeafScan } from "./leaf-scan.ts";
 import type { Trees } from "./trees.ts";
@@ -21,21 +24,47 @@ export type Copied =
 
 /** How far the copies of one partition are that were begun since it was last at rest. */
 export interface CopyProgress {
-  /** Keys that were seen to differ or to be missing, or that lie beside such ones; and those brought here. */
-  readonly keysCompared: number;
+  /** What this node holds of what the seat keeps. */
+  readonly here: TreeSize;
+  /** What the others were last seen to hold of it; undefined while nobody has said. */
+  readonly there: TreeSize | undefined;
+  /** Keys brought here, and what came for it. */
   readonly keysCopied: number;
   readonly bytesReceived: number;
-  readonly sinceMs: number;
+  /** Whether it is its turn now, and since when that has been so. */
+  readonly isCopying: boolean;
+  readonly sinceMs: number | undefined;
 }
+
+/** What is remembered of them. */
+interface Progress {
+  readonly totals: ExchangeTotals;
+  readonly there: Map<NodeId, TreeSize>;
+  /** The trees that are copied. */
+  compared: readonly TreeName[];
+  copying: number;
+  sinceMs: number | undefined;
+}
+
+/** Partitions that are copied at a time: rather some soon than all late. Where a seat is silent, that goes first. */
+export const copiesAtOnce: number = 4;
+/** Trees asked about with one message. */
+const treesAtOnce = 1024;
+const surveyTimeoutMs = 5000;
+
+const noSize: TreeSize = { keys: 0, bytes: 0 };
 
 export class PartitionCopies {
   readonly #node: Coordination;
   readonly #trees: Trees;
   readonly #scan: LeafScan;
   readonly #buffer: WriteBuffer;
-  /** Of all copies since the start. */
-  readonly totals: ExchangeTotals = newTotals();
-  readonly #progress: Map<PartitionId, { readonly totals: ExchangeTotals; readonly sinceMs: number }> = new Map();
+  readonly #pace: CopyPace;
+  readonly #slots: Slots = new Slots(copiesAtOnce);
+  readonly #ended: ExchangeTotals = newTotals();
+  /** What exchanges under way add to, and what was there when they began. */
+  readonly #running: Set<{ readonly totals: ExchangeTotals; readonly before: ExchangeTotals }> = new Set();
+  readonly #progress: Map<PartitionId, Progress> = new Map();
   #isStopped = false;
 
   constructor(node: Coordination, trees: Trees, scan: LeafScan, buffer: WriteBuffer) {
@@ -43,24 +72,58 @@ export class PartitionCopies {
     this.#trees = trees;
     this.#scan = scan;
     this.#buffer = buffer;
+    this.#pace = new CopyPace(node.runtime.clock, node.limits.transferBytesPerSecond);
   }
 
   /** Copies under way end at their next answer. */
   stop(): void {
     this.#isStopped = true;
+    this.#pace.stop();
+  }
+
+  /** What all copies did since the start. */
+  get totals(): Readonly<ExchangeTotals> {
+    const sum = { ...this.#ended };
+    for (const { totals, before } of this.#running) addDifference(sum, totals, before);
+    return sum;
   }
 
   /**
-   * Copies what the peer holds: of the keys that the seat keeps, if one is given, else all. Rejects with `StorageError`.
+   * Copies what the peer holds, when it is its turn: of the keys that the seat keeps, if one is given, else all. Rejects
+   * with `StorageError`.
    */
-  async copy(partition: PartitionId, peer: NodeId, seat?: number): Promise<Copied> {
+  copy(partition: PartitionId, peer: NodeId, seat?: number): Promise<Copied> {
+    return this.#slots.run(() => this.#copy(partition, peer, seat, this.#pace));
+  }
+
+  /** The same, at once and as fast as that goes: somebody waits for it. */
+  copyTail(partition: PartitionId, peer: NodeId, seat?: number): Promise<Copied> {
+    return this.#copy(partition, peer, seat, undefined);
+  }
+
+  async #copy(
+    partition: PartitionId,
+    peer: NodeId,
+    seat: number | undefined,
+    pace: CopyPace | undefined,
+  ): Promise<Copied> {
     const { failedCommits } = this.#buffer.counts;
-    const isKept = ({ n }: TreeName): boolean =>
-      seat === undefined || this.#node.seats.seatsOf(partition, n).includes(seat);
-    const known = this.#progress.get(partition);
-    const { totals } = known ?? this.#begin(partition);
+    const progress = this.#progressOf(partition);
+    const { totals } = progress;
     const before = totals.keysRepaired;
-    const outcome = await this.#exchange(peer, this.#treesOf(partition).filter(isKept), totals, "pull");
+    const compared = this.#kept(partition, seat);
+    progress.compared = compared;
+    progress.sinceMs ??= this.#node.runtime.clock.monotonicMs();
+    progress.copying += 1;
+    let outcome: ExchangeOutcome;
+    try {
+      const onSizes = (sizes: readonly TreeSize[]): void => {
+        progress.there.set(peer, sumOf(sizes));
+      };
+      outcome = await this.#exchange(peer, compared, totals, { kind: "pull", pace, onSizes });
+    } finally {
+      progress.copying -= 1;
+    }
     if (outcome.kind !== "compared") return { kind: "failed", why: outcome.why };
     if (outcome.keysRefused > 0 || outcome.incomplete.size > 0) {
       return { kind: "partial", why: "does not vouch for all it holds, or has a damaged record" };
@@ -75,16 +138,64 @@ export class PartitionCopies {
    * disk. Rejects with `StorageError`.
    */
   async push(partition: PartitionId, peer: NodeId, trees?: readonly TreeName[]): Promise<boolean> {
-    const outcome = await this.#exchange(peer, trees ?? this.#treesOf(partition), newTotals(), "push");
+    const outcome = await this.#exchange(peer, trees ?? this.#treesOf(partition), newTotals(), { kind: "push" });
     return outcome.kind === "compared" && outcome.keysRefused === 0 && outcome.incomplete.size === 0;
   }
 
-  /** How far the copy of the partition is; undefined where none was begun. */
+  /** Asks the peer how much there is to copy, so that progress can be told before it is made. */
+  async survey(
+    peer: NodeId,
+    asked: readonly { readonly partition: PartitionId; readonly seat: number | undefined }[],
+  ): Promise<void> {
+    const all = asked.flatMap(({ partition, seat }) => this.#kept(partition, seat));
+    for (let at = 0; at < all.length; at += treesAtOnce) {
+      const part = all.slice(at, at + treesAtOnce);
+      const trees = part.map((name) => ({ ...name, root: this.#trees.tree(name)?.hash(0, 0) ?? emptyHash }));
+      const request = { kind: "compare-trees", id: 0, trees, wantsSizes: true } as const;
+      const answer = await this.#node.peers.ask(peer, request, surveyTimeoutMs);
+      if (answer.kind !== "hashes-compared" || answer.sizes.length !== part.length) return;
+      const sums = new Map<PartitionId, TreeSize[]>();
+      for (const [i, { partition }] of part.entries()) {
+        sums.set(partition, [...(sums.get(partition) ?? []), answer.sizes[i] as TreeSize]);
+      }
+      for (const [partition, sizes] of sums) {
+        const progress = this.#progressOf(partition);
+        progress.compared = part.filter((name) => name.partition === partition);
+        progress.there.set(peer, sumOf(sizes));
+      }
+    }
+  }
+
+  /** How far the copy of the partition is; undefined where none was begun, nor asked about. */
   progress(partition: PartitionId): CopyProgress | undefined {
     const known = this.#progress.get(partition);
     if (known === undefined) return undefined;
-    const { keysCompared, keysRepaired: keysCopied, bytesReceived } = known.totals;
-    return { keysCompared, keysCopied, bytesReceived, sinceMs: known.sinceMs };
+    const { keysRepaired: keysCopied, bytesReceived } = known.totals;
+    const { sinceMs, copying } = known;
+    const sizes = [...known.there.values()];
+    const most = (of: keyof TreeSize): number => Math.max(...sizes.map((size) => size[of]));
+    return {
+      here: this.#sizeOf(known.compared),
+      there: sizes.length === 0 ? undefined : { keys: most("keys"), bytes: most("bytes") },
+      keysCopied,
+      bytesReceived,
+      isCopying: copying > 0,
+      sinceMs,
+    };
+  }
+
+  /** What this node holds of what the seat keeps, or of all of the partition. */
+  held(partition: PartitionId, seat: number | undefined): TreeSize {
+    return this.#sizeOf(this.#kept(partition, seat));
+  }
+
+  #sizeOf(trees: readonly TreeName[]): TreeSize {
+    return sumOf(trees.map((name) => this.#trees.size(name)));
+  }
+
+  /** Whether anything is remembered of copies of the partition. */
+  isKnown(partition: PartitionId): boolean {
+    return this.#progress.has(partition);
   }
 
   /** Nothing of the partition is copied any more. */
@@ -92,10 +203,13 @@ export class PartitionCopies {
     this.#progress.delete(partition);
   }
 
-  #begin(partition: PartitionId): { readonly totals: ExchangeTotals } {
-    const begun = { totals: newTotals(), sinceMs: this.#node.runtime.clock.monotonicMs() };
-    this.#progress.set(partition, begun);
-    return begun;
+  #progressOf(partition: PartitionId): Progress {
+    let progress = this.#progress.get(partition);
+    if (progress === undefined) {
+      progress = { totals: newTotals(), there: new Map(), compared: [], copying: 0, sinceMs: undefined };
+      this.#progress.set(partition, progress);
+    }
+    return progress;
   }
 
   async #exchange(
@@ -104,17 +218,26 @@ export class PartitionCopies {
     totals: ExchangeTotals,
     direction: Direction,
   ): Promise<ExchangeOutcome> {
-    const before = { ...totals };
+    const running = { totals, before: { ...totals } };
     const parts = { node: this.#node, trees: this.#trees, scan: this.#scan, peer, compared, totals, direction };
+    this.#running.add(running);
     try {
-      return await new Exchange({ ...parts, isStopped: () => this.#isStopped }).run();
+      const isStopped = (): boolean => this.#isStopped;
+      return await new Exchange({ ...parts, isStopped }).run();
     } finally {
-      for (const name of totalNames) this.totals[name] += totals[name] - before[name];
+      this.#running.delete(running);
+      addDifference(this.#ended, totals, running.before);
     }
   }
 
   #treesOf(partition: PartitionId): readonly TreeName[] {
     return this.#node.ring().copies.map((n) => ({ partition, n }));
+  }
+
+  /** The trees of the keys that the seat keeps, or all. */
+  #kept(partition: PartitionId, seat: number | undefined): readonly TreeName[] {
+    const { seats } = this.#node;
+    return this.#treesOf(partition).filter(({ n }) => seat === undefined || seats.seatsOf(partition, n).includes(seat));
   }
 
   /** Resolves once all that waits for the disk now is on it, or was given up. */
@@ -123,6 +246,14 @@ export class PartitionCopies {
       this.#buffer.afterAll({ onDurable: resolve, onFailed: () => resolve() });
     });
   }
+}
+
+function sumOf(sizes: readonly TreeSize[]): TreeSize {
+  return sizes.reduce((sum, { keys, bytes }) => ({ keys: sum.keys + keys, bytes: sum.bytes + bytes }), noSize);
+}
+
+function addDifference(to: ExchangeTotals, now: ExchangeTotals, before: ExchangeTotals): void {
+  for (const name of totalNames) to[name] += now[name] - before[name];
 }
 
 /** What is counted of exchanges. */

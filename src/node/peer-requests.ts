@@ -40,8 +40,6 @@ export class PeerRequests {
     const { data, exchanges, reaper, seats, cluster } = this.#parts;
     switch (request.kind) {
       case "replica-get":
-        if (this.#admits(request, from, request.isCopy === true)) data.serve(request, from);
-        return;
       case "replica-put":
       case "coordinate-get":
       case "coordinate-write":
@@ -50,6 +48,7 @@ export class PeerRequests {
       case "compare-trees":
       case "compare-nodes":
       case "list-keys":
+      case "copy-states":
         if (this.#admits(request, from, true)) exchanges.serve(request, from);
         return;
       case "ask-forgetting":

@@ -128,8 +128,7 @@ export class PeerService {
   /** Undefined if the request was refused. `standInFor` is the owner whose hints this node is to keep or read. */
   #locate(request: ReplicaGet | ReplicaPut, standInFor: NodeId | undefined, from: Requester): Located | undefined {
     const node = this.#node;
-    const isCopy = request.kind === "replica-get" && request.isCopy === true;
-    if (isCopy ? !node.mayBeCopied() : !node.isOpen(request.bucket)) {
+    if (!node.isOpen(request.bucket)) {
       this.#refuse(request.id, from, "not-ready", "the node waits for a membership change to be decided");
       return undefined;
     }
@@ -155,8 +154,7 @@ export class PeerService {
       this.#refuse(request.id, from, "no-owner", why, known);
       return undefined;
     }
-    if (voice !== undefined || (isCopy && kind !== "none") || node.seats.mayKeep(partition))
-      return { known, place, bucket, voice };
+    if (voice !== undefined || node.seats.mayKeep(partition)) return { known, place, bucket, voice };
     const passing = kind === "sealed" || kind === "active" || node.seats.isToTake(partition);
     const why = kind === "sealed" ? "hands its seat over in" : "holds no seat of";
     this.#refuse(

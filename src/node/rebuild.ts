@@ -132,7 +132,7 @@ export class Rebuilds {
     if (!isUp(holder)) return { peer: holder, why: "cannot be reached" };
     const fenced = await this.fence(partition, hold, holder);
     if ("why" in fenced) return fenced;
-    const copied = await this.#copies.copy(partition, holder, hold.seat);
+    const copied = await this.#copies.copyTail(partition, holder, hold.seat);
     if (copied.kind !== "whole") return { peer: holder, why: copied.why };
     // It must have had that voice all the while.
     const still = await this.fence(partition, hold, holder);

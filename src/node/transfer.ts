@@ -2,16 +2,13 @@
  * Brings seats to those who shall hold them (§4.9, §6.2): looks at every partition now and then, and at once when
  * something is new, for what this node has to do there, and does it, a few partitions at a time and one thing in each.
  *
- * What to do follows from the record of the partition and the ring alone, so that a process that was stopped anywhere
- * goes on where it was. How it is done is in `hand-over.ts`, `rebuild.ts` and `seat-upkeep.ts`.
+ * What is to be done says `transfer-tasks.ts`; how it is done is in `hand-over.ts`, `rebuild.ts` and `seat-upkeep.ts`.
  */
 
 import type { NodeId, PartitionId } from "../core/ids.ts";
 import { wantedOwners } from "../core/seats/bucket-seats.ts";
-import { isBeingRebuilt, knownSeat } from "../core/seats/known.ts";
 import { isStanding } from "../core/seats/rebuild.ts";
-import { isForNobody } from "../core/seats/vacate.ts";
-import { seatToTake, surplusSeats } from "../core/seats/wanted.ts";
+import { surplusSeats } from "../core/seats/wanted.ts";
 import { Pause } from "../runtime/pause.ts";
 import { TaskGroup } from "../runtime/task-group.ts";
 import { Ticker } from "../runtime/ticker.ts";
@@ -20,30 +17,41 @@ import type { SeatSealed } from "../wire/message.ts";
 import type { ForcedVoices, RebuildView, TransfersView, TransferView } from "./api.ts";
 import { type Coordination, nameOf } from "./coordination.ts";
 import type { ExchangeTotals } from "./exchange.ts";
-import type { Delay, HandOvers } from "./hand-over.ts";
-import type { PartitionCopies } from "./partition-copies.ts";
-import type { Rebuilds } from "./rebuild.ts";
-import type { SeatUpkeep } from "./seat-upkeep.ts";
-import type { Surplus } from "./surplus.ts";
-import type { Vacating } from "./vacating.ts";
+import type { Delay } from "./hand-over.ts";
+import { copiesAtOnce } from "./partition-copies.ts";
+import { Taking } from "./taking.ts";
+import { isTaking, type Task, type TransferParts, TransferTasks } from "./transfer-tasks.ts";
 
 /** Mean time between two looks at everything, in ms. */
 const everyMs = 500;
 /** News of one turn is looked at together, so long after it, in ms. */
 const togetherMs = 5;
-/** Partitions in which something is done at a time. */
+/** Partitions in which something is done at a time; of those, seats that are being taken, and copies dropped. */
 const mostAtOnce = 64;
+const mostTaken = 16;
+const mostDropped = 1;
+/** A holder is asked again after so long, in ms, how much there is to copy, where it has not said so. */
+const surveyEveryMs = 2000;
 /** What could not be done is tried again after so long, in ms, doubled up to the longest. */
 const firstRetryMs = 100;
 const longestRetryMs = 2000;
 const inquiryEveryMs = 1000;
 
-const nothingCopied = { keysCompared: 0, keysCopied: 0, bytesReceived: 0, sinceMs: undefined } as const;
+const waitsItsTurn = `waits its turn: ${copiesAtOnce} are copied at a time`;
 
-/** Something to do in one partition. */
-interface Task {
-  readonly what: TransferView["kind"];
-  readonly act: () => Promise<Delay | undefined>;
+/** What a node that is no member yet has to show. */
+export const noTransfersView: TransfersView = {
+  pending: 0,
+  taken: undefined,
+  bytesPerSecond: 0,
+  limitBytesPerSecond: 0,
+  transfers: [],
+};
+
+/** A seat that is to come here. */
+interface Wanted {
+  readonly partition: PartitionId;
+  readonly task: Task;
 }
 
 /** Why something could not be done. */
@@ -53,23 +61,20 @@ interface Waiting extends Delay {
   readonly notBeforeMs: number;
 }
 
-export interface TransferParts {
-  readonly copies: PartitionCopies;
-  readonly handOvers: HandOvers;
-  readonly rebuilds: Rebuilds;
-  readonly vacating: Vacating;
-  readonly upkeep: SeatUpkeep;
-  readonly surplus: Surplus;
-}
-
 export class Transfer {
   readonly #node: Coordination;
   readonly #parts: TransferParts;
+  readonly #work: TransferTasks;
   readonly #ticker: Ticker;
   readonly #tasks: TaskGroup;
-  readonly #busy: Set<PartitionId> = new Set();
+  readonly #busy: Map<PartitionId, Task["what"]> = new Map();
+  readonly #taking: Taking = new Taking();
   readonly #waiting: Map<PartitionId, Waiting> = new Map();
   #inquiredMs = 0;
+  #toldMs = Number.NEGATIVE_INFINITY;
+  /** There was more to do in the last round than may be done at a time. */
+  #isShort = false;
+  #surveyedMs = Number.NEGATIVE_INFINITY;
   #forced: ForcedVoices | undefined;
   #told = "";
   #isStarted = false;
@@ -79,6 +84,7 @@ export class Transfer {
     const { clock, random, log } = node.runtime;
     this.#node = node;
     this.#parts = parts;
+    this.#work = new TransferTasks(node, parts);
     this.#tasks = new TaskGroup(log);
     this.#ticker = new Ticker({ name: "transfer", clock, random, log, everyMs, round: () => this.#round() });
   }
@@ -127,7 +133,7 @@ export class Transfer {
   get holdsNothing(): boolean {
     const { seats } = this.#node;
     return seats.partitions.every((partition) => {
-      const isAtRest = !this.#busy.has(partition) && !this.#parts.handOvers.isAwaited(partition);
+      const isAtRest = !this.#busy.has(partition) && this.#parts.handOvers.awaited(partition) === undefined;
       return isAtRest && seats.hold(partition).kind === "none";
     });
   }
@@ -170,7 +176,7 @@ export class Transfer {
 
   /** Seats that this node has to rebuild. */
   get #rebuilding(): number {
-    return this.#node.seats.partitions.filter((partition) => this.#seatToRebuild(partition) !== undefined).length;
+    return this.#node.seats.partitions.filter((partition) => this.#work.seatToRebuild(partition) !== undefined).length;
   }
 
   /** Rebuilds what this node is to rebuild without the copies that cannot be had. Rejects with `StorageError`. */
@@ -181,8 +187,8 @@ export class Transfer {
     let partitions = 0;
     for (const partition of seats.partitions) {
       if (this.#busy.has(partition)) continue;
-      const seat = this.#seatToRebuild(partition);
-      this.#busy.add(partition);
+      const seat = this.#work.seatToRebuild(partition);
+      this.#busy.set(partition, "rebuild");
       try {
         if (seat !== undefined) await rebuilds.rebuild(partition, seat, true);
         if (seat !== undefined || (await vacating.force(partition, (name) => vacated.add(name)))) partitions += 1;
@@ -204,7 +210,7 @@ export class Transfer {
     const waits = new Map<string, { name: string; partitions: number; why: string }>();
     let missing = 0;
     for (const partition of seats.partitions) {
-      if (this.#seatToRebuild(partition) === undefined) continue;
+      if (this.#work.seatToRebuild(partition) === undefined) continue;
       missing += 1;
       const { peer, why } = this.#waiting.get(partition) ?? { peer: undefined, why: "" };
       if (peer === undefined) continue;
@@ -217,26 +223,43 @@ export class Transfer {
 
   /** What is done and what waits here, by partition. */
   transfers(): TransfersView {
-    const { clock } = this.#node.runtime;
-    const transfers = this.#node.seats.partitions.flatMap((partition): TransferView[] => {
-      const task = this.#next(partition);
-      if (task === undefined) return [];
-      const waiting = this.#waiting.get(partition);
-      const { sinceMs, ...copied } = this.#parts.copies.progress(partition) ?? nothingCopied;
-      const peer = waiting?.peer;
-      return [
-        {
-          partition,
-          kind: task.what,
-          running: this.#busy.has(partition),
-          why: waiting?.why ?? "",
-          waitsFor: peer === undefined ? "" : nameOf(this.#node.ring(), peer),
-          ...copied,
-          ageMs: sinceMs === undefined ? 0 : Math.round(clock.monotonicMs() - sinceMs),
-        },
-      ];
-    });
-    return { pending: this.pending, transfers };
+    const { runtime, limits, seats } = this.#node;
+    const nowMs = runtime.clock.monotonicMs();
+    const { bytesReceived } = this.#parts.copies.totals;
+    return {
+      pending: this.pending,
+      taken: this.#taking.view(nowMs),
+      bytesPerSecond: Math.round(this.#taking.bytesPerSecond(nowMs, bytesReceived)),
+      limitBytesPerSecond: limits.transferBytesPerSecond,
+      transfers: seats.partitions.flatMap((partition) => {
+        const task = this.#work.next(partition);
+        if (task === undefined) return [];
+        const view = this.#viewOf(partition, task, nowMs);
+        // Where there is nothing to drop is found out soon.
+        return view.kind === "drop" && view.keys === 0 ? [] : [view];
+      }),
+    };
+  }
+
+  #viewOf(partition: PartitionId, { what, seat, from, to }: Task, nowMs: number): TransferView {
+    const { copies } = this.#parts;
+    const name = (node: NodeId | undefined): string => (node === undefined ? "" : nameOf(this.#node.ring(), node));
+    const progress = copies.progress(partition);
+    const here = progress?.here ?? copies.held(partition, seat);
+    const waiting = this.#waiting.get(partition);
+    const isQueued = isTaking(what) && waiting === undefined && progress?.isCopying !== true;
+    return {
+      ...{ partition, seat, kind: what, from: name(from), to: name(to) },
+      running: this.#busy.has(partition) && !isQueued,
+      why: isQueued ? waitsItsTurn : (waiting?.why ?? ""),
+      waitsFor: name(waiting?.peer),
+      keys: here.keys,
+      bytes: here.bytes,
+      keysInAll: progress?.there?.keys,
+      bytesInAll: progress?.there?.bytes,
+      bytesReceived: progress?.bytesReceived ?? 0,
+      ageMs: progress?.sinceMs === undefined ? 0 : Math.round(nowMs - progress.sinceMs),
+    };
   }
 
   async #round(): Promise<void> {
@@ -245,88 +268,78 @@ export class Transfer {
     const nowMs = this.#node.runtime.clock.monotonicMs();
     const mayInquire = nowMs - this.#inquiredMs >= inquiryEveryMs;
     if (mayInquire) this.#inquiredMs = nowMs;
+    const mayTell = nowMs - this.#toldMs >= everyMs;
+    if (mayTell) this.#toldMs = nowMs;
+    const toTake: Wanted[] = [];
+    this.#isShort = false;
     for (const partition of this.#node.seats.partitions) {
       if (mayInquire && isStanding(this.#node.seats.record(partition)) && !this.#busy.has(partition)) {
         this.#tasks.run("asking for a rebuild", () => this.#parts.upkeep.inquire(partition));
       }
-      if (this.#busy.has(partition) || this.#busy.size >= mostAtOnce) continue;
-      if ((this.#waiting.get(partition)?.notBeforeMs ?? 0) > nowMs) continue;
-      const task = this.#next(partition);
-      if (task !== undefined) this.#begin(partition, task);
-      else if (this.#waiting.delete(partition) || this.#parts.copies.progress(partition) !== undefined) {
-        this.#parts.copies.rests(partition);
-      }
+      const mayBegin = !this.#busy.has(partition) && (this.#waiting.get(partition)?.notBeforeMs ?? 0) <= nowMs;
+      if (!mayBegin && !mayTell) continue;
+      const task = this.#work.next(partition);
+      if (task !== undefined && isTaking(task.what)) toTake.push({ partition, task });
+      if (!mayBegin) continue;
+      if (task === undefined) this.#rests(partition);
+      else if (this.#hasRoomFor(task)) this.#begin(partition, task);
+      else this.#isShort = true;
     }
+    if (!mayTell) return;
+    if (toTake.length > 0) this.#taking.goesOn(nowMs);
+    else this.#taking.rests(nowMs);
+    this.#taking.sample(nowMs, this.#parts.copies.totals.bytesReceived);
+    this.#survey(toTake, nowMs);
     this.#tellWhyItWaits();
+  }
+
+  #rests(partition: PartitionId): void {
+    this.#waiting.delete(partition);
+    this.#parts.copies.rests(partition);
+  }
+
+  /** A silent seat waits for no other. */
+  #hasRoomFor({ what, isUrgent }: Task): boolean {
+    if (isUrgent) return true;
+    const same = [...this.#busy.values()].filter((other) => (isTaking(what) ? isTaking(other) : other === what)).length;
+    const most = isTaking(what) ? mostTaken : what === "drop" ? mostDropped : mostAtOnce;
+    return this.#busy.size < mostAtOnce && same < most;
+  }
+
+  /** Asks those from whom seats are to come how much that is, once. */
+  #survey(toTake: readonly Wanted[], nowMs: number): void {
+    if (nowMs - this.#surveyedMs < surveyEveryMs) return;
+    const { copies } = this.#parts;
+    const byHolder = new Map<NodeId, { partition: PartitionId; seat: number | undefined }[]>();
+    for (const { partition, task } of toTake) {
+      if (copies.isKnown(partition)) continue;
+      // A hand-over copies all that the holder has.
+      const seat = task.what === "rebuild" ? task.seat : undefined;
+      const holders = task.from === undefined ? this.#otherHolders(partition) : [task.from];
+      const holder = holders.find((node) => this.#node.isUp(node));
+      if (holder === undefined) continue;
+      byHolder.set(holder, [...(byHolder.get(holder) ?? []), { partition, seat }]);
+    }
+    if (byHolder.size === 0) return;
+    this.#surveyedMs = nowMs;
+    for (const [holder, seats] of byHolder) {
+      this.#tasks.run("asking how much there is to copy", () => copies.survey(holder, seats));
+    }
+  }
+
+  #otherHolders(partition: PartitionId): readonly NodeId[] {
+    const { seats, self } = this.#node;
+    return seats.known(partition).flatMap(({ holder }) => (holder === undefined || holder === self ? [] : [holder]));
   }
 
   #together(): Promise<void> {
     return new Pause(this.#node.runtime.clock).wait(togetherMs);
   }
 
-  /** What this node has to do in the partition. */
-  #next(partition: PartitionId): Task | undefined {
-    const { handOvers, upkeep, rebuilds, vacating, surplus } = this.#parts;
-    const { seats, self, ring } = this.#node;
-    const { hold, known } = seats.record(partition);
-    if (!ring().members.has(self)) {
-      // One that was removed gives away what it holds, and takes nothing.
-      if (hold.kind === "sealed" && !isForNobody(hold, self)) {
-        return { what: "reminder", act: () => upkeep.remind(partition) };
-      }
-      return hold.kind === "rebuilding" ? { what: "rebuild", act: () => rebuilds.giveUp(partition) } : undefined;
-    }
-    if (handOvers.isAwaited(partition)) return { what: "hand-over", act: () => handOvers.finish(partition) };
-    const vacate = vacating.next(partition);
-    if (vacate !== undefined) return { what: "vacate", act: vacate };
-    if (hold.kind === "sealed") return { what: "reminder", act: () => upkeep.remind(partition) };
-    const lost = this.#seatToRebuild(partition);
-    if (lost !== undefined) return { what: "rebuild", act: () => this.#rebuild(partition, lost) };
-    const seat = seatToTake(self, hold, wantedOwners(ring(), partition), known);
-    const holder = seat === undefined ? undefined : knownSeat(known, seat).holder;
-    if (seat !== undefined && holder !== undefined) {
-      upkeep.fills(partition);
-      return { what: "hand-over", act: () => handOvers.take(partition, seat, holder) };
-    }
-    if (hold.kind === "former") {
-      upkeep.fills(partition);
-      return { what: "hand-back", act: () => upkeep.handBack(partition) };
-    }
-    const copies = surplus.find(partition);
-    if (copies !== undefined) return { what: "hand-back", act: () => surplus.shed(partition, copies) };
-    const isLeft = hold.kind === "none" && known.length > 0 && upkeep.mayHold(partition);
-    return isLeft ? { what: "drop", act: () => upkeep.drop(partition) } : undefined;
-  }
-
-  /** The seat that this node has to rebuild, or rebuilds; undefined where it is to take none, or from its holder. */
-  #seatToRebuild(partition: PartitionId): number | undefined {
-    const { seats, self, ring } = this.#node;
-    const { hold, known } = seats.record(partition);
-    if (hold.kind === "rebuilding") return hold.seat;
-    // Of a partition of which it has not heard at all it knows nothing to do.
-    if (known.length === 0) return undefined;
-    const seat = seatToTake(self, hold, wantedOwners(ring(), partition), known);
-    if (seat === undefined) return undefined;
-    const { holder } = knownSeat(known, seat);
-    const isLost = holder === undefined || this.#node.isGone(holder);
-    return isLost || isBeingRebuilt(known, seat) || hold.kind === "active" ? seat : undefined;
-  }
-
-  async #rebuild(partition: PartitionId, seat: number): Promise<Delay | undefined> {
-    const { seats } = this.#node;
-    this.#parts.upkeep.fills(partition);
-    if (seats.hold(partition).kind === "none") {
-      // In the place of the one that is lost, or was never there, it takes writes already: somebody with a voice will
-      // merge them.
-      await seats.change(partition, (record) => ({ ...record, hold: { kind: "former" } }));
-    }
-    return this.#parts.rebuilds.rebuild(partition, seat);
-  }
-
-  #begin(partition: PartitionId, { what, act }: Task): void {
+  #begin(partition: PartitionId, { what, seat, act }: Task): void {
     const { clock, log } = this.#node.runtime;
     const before = this.#waiting.get(partition);
-    this.#busy.add(partition);
+    this.#busy.set(partition, what);
     this.#tasks.run(what, async () => {
       let delay: Delay | undefined = { peer: undefined, why: "was broken off" };
       try {
@@ -339,12 +352,15 @@ export class Transfer {
       }
       if (delay === undefined) {
         this.#waiting.delete(partition);
+        const { hold } = this.#node.seats.record(partition);
+        const isTaken = isTaking(what) && hold.kind === "active" && hold.seat === seat;
+        if (isTaken) this.#taking.took(this.#parts.copies.held(partition, seat));
         this.hurry();
         return;
       }
       const retryMs = before?.what === what ? Math.min(longestRetryMs, before.retryMs * 2) : firstRetryMs;
       this.#waiting.set(partition, { ...delay, what, retryMs, notBeforeMs: clock.monotonicMs() + retryMs });
-      if (this.#busy.size === mostAtOnce - 1) this.hurry();
+      if (this.#isShort) this.hurry();
     });
   }
 

@@ -12,7 +12,7 @@
 
 import { MalformedBytes } from "../core/bytes/byte-reader.ts";
 import { compareBytes } from "../core/bytes/order.ts";
-import type { SiblingSet } from "../core/causality/sibling-set.ts";
+import { type SiblingSet, stateBytes } from "../core/causality/sibling-set.ts";
 import type { Checksum } from "../core/hash/crc32.ts";
 import type { PartitionId } from "../core/ids.ts";
 import { mostCopies } from "../core/limits.ts";
@@ -27,7 +27,7 @@ import { TaskGroup } from "../runtime/task-group.ts";
 import type { KeyRange } from "../storage/engine.ts";
 import { dataRange, keyAfter, parseDataKey, partitionRange } from "../storage/store-key.ts";
 import type { WriteBuffer } from "../storage/write-buffer.ts";
-import type { TreeName } from "../wire/message.ts";
+import type { TreeName, TreeSize } from "../wire/message.ts";
 import { decodeRecord } from "../wire/record.ts";
 import type { KeyPlace } from "./key-place.ts";
 import type { OnDamaged } from "./replica.ts";
@@ -75,6 +75,8 @@ const pageBytes = 1024 * 1024;
 const pauseMs = 1;
 /** After a commit failed or the store could not be read, in ms: a disk that is full fails again and again. */
 const troublePauseMs = 1000;
+
+const nothing: TreeSize = { keys: 0, bytes: 0 };
 
 export class Trees implements StoredStates {
   readonly #options: TreesOptions;
@@ -129,12 +131,16 @@ export class Trees implements StoredStates {
     return sameHash(this.tree(tree)?.hash(0, 0) ?? emptyHash, emptyHash);
   }
 
+  /** What the tree stands for. Means something only while `areBuilt`. */
+  size(name: TreeName): TreeSize {
+    const { keys, bytes } = this.tree(name) ?? nothing;
+    return { keys, bytes };
+  }
+
   stored({ bucket, key, partition, storeKey }: KeyPlace, before: SiblingSet | undefined, after: SiblingSet): void {
     this.#follow();
     if (!this.#isScanned(partition, storeKey.bytes)) return;
-    const { hi, lo } = keyDigest(bucket, key, before);
-    const now = keyDigest(bucket, key, after);
-    this.#apply(partition, bucket, key, hi ^ now.hi, lo ^ now.lo);
+    this.#apply(partition, bucket, key, before, after);
   }
 
   /** Has the partition's trees built anew by a scan. */
@@ -229,8 +235,7 @@ export class Trees implements StoredStates {
     try {
       const { partition, bucket, key } = parseDataKey(storeKey);
       const { state } = decodeRecord(record, storeKey, this.#options.checksum);
-      const { hi, lo } = keyDigest(bucket, key, state);
-      this.#apply(partition, bucket, key, hi, lo);
+      this.#apply(partition, bucket, key, undefined, state);
     } catch (error) {
       if (!(error instanceof MalformedBytes)) throw error;
       // It is left out of its tree.
@@ -238,15 +243,21 @@ export class Trees implements StoredStates {
     }
   }
 
-  #apply(partition: PartitionId, bucket: string, key: string, hi: number, lo: number): void {
-    if (hi === 0 && lo === 0) return;
+  #apply(partition: PartitionId, bucket: string, key: string, before: SiblingSet | undefined, after: SiblingSet): void {
+    const was = keyDigest(bucket, key, before);
+    const is = keyDigest(bucket, key, after);
+    if (sameHash(was, is)) return;
     const place = placeOfTree(partition, bucketSettings(this.#options.ring(), bucket).n);
     let tree = this.#trees.get(place);
     if (tree === undefined) {
       tree = new HashTree();
       this.#trees.set(place, tree);
     }
-    tree.apply(leafOf(bucket, key), hi, lo);
+    tree.apply(leafOf(bucket, key), was.hi ^ is.hi, was.lo ^ is.lo);
+    const wasThere = before !== undefined && !sameHash(was, emptyHash);
+    const isThere = !sameHash(is, emptyHash);
+    tree.keys += Number(isThere) - Number(wasThere);
+    tree.bytes += (isThere ? key.length + stateBytes(after) : 0) - (wasThere ? key.length + stateBytes(before) : 0);
   }
 
   /** A bucket whose n is another now has its keys in other trees. It was empty when that changed, as far as anybody knew. */

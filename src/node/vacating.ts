@@ -32,6 +32,15 @@ const patienceMs = 20_000;
 /** After one that was given up the next try waits, in ms: up to this, drawn by chance. */
 const pauseMs = 2000;
 
+/** A seat to vacate, and whose it was. */
+export interface ToVacate {
+  readonly seat: number;
+  readonly from: NodeId | undefined;
+  /** It is silent until that is done. */
+  readonly isUrgent?: true;
+  readonly act: () => Promise<Delay | undefined>;
+}
+
 /** Another seat, and who has it. */
 interface Other {
   readonly seat: number;
@@ -62,17 +71,22 @@ export class Vacating {
   }
 
   /** What this node has to do about seats that nobody is to have; undefined where that is nothing. */
-  next(partition: PartitionId): (() => Promise<Delay | undefined>) | undefined {
+  next(partition: PartitionId): ToVacate | undefined {
     const { seats, ring, self } = this.#node;
     const { hold, known } = seats.record(partition);
-    if (isForNobody(hold, self)) return () => this.#finishOwn(partition);
+    if (hold.kind === "sealed" && isForNobody(hold, self)) {
+      return { seat: hold.seat, from: self, isUrgent: true, act: () => this.#finishOwn(partition) };
+    }
     if (hold.kind !== "active") return undefined;
     const owners = wantedOwners(ring(), partition);
     const surplus = surplusSeats(owners, known);
-    if (surplus.includes(hold.seat)) return () => this.#vacateOwn(partition, hold.seat);
+    const { seat: own } = hold;
+    if (surplus.includes(own)) return { seat: own, from: self, act: () => this.#vacateOwn(partition, own) };
     if (!owners.includes(self)) return undefined;
     const lost = surplus.find((seat) => this.#isLost(knownSeat(known, seat).holder));
-    return lost !== undefined && this.#isFirst(owners, partition) ? () => this.#vacateLost(partition, lost) : undefined;
+    if (lost === undefined || !this.#isFirst(owners, partition)) return undefined;
+    const { holder } = knownSeat(known, lost);
+    return { seat: lost, from: holder, act: () => this.#vacateLost(partition, lost) };
   }
 
   /** Does without the copies that cannot be had; whose those are is told to `without`. Rejects with `StorageError`. */
@@ -202,7 +216,7 @@ export class Vacating {
     if (!this.#node.isUp(holder)) return { peer: holder, why: "cannot be reached" };
     const fenced = await this.#rebuilds.fence(partition, fencing, holder);
     if ("why" in fenced) return fenced;
-    const copied = await this.#copies.copy(partition, holder, ownSeat);
+    const copied = await this.#copies.copyTail(partition, holder, ownSeat);
     if (copied.kind !== "whole") return { peer: holder, why: copied.why };
     const still = await this.#rebuilds.fence(partition, fencing, holder);
     if ("why" in still) return still;

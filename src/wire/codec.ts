@@ -25,14 +25,18 @@ import {
 import {
   readCompareNodes,
   readCompareTrees,
+  readCopyStates,
   readHashesCompared,
   readKeysListed,
   readListKeys,
+  readStatesCopied,
   writeCompareNodes,
   writeCompareTrees,
+  writeCopyStates,
   writeHashesCompared,
   writeKeysListed,
   writeListKeys,
+  writeStatesCopied,
 } from "./exchange-codec.ts";
 import {
   readAskForgetting,
@@ -124,6 +128,8 @@ export const kindBytes: Readonly<Record<Message["kind"], number>> = {
   "hashes-compared": 82,
   "list-keys": 83,
   "keys-listed": 84,
+  "copy-states": 85,
+  "states-copied": 86,
   "ask-forgetting": 96,
   "forgetting-views": 97,
   forget: 98,
@@ -216,6 +222,12 @@ export function encodeMessage(head: ByteWriter, bodies: Uint8Array[], message: M
       return;
     case "keys-listed":
       writeKeysListed(head, message);
+      return;
+    case "copy-states":
+      writeCopyStates(head, message);
+      return;
+    case "states-copied":
+      writeStatesCopied(head, bodies, message);
       return;
     case "ask-forgetting":
       writeAskForgetting(head, message);
@@ -313,6 +325,10 @@ export function decodeMessage(head: ByteReader, bodies: ByteReader): Message {
       return readListKeys(head, id);
     case kindBytes["keys-listed"]:
       return readKeysListed(head, id);
+    case kindBytes["copy-states"]:
+      return readCopyStates(head, id);
+    case kindBytes["states-copied"]:
+      return readStatesCopied(head, bodies, id);
     case kindBytes["ask-forgetting"]:
       return readAskForgetting(head, id);
     case kindBytes["forgetting-views"]:

@@ -12,6 +12,18 @@ import type { PartitionId } from "../core/ids.ts";
 import { mostCopies } from "../core/limits.ts";
 import type { NodeChildren } from "../core/merkle/exchange.ts";
 import { emptyHash, fanOut, leafCount, leafLevel, sameHash } from "../core/merkle/hash-tree.ts";
+import type {
+  CompareNodes,
+  CompareTrees,
+  CopiedState,
+  CopyStates,
+  HashesCompared,
+  KeysListed,
+  ListedKey,
+  ListKeys,
+  StatesCopied,
+  TreeName,
+} from "./exchange-message.ts";
 import {
   readBucket,
   readFlag,
@@ -23,15 +35,7 @@ import {
   writeKey,
   writeList,
 } from "./fields.ts";
-import type {
-  CompareNodes,
-  CompareTrees,
-  HashesCompared,
-  KeysListed,
-  ListedKey,
-  ListKeys,
-  TreeName,
-} from "./message.ts";
+import { readState, writeState } from "./state-codec.ts";
 
 /** A stored key is at most its head, a bucket and a key long. */
 const mostStoredKeyBytes = 2048;
@@ -59,11 +63,12 @@ export function writeCompareTrees(head: ByteWriter, message: CompareTrees): void
     writeTree(to, tree);
     writeHash(to, tree.root);
   });
+  writeFlag(head, message.wantsSizes);
 }
 
 export function readCompareTrees(head: ByteReader, id: number): CompareTrees {
   const trees = readList(head, 11, (from) => ({ ...readTree(from), root: readHash(from) }));
-  return { kind: "compare-trees", id, trees };
+  return { kind: "compare-trees", id, trees, wantsSizes: readFlag(head) };
 }
 
 export function writeCompareNodes(head: ByteWriter, message: CompareNodes): void {
@@ -99,12 +104,17 @@ function readNode(head: ByteReader, nodes: number): NodeChildren {
 export function writeHashesCompared(head: ByteWriter, message: HashesCompared): void {
   writeList(head, message.differing, (to, place) => to.varint(place));
   writeList(head, message.unvouched, (to, place) => to.varint(place));
+  writeList(head, message.sizes, (to, { keys, bytes }) => {
+    to.varint(keys);
+    to.varint(bytes);
+  });
 }
 
 export function readHashesCompared(head: ByteReader, id: number): HashesCompared {
   const differing = readList(head, 1, (from) => from.varint());
   const unvouched = readList(head, 1, (from) => from.varint());
-  return { kind: "hashes-compared", id, differing, unvouched };
+  const sizes = readList(head, 2, (from) => ({ keys: from.varint(), bytes: from.varint() }));
+  return { kind: "hashes-compared", id, differing, unvouched, sizes };
 }
 
 export function writeListKeys(head: ByteWriter, message: ListKeys): void {
@@ -147,4 +157,37 @@ export function writeKeysListed(head: ByteWriter, message: KeysListed): void {
 export function readKeysListed(head: ByteReader, id: number): KeysListed {
   const keys = readListedKeys(head);
   return { kind: "keys-listed", id, keys, ...(readFlag(head) && { until: readStoredKey(head) }) };
+}
+
+export function writeCopyStates(head: ByteWriter, message: CopyStates): void {
+  writeTree(head, message.tree);
+  writeList(head, message.keys, (to, { bucket, key }) => writeKey(to, bucket, key));
+}
+
+export function readCopyStates(head: ByteReader, id: number): CopyStates {
+  const tree = readTree(head);
+  const keys = readList(head, 4, (from) => ({ bucket: readBucket(from), key: readKey(from) }));
+  return { kind: "copy-states", id, tree, keys };
+}
+
+const noState = 0;
+const hasState = 1;
+const isRefused = 2;
+
+export function writeStatesCopied(head: ByteWriter, bodies: Uint8Array[], message: StatesCopied): void {
+  writeList(head, message.states, (to, state) => {
+    to.u8(state === undefined ? noState : state === "refused" ? isRefused : hasState);
+    if (state !== undefined && state !== "refused") writeState(to, bodies, state);
+  });
+}
+
+export function readStatesCopied(head: ByteReader, bodies: ByteReader, id: number): StatesCopied {
+  const states = readList(head, 1, (from) => readCopiedState(from, bodies));
+  return { kind: "states-copied", id, states };
+}
+
+function readCopiedState(head: ByteReader, bodies: ByteReader): CopiedState {
+  const is = head.u8();
+  if (is > isRefused) throw new MalformedBytes(`a copied state of kind ${is}`);
+  return is === noState ? undefined : is === isRefused ? "refused" : readState(head, bodies);
 }

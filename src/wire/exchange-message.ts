@@ -1,5 +1,6 @@
 /** What nodes say to each other to compare their copies (§4.7): `core/merkle` says what it means. A part of `message.ts`. */
 
+import type { SiblingSet } from "../core/causality/sibling-set.ts";
 import type { Hash64 } from "../core/hash/murmur3.ts";
 import type { PartitionId } from "../core/ids.ts";
 import type { NodeChildren } from "../core/merkle/exchange.ts";
@@ -15,6 +16,8 @@ export interface CompareTrees {
   readonly kind: "compare-trees";
   readonly id: number;
   readonly trees: readonly (TreeName & { readonly root: Hash64 })[];
+  /** Whether the answer is to say what each of them stands for. */
+  readonly wantsSizes: boolean;
 }
 
 /** Asks which children of these nodes of one tree differ. Answered with `hashes-compared`. */
@@ -27,12 +30,21 @@ export interface CompareNodes {
   readonly nodes: readonly NodeChildren[];
 }
 
+/** What a tree stands for at its holder. */
+export interface TreeSize {
+  readonly keys: number;
+  /** Of keys and values, as far as they are counted in memory. */
+  readonly bytes: number;
+}
+
 /** What differs, and of trees those where the answerer has no voice: places in their list, or of children in their level. */
 export interface HashesCompared {
   readonly kind: "hashes-compared";
   readonly id: number;
   readonly differing: readonly number[];
   readonly unvouched: readonly number[];
+  /** Of the trees that were asked about, in their order; none where that was not asked. */
+  readonly sizes: readonly TreeSize[];
 }
 
 /** Asks what the answerer holds in these leaves of a tree, in the order of the store. Answered with `keys-listed`. */
@@ -59,4 +71,22 @@ export interface KeysListed {
   readonly keys: readonly ListedKey[];
   /** The last stored key this part covers; absent where it reaches the partition's end. */
   readonly until?: Uint8Array;
+}
+
+/** Asks for the states of these keys of a tree, to copy them: whether the answerer has a voice does not matter. */
+export interface CopyStates {
+  readonly kind: "copy-states";
+  readonly id: number;
+  readonly tree: TreeName;
+  readonly keys: readonly { readonly bucket: string; readonly key: string }[];
+}
+
+/** A key's state, undefined where there is none any more, or why it cannot be had. */
+export type CopiedState = SiblingSet | "refused" | undefined;
+
+/** The states of the first of the keys that were asked for, at least one: an answer ends where it is large enough. */
+export interface StatesCopied {
+  readonly kind: "states-copied";
+  readonly id: number;
+  readonly states: readonly CopiedState[];
 }

@@ -14,7 +14,15 @@ import type { NodeRecord } from "../core/membership/node-record.ts";
 import type { Voice } from "../core/quorum/voice.ts";
 import type { KnownSeats } from "../core/seats/known.ts";
 import type { Quorum } from "../core/settings.ts";
-import type { CompareNodes, CompareTrees, HashesCompared, KeysListed, ListKeys } from "./exchange-message.ts";
+import type {
+  CompareNodes,
+  CompareTrees,
+  CopyStates,
+  HashesCompared,
+  KeysListed,
+  ListKeys,
+  StatesCopied,
+} from "./exchange-message.ts";
 import type { AskForgetting, Forget, ForgettingViews } from "./forgetting-message.ts";
 import type { Gossip, GossipAnswer, GossipDelta, GossipDigest } from "./gossip-message.ts";
 import type {
@@ -32,11 +40,15 @@ import type {
 export type {
   CompareNodes,
   CompareTrees,
+  CopiedState,
+  CopyStates,
   HashesCompared,
   KeysListed,
   ListedKey,
   ListKeys,
+  StatesCopied,
   TreeName,
+  TreeSize,
 } from "./exchange-message.ts";
 export type { AskForgetting, Forget, ForgettingView, ForgettingViews } from "./forgetting-message.ts";
 export type { Gossip, GossipAnswer, GossipDelta, GossipDigest } from "./gossip-message.ts";
@@ -77,8 +89,6 @@ export interface ReplicaGet {
   readonly key: string;
   /** The owner for which the receiver stands in (§4.6). */
   readonly standInFor?: NodeId;
-  /** The sender copies the partition: it is to be answered without a voice, too. */
-  readonly isCopy?: true;
 }
 
 /** Asks a replica to merge a state into its own, or a fallback to keep it for an owner. */
@@ -312,6 +322,7 @@ export type Request =
   | CompareTrees
   | CompareNodes
   | ListKeys
+  | CopyStates
   | AskForgetting
   | Forget
   | TakeSeat
@@ -334,6 +345,7 @@ export type Answer =
   | ChangeOutcome
   | HashesCompared
   | KeysListed
+  | StatesCopied
   | ForgettingViews
   | SeatSealed
   | SeatFenced

@@ -23,10 +23,9 @@ import { readKnownIfAny, writeKnownIfAny } from "./seats-codec.ts";
 import { readState, writeState } from "./state-codec.ts";
 
 const hasStandIn = 1;
-const isCopy = 2;
 
 export function writeReplicaGet(head: ByteWriter, message: ReplicaGet): void {
-  head.u8((message.standInFor !== undefined ? hasStandIn : 0) | (message.isCopy === true ? isCopy : 0));
+  head.u8(message.standInFor !== undefined ? hasStandIn : 0);
   head.u32(message.knownHash);
   head.varint(message.copies);
   writeKey(head, message.bucket, message.key);
@@ -34,7 +33,7 @@ export function writeReplicaGet(head: ByteWriter, message: ReplicaGet): void {
 }
 
 export function readReplicaGet(head: ByteReader, id: number): ReplicaGet {
-  const bits = readPresence(head, hasStandIn | isCopy);
+  const bits = readPresence(head, hasStandIn);
   return {
     kind: "replica-get",
     id,
@@ -43,7 +42,6 @@ export function readReplicaGet(head: ByteReader, id: number): ReplicaGet {
     bucket: readBucket(head),
     key: readKey(head),
     ...((bits & hasStandIn) !== 0 && { standInFor: readNodeId(head) }),
-    ...((bits & isCopy) !== 0 && { isCopy: true as const }),
   };
 }
 

@@ -179,15 +179,15 @@ test("the races catch a holder that seals and goes on speaking", async (t) => {
 
 test("the races catch a successor that does not copy what came before the seal", async (t) => {
   const { finish } = HandOvers.prototype;
-  const { copy } = PartitionCopies.prototype;
+  const { copyTail } = PartitionCopies.prototype;
   const caught = await caughtOf(
     seeds(30).map(busy),
     plant(HandOvers.prototype, "finish", async function (this: HandOvers, partition) {
-      PartitionCopies.prototype.copy = async () => ({ kind: "whole", keys: 0 });
+      PartitionCopies.prototype.copyTail = async () => ({ kind: "whole", keys: 0 });
       try {
         return await finish.call(this, partition);
       } finally {
-        PartitionCopies.prototype.copy = copy;
+        PartitionCopies.prototype.copyTail = copyTail;
       }
     }),
   );

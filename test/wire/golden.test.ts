@@ -308,6 +308,7 @@ const messages: Readonly<Record<string, Message>> = {
       { ...tree, root: { hi: 0x01234567, lo: 0x89abcdef } },
       { partition: 0 as PartitionId, n: 1, root: { hi: 0, lo: 0 } },
     ],
+    wantsSizes: true,
   },
   "compare-nodes": {
     kind: "compare-nodes",
@@ -318,7 +319,13 @@ const messages: Readonly<Record<string, Message>> = {
       { index: 255, children: Array.from({ length: 16 }, (_, i) => ({ hi: i === 3 ? 7 : 0, lo: i === 15 ? 9 : 0 })) },
     ],
   },
-  "hashes-compared": { kind: "hashes-compared", id: 31, differing: [0, 4095], unvouched: [3, 4096] },
+  "hashes-compared": {
+    kind: "hashes-compared",
+    id: 31,
+    differing: [0, 4095],
+    unvouched: [3, 4096],
+    sizes: [{ keys: 300, bytes: 70_000 }],
+  },
   "list-keys": { kind: "list-keys", id: 32, tree, leaves: [0, 4095], after: Uint8Array.of(2, 1) },
   "keys-listed": {
     kind: "keys-listed",
@@ -368,8 +375,9 @@ const messages: Readonly<Record<string, Message>> = {
   "rebuild-state": { kind: "rebuild-state", id: 44, isUnderWay: true, known: [] },
   "compare-seats": { kind: "compare-seats", id: 45, hashes: [0, 0xffffffff] },
   "seats-told": { kind: "seats-told", id: 46, seats: [{ partition: 300 as PartitionId, known }] },
-  "replica-get of a copier": { kind: "replica-get", id: 47, ...key, isCopy: true },
   "replica-state with news of seats": { kind: "replica-state", id: 48, known },
+  "copy-states": { kind: "copy-states", id: 49, tree, keys: [{ bucket: "carts", key: "Grüße/42" }] },
+  "states-copied": { kind: "states-copied", id: 50, states: [undefined, state, "refused"] },
 };
 
 function frameOf(message: Message): string {

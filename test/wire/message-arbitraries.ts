@@ -224,7 +224,7 @@ export const anyMessage: { readonly [K in Message["kind"]]: fc.Arbitrary<Of<K>> 
     },
     ["needed", "received", "known"],
   ),
-  "replica-get": partly<Of<"replica-get">, "standInFor" | "isCopy">(
+  "replica-get": partly<Of<"replica-get">, "standInFor">(
     {
       kind: kind("replica-get"),
       id: anyId,
@@ -233,9 +233,8 @@ export const anyMessage: { readonly [K in Message["kind"]]: fc.Arbitrary<Of<K>> 
       bucket: anyBucket,
       key: anyKey,
       standInFor: anyNode,
-      isCopy: fc.constant(true as const),
     },
-    ["standInFor", "isCopy"],
+    ["standInFor"],
   ),
   "replica-put": partly<Of<"replica-put">, "hintFor">(
     {
@@ -382,6 +381,7 @@ export const anyMessage: { readonly [K in Message["kind"]]: fc.Arbitrary<Of<K>> 
     kind: kind("compare-trees"),
     id: anyId,
     trees: fc.array(plainRecord({ partition: anyPartition, n: anyCopies, root: anyHash }), { maxLength: 20 }),
+    wantsSizes: fc.boolean(),
   }),
   "compare-nodes": plainRecord({
     kind: kind("compare-nodes"),
@@ -401,6 +401,18 @@ export const anyMessage: { readonly [K in Message["kind"]]: fc.Arbitrary<Of<K>> 
     id: anyId,
     differing: fc.array(fc.nat(65535), { maxLength: 20 }),
     unvouched: fc.array(fc.nat(65535), { maxLength: 20 }),
+    sizes: fc.array(plainRecord({ keys: anyNumber, bytes: anyNumber }), { maxLength: 20 }),
+  }),
+  "copy-states": plainRecord({
+    kind: kind("copy-states"),
+    id: anyId,
+    tree: anyTree,
+    keys: fc.array(plainRecord({ bucket: anyBucket, key: anyKey }), { maxLength: 20 }),
+  }),
+  "states-copied": plainRecord({
+    kind: kind("states-copied"),
+    id: anyId,
+    states: fc.array(fc.oneof(anyState, fc.constant(undefined), fc.constant("refused" as const)), { maxLength: 5 }),
   }),
   "list-keys": plainRecord({
     kind: kind("list-keys"),

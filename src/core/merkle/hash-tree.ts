@@ -29,6 +29,9 @@ const nodeCount = 273 + leafCount;
 export const treeBytes: number = nodeCount * 8 + 200;
 
 export class HashTree {
+  /** How many keys there are in it, and what they and their values take, in bytes: whoever applies them counts. */
+  keys = 0;
+  bytes = 0;
   readonly #hi: Uint32Array = new Uint32Array(nodeCount);
   readonly #lo: Uint32Array = new Uint32Array(nodeCount);
 
