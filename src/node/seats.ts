@@ -61,6 +61,8 @@ export class Seats {
   readonly #places: SeatPlaces;
   readonly #listeners: ((partition: PartitionId) => void)[] = [];
   #entries: Entry[] = [];
+  /** Of the entries' hashes, until one changes: gossip asks for it each second. */
+  #tableHash: Hash64 | undefined;
   #waiting: Waiting[] = [];
   readonly #unstored: Set<PartitionId> = new Set();
   #isFlushing = false;
@@ -101,6 +103,7 @@ export class Seats {
       const entry = this.#entries[partition];
       if (entry !== undefined) entry.record = learn(entry.record, known, self);
     }
+    this.#tableHash = undefined;
     const changes = this.#entries.map((entry, partition) => {
       entry.record = disown(entry.record, self);
       entry.hash = hashOfKnown(entry.record.known);
@@ -161,7 +164,8 @@ export class Seats {
   }
 
   tableHash(): Hash64 {
-    return hashOfTable(this.hashes());
+    this.#tableHash ??= hashOfTable(this.hashes());
+    return this.#tableHash;
   }
 
   /** What is known of all partitions. */
@@ -173,11 +177,17 @@ export class Seats {
   get count(): { readonly voices: number; readonly seats: number } {
     if (!this.#membership.isMember) return { voices: 0, seats: 0 };
     const { ring, self } = this.#membership;
-    const voices = this.partitions.filter((partition) => this.#voiceIn(partition) !== undefined).length;
-    return {
-      voices,
-      seats: this.partitions.filter((partition) => wantedOwners(ring, partition).includes(self)).length,
-    };
+    const wanted = this.partitions.filter((partition) => wantedOwners(ring, partition).includes(self));
+    return { voices: this.voices, seats: wanted.length };
+  }
+
+  /** How many seats it speaks for. */
+  get voices(): number {
+    let voices = 0;
+    for (let partition = 0; partition < this.#entries.length; partition++) {
+      if (this.#voiceIn(partition as PartitionId) !== undefined) voices++;
+    }
+    return voices;
   }
 
   /**
@@ -273,6 +283,7 @@ export class Seats {
   #use(partition: PartitionId, entry: Entry, record: SeatRecord): void {
     entry.record = record;
     entry.hash = hashOfKnown(record.known);
+    this.#tableHash = undefined;
     this.#unstored.add(partition);
     this.#storeSoon();
     for (const listener of this.#listeners) listener(partition);

@@ -87,7 +87,7 @@ export class SelfDescription {
     const { incarnation, self, options } = this.#membership;
     const said = this.#membership.records.get(self);
     const mayTell = said?.incarnation !== incarnation || this.#isNews || this.#hasHeard();
-    const voices = mayTell ? this.#seats.count.voices : said.voices;
+    const voices = mayTell ? this.#seats.voices : said.voices;
     const now = { ...addresses, voices };
     const isSaid =
       said !== undefined &&

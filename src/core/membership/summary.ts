@@ -20,6 +20,8 @@ export interface Summary {
   readonly records: Hash64;
 }
 
+const encoder: TextEncoder = new TextEncoder();
+
 /** Of who knows nothing. */
 export const noHash: Hash64 = { hi: 0, lo: 0 };
 
@@ -34,5 +36,5 @@ export function joinedHash(a: Hash64, b: Hash64): Hash64 {
 }
 
 export function hashOfName(name: string): Hash64 {
-  return hash64(new TextEncoder().encode(name));
+  return hash64(encoder.encode(name));
 }
