@@ -124,7 +124,7 @@ async function untilDone({ change, name, url, json }: MemberOptions, before: Clu
       const isMember = view.members.some((member) => member.name === name);
       const isOver = change === "leave" ? !isMember : view.pendingTransfers === 0 && (change !== "remove" || !isMember);
       if (isOver) return progress.end();
-      await progress.tell(`${view.pendingTransfers} seats are on their way`, () => reasons(urls));
+      await progress.tell(`${view.pendingTransfers} seats are on their way`, () => reasons(urls, view));
     }
     await sleep(everyMs);
   }
@@ -138,8 +138,9 @@ async function firstOf<View>(urls: readonly string[], path: string): Promise<Vie
   return undefined;
 }
 
-/** What the members wait for, as each of them says. */
-async function reasons(urls: readonly string[]): Promise<readonly string[]> {
+/** What the members wait for, as each of them says; one that is down says nothing, and may be to take a seat. */
+async function reasons(urls: readonly string[], { members }: ClusterView): Promise<readonly string[]> {
+  const down = members.filter(({ status }) => status === "down").map(({ name }) => `${name} is down`);
   const told = urls.map(async (url) => {
     const transfers = (await askJson(url, "/cluster/transfers").catch(() => undefined)) as TransfersView | undefined;
     const hints = (await askJson(url, "/cluster/hints").catch(() => undefined)) as HintsView | undefined;
@@ -151,7 +152,7 @@ async function reasons(urls: readonly string[]): Promise<readonly string[]> {
     });
     return [...seats, ...kept];
   });
-  return [...new Set((await Promise.all(told)).flat())];
+  return [...new Set([...down, ...(await Promise.all(told)).flat()])];
 }
 
 /** Lines of progress on stderr: over each other on a terminal, else only what is new. */

@@ -6,11 +6,12 @@
  * sent. So a run can end at any point, on either side, and the next one begins with what is left: there is no position
  * to remember. The owner merges, so what is sent twice, or late, changes nothing.
  *
- * Where its owner is no longer an owner of the key, all who are now must hold it.
+ * Where its owner is no longer an owner of the key, all who are now must hold it. A member that is to leave, and cannot
+ * reach the owner, has the next one that can stand in keep the hint in its place.
  */
 
 import type { NodeId, PartitionId } from "../core/ids.ts";
-import { bucketSettings } from "../core/ring/preference-list.ts";
+import { bucketSettings, preferenceOrder } from "../core/ring/preference-list.ts";
 import { Asks } from "../rpc/asks.ts";
 import type { FailedCall } from "../rpc/call.ts";
 import { Backoff } from "../runtime/backoff.ts";
@@ -112,16 +113,14 @@ export class Delivery {
     return outcomes.includes("soon") ? soonMs : pauseMs;
   }
 
-  /** Whether the owner can be reached, or is a member no more, so that others are to have its hints. */
   #isUseful(): boolean {
-    if (this.#isStopped) return false;
-    const isMember = this.#node.ring().members.has(this.#owner);
-    return !isMember || this.#node.isUp(this.#owner);
+    return !this.#isStopped && mayDeliver(this.#node, this.#owner);
   }
 
   async #deliver(hint: Hint): Promise<Handed> {
     const { place } = hint;
     if (this.#isStopped || this.#voiceless.has(place.partition)) return "voiceless";
+    if (this.#node.ring().members.has(hint.owner) && !this.#node.isUp(hint.owner)) return this.#passOn(hint);
     const ring = this.#node.ring();
     const { n } = bucketSettings(ring, place.bucket);
     const owners = [...new Set(this.#node.seats.owners(place.partition, n).map(({ node }) => node))];
@@ -134,6 +133,23 @@ export class Delivery {
     return isOwner ? (outcomes[0] ?? "gone") : "gone";
   }
 
+  /** Somebody else keeps the hint from now on, on its disk. */
+  async #passOn(hint: Hint): Promise<Handed> {
+    const { partition, bucket } = hint.place;
+    const { self, seats, isUp, ring } = this.#node;
+    const { n } = bucketSettings(ring(), bucket);
+    const owners = seats.owners(partition, n).map(({ node }) => node);
+    const next = preferenceOrder(ring(), partition).find((node) => {
+      return node !== self && !owners.includes(node) && isUp(node);
+    });
+    if (next === undefined) return "gone";
+    // One that stands in has no voice.
+    const outcome = await this.#hand(hint, next, hint.owner);
+    if ((outcome === "voiceless" || outcome === "held") && this.#takeOut(hint)) return "held";
+    this.totals.left += 1;
+    return outcome === "later" || outcome === "soon" ? outcome : "gone";
+  }
+
   #takeOut(hint: Hint): boolean {
     if (!this.#node.hints.takeOut(hint)) return false;
     this.totals.delivered += 1;
@@ -141,7 +157,7 @@ export class Delivery {
     return true;
   }
 
-  async #hand(hint: Hint, target: NodeId): Promise<Handed> {
+  async #hand(hint: Hint, target: NodeId, hintFor?: NodeId): Promise<Handed> {
     const node = this.#node;
     const { bucket, key, partition } = hint.place;
     const { reconcile, n: copies } = bucketSettings(node.ring(), bucket);
@@ -158,6 +174,7 @@ export class Delivery {
       synced: true,
       lastWriteWins,
       state: hint.state,
+      ...(hintFor !== undefined && { hintFor }),
     };
     const answer = await this.#asks.ask((tag) => node.peers.call(target, request, callTimeoutMs, this.#asks, tag));
     if ("known" in answer && answer.known !== undefined) node.seats.learn(partition, answer.known);
@@ -194,6 +211,15 @@ export class Delivery {
       if (merged.kind === "refused") resolve(refusedWith(merged.code));
     });
   }
+}
+
+/**
+ * Whether hints for this owner can go anywhere: it can be reached, or is a member no more, so that others are to have
+ * them, or this node is to leave.
+ */
+export function mayDeliver({ ring, self, isUp }: Coordination, owner: NodeId): boolean {
+  const { members } = ring();
+  return !members.has(owner) || isUp(owner) || members.get(self)?.isLeaving === true;
 }
 
 function refusedWith(code: RefusalCode): Handed {

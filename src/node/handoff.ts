@@ -12,7 +12,7 @@ import { TaskGroup } from "../runtime/task-group.ts";
 import { Ticker } from "../runtime/ticker.ts";
 import { StorageError } from "../storage/engine.ts";
 import type { Coordination } from "./coordination.ts";
-import { Delivery } from "./delivery.ts";
+import { Delivery, mayDeliver } from "./delivery.ts";
 
 /** Mean time between two looks for hints that can go, in ms. */
 const everyMs = 1000;
@@ -77,7 +77,7 @@ export class Handoff {
     // What one keeps that was removed may be forgotten by all members by now.
     if (!node.ring().members.has(node.self)) return;
     if (this.#isStopped || this.#runs.has(owner) || !node.hints.mayHaveFor(owner)) return;
-    if (node.ring().members.has(owner) && !node.isUp(owner)) return;
+    if (!mayDeliver(node, owner)) return;
     const delayed = this.#delayed.get(owner);
     if (delayed !== undefined && delayed.notBeforeMs > node.runtime.clock.monotonicMs()) return;
     const run = new Delivery(node, owner);

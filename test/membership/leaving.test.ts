@@ -172,3 +172,26 @@ test("of two that are down one is removed: what waits for the other says so, and
   await world.agreed(40_000);
   await isWhole(world);
 });
+
+test("a member that leaves gives hints for one that is down to the next who can keep them", async () => {
+  const world = await filled(8, 5);
+  world.kill("n5");
+  await world.simulation.run(2000);
+  for (let i = 0; i < 20; i++) assert.equal(await world.put("n1", `h${i}`, `v${i}`, 3), "written");
+  const hintsOf = (name: string): number => {
+    const waiting = world.nodes.get(name)?.hints().waiting ?? [];
+    return waiting.reduce((sum, { hints }) => sum + hints, 0);
+  };
+  const all = ["n1", "n2", "n3", "n4"].reduce((sum, name) => sum + hintsOf(name), 0);
+  assert.ok(hintsOf("n3") > 0);
+  assert.deepEqual(await world.inside("n1", (node) => node.leave("n3")), accepted);
+  assert.ok(await world.simulation.runUntil(() => hintsOf("n3") === 0, 20_000));
+  assert.equal(hintsOf("n1") + hintsOf("n2") + hintsOf("n4"), all);
+  // Its seats go to n5, too.
+  await world.up("n5");
+  assert.equal(await hasEnded(world, "n3"), "left");
+  await world.agreed();
+  // What n5 was about to store when it was killed, comparisons of trees bring it.
+  await world.simulation.run(20_000);
+  await isWhole(world);
+});
