@@ -339,6 +339,7 @@ export class Transfer {
   #begin(partition: PartitionId, { what, seat, act }: Task): void {
     const { clock, log } = this.#node.runtime;
     const before = this.#waiting.get(partition);
+    const heldBefore = this.#node.seats.hold(partition);
     this.#busy.set(partition, what);
     this.#tasks.run(what, async () => {
       let delay: Delay | undefined = { peer: undefined, why: "was broken off" };
@@ -352,8 +353,8 @@ export class Transfer {
       }
       if (delay === undefined) {
         this.#waiting.delete(partition);
-        const { hold } = this.#node.seats.record(partition);
-        const isTaken = isTaking(what) && hold.kind === "active" && hold.seat === seat;
+        const hold = this.#node.seats.hold(partition);
+        const isTaken = isTaking(what) && hold !== heldBefore && hold.kind === "active" && hold.seat === seat;
         if (isTaken) this.#taking.took(this.#parts.copies.held(partition, seat));
         this.hurry();
         return;
