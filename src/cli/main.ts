@@ -159,6 +159,13 @@ const commands: readonly CommandLine[] = [
     run: ([name], values) => memberCommand(memberOptions("leave", name, undefined, values)),
   },
   {
+    name: "stay",
+    help: "take a leave back: the member stays",
+    words: "<name>",
+    options: ["no-wait", "url", "json"],
+    run: ([name], values) => memberCommand(memberOptions("stay", name, undefined, values)),
+  },
+  {
     name: "remove",
     help: "a member is lost: re-replicate without it",
     words: "<name>",

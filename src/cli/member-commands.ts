@@ -1,5 +1,5 @@
 /**
- * `cartwheel leave`, `remove`, `capacity` and `zone`: changes of membership. Each shows what it would move, asks, has any
+ * `cartwheel leave`, `stay`, `remove`, `capacity` and `zone`: changes of membership. Each shows what it would move, asks, has any
  * node write it down, and shows how far the cluster is with it.
  *
  * The cluster goes on without this command: it may be broken off, or started again, at any time.
@@ -21,7 +21,7 @@ const reasonsAfterMs = 3000;
 
 /** What these commands need to know. */
 export interface MemberOptions {
-  readonly change: "leave" | "remove" | "capacity" | "zone";
+  readonly change: "leave" | "stay" | "remove" | "capacity" | "zone";
   readonly name: string;
   /** The new capacity or zone. */
   readonly value: string | undefined;
@@ -34,19 +34,25 @@ export interface MemberOptions {
 
 /** Does it; resolves once it is done, or written down where nobody is to wait. */
 export async function memberCommand(options: MemberOptions): Promise<number> {
-  const { change, name, value, url, json, isSure, waits } = options;
-  const query: PlanOptions = { change, name, value, zone: undefined, capacity: undefined, url, json };
-  const planned = await ask({ url, method: "GET", path: `/cluster/plan?${planQuery(query)}` });
-  if (planned.status === 200) {
-    if (!json) process.stdout.write(planText(JSON.parse(planned.body.toString()) as Omit<Plan, "kind">));
-    if (!isSure) await confirm(questionOf(options), change);
-  } else if (!isSoAlready(planned)) throw refused(planned);
+  const { change, url, waits } = options;
+  if (change !== "stay") await planned(options);
   const before = (await askJson(url, "/cluster")) as ClusterView;
   const answer = await ask(requestOf(options));
   if (answer.status !== 202) throw refused(answer);
   if (!waits) return done(options, `${sentences[change].begun(options)}: cartwheel transfers shows how far that is`);
   await untilDone(options, before);
   return done(options, sentences[change].done(options));
+}
+
+/** Shows what it would move, and asks. */
+async function planned(options: MemberOptions): Promise<void> {
+  const { change, name, value, url, json, isSure } = options;
+  const query: PlanOptions = { change, name, value, zone: undefined, capacity: undefined, url, json };
+  const answer = await ask({ url, method: "GET", path: `/cluster/plan?${planQuery(query)}` });
+  if (isSoAlready(answer)) return;
+  if (answer.status !== 200) throw refused(answer);
+  if (!json) process.stdout.write(planText(JSON.parse(answer.body.toString()) as Omit<Plan, "kind">));
+  if (!isSure) await confirm(questionOf(options), change);
 }
 
 function done({ change, name, json }: MemberOptions, sentence: string): number {
@@ -62,6 +68,10 @@ const sentences: {
   leave: {
     begun: ({ name }) => `${name} is leaving`,
     done: ({ name }) => `${name} has left the cluster; its directory can be deleted`,
+  },
+  stay: {
+    begun: ({ name }) => `${name} stays, and gets its share back`,
+    done: ({ name }) => `${name} stays, and every seat is where it shall be`,
   },
   remove: {
     begun: ({ name }) => `${name} is removed, and others rebuild what it held`,
@@ -99,6 +109,8 @@ function requestOf({ change, name, value, url, force }: MemberOptions): Paramete
   switch (change) {
     case "leave":
       return { url, method: "POST", path: `${path}/leave${query}` };
+    case "stay":
+      return { url, method: "DELETE", path: `${path}/leave` };
     case "remove":
       return { url, method: "DELETE", path: `${path}${query}` };
     case "capacity":

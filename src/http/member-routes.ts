@@ -30,6 +30,15 @@ export const memberRoutes: readonly Route[] = [
   },
   {
     method: "DELETE",
+    path: "/cluster/members/{name}/leave",
+    operation: stayOperation(),
+    async handle(request, node) {
+      refuseQuery(request.query);
+      return answer("stay", request, await node.stay(nameIn(request)));
+    },
+  },
+  {
+    method: "DELETE",
     path: "/cluster/members/{name}",
     operation: removeOperation(),
     async handle(request, node) {
@@ -66,7 +75,11 @@ const problemOf: Readonly<Record<Extract<MemberChangeOutcome, { kind: "refused" 
   "bad-value": "bad-request",
 };
 
-function answer(change: "leave" | "remove" | "change", request: HttpRequest, outcome: MemberChangeOutcome): HttpAnswer {
+function answer(
+  change: "leave" | "stay" | "remove" | "change",
+  request: HttpRequest,
+  outcome: MemberChangeOutcome,
+): HttpAnswer {
   if (outcome.kind === "accepted") return jsonAnswer({ member: nameIn(request), change }, 202);
   return problemAnswer(problemOf[outcome.why], outcome.detail);
 }
@@ -115,6 +128,7 @@ function details(event: HistoryEvent, nameOf: (node: string) => string): Readonl
     case "join":
       return { member: event.name, zone: event.zone, capacity: event.capacity };
     case "leave":
+    case "stay":
     case "remove":
       return { member: nameOf(event.node) };
     case "capacity":
@@ -145,6 +159,20 @@ function leaveOperation(): Operation {
       "It is written down, and goes on by itself.",
       "Fewer members would be left than buckets keep copies; with `force` it is done, save to the last one.",
     ),
+  };
+}
+
+function stayOperation(): Operation {
+  return {
+    operationId: "stay",
+    summary: "Takes a leave back: the member stays, and gets its share again",
+    description: "Once it has left it can only join again.",
+    tags: ["cluster"],
+    parameters: [parameters.member],
+    responses: {
+      "202": jsonResponse("It is written down, and seats move by themselves.", "Accepted"),
+      "404": problemResponse("There is no member of that name."),
+    },
   };
 }
 

@@ -137,7 +137,7 @@ export const schemas: { readonly [Name in SchemaName]: Shape } = {
   }),
   Accepted: exactly({
     member: text,
-    change: oneOf("leave", "remove", "change"),
+    change: oneOf("leave", "stay", "remove", "change"),
   }),
   MemberChange: exactly({ capacity: { type: "integer", minimum: 1, maximum: 100 }, zone: text }, ["capacity", "zone"]),
   History: exactly({
@@ -147,7 +147,7 @@ export const schemas: { readonly [Name in SchemaName]: Shape } = {
           name: { ...text, description: "Lamport time and author; unique." },
           at: { type: "string", format: "date-time", description: "By the author's clock." },
           author: { ...text, description: "The member that accepted it; its id where it had no name then." },
-          kind: oneOf("found", "join", "leave", "remove", "capacity", "zone", "bucket"),
+          kind: oneOf("found", "join", "leave", "stay", "remove", "capacity", "zone", "bucket"),
           member: { ...text, description: "The member it is about." },
           capacity: whole,
           zone: text,

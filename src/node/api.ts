@@ -333,6 +333,8 @@ export interface NodeApi {
   plan(change: ProposedChange): PlanOutcome;
   /** The member is to hand over all that it holds, and then to go (§4.8.1). Asking again changes nothing. */
   leave(name: string, options?: { readonly force?: boolean }): Promise<MemberChangeOutcome>;
+  /** A member that is leaving is to stay after all, and gets its share back. */
+  stay(name: string): Promise<MemberChangeOutcome>;
   /** The member is lost: others rebuild what it held. Final: what returns of it stays out. */
   remove(name: string, options?: { readonly force?: boolean }): Promise<MemberChangeOutcome>;
   /** The member is to carry another share, or is in another zone. */

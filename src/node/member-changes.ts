@@ -39,6 +39,11 @@ export class MemberChanges {
     });
   }
 
+  /** Takes a leave back, as long as the member is there. Never rejects. */
+  stay(name: string): Promise<MemberChangeOutcome> {
+    return this.#change(name, ({ node, isLeaving }) => (isLeaving ? [{ kind: "stay", node, claim: newestClaim }] : []));
+  }
+
   /** Never rejects. */
   remove(name: string, force: boolean): Promise<MemberChangeOutcome> {
     return this.#change(name, (member) => {

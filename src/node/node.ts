@@ -339,6 +339,7 @@ export class Node implements NodeApi {
   readonly history: NodeApi["history"] = () => this.#membership.history;
 
   readonly leave: NodeApi["leave"] = (name, options) => this.#memberChanges.leave(name, options?.force === true);
+  readonly stay: NodeApi["stay"] = (name) => this.#memberChanges.stay(name);
   readonly remove: NodeApi["remove"] = (name, options) => this.#memberChanges.remove(name, options?.force === true);
   readonly changeMember: NodeApi["changeMember"] = (name, change) => this.#memberChanges.change(name, change);
 

@@ -30,6 +30,7 @@ const leaveKind = 4;
 const removeKind = 5;
 const capacityKind = 6;
 const zoneKind = 7;
+const stayKind = 8;
 
 /** The least bytes an event takes, for the check of counts. */
 export const leastEventBytes = 13;
@@ -62,6 +63,10 @@ export function writeEvent(head: ByteWriter, event: HistoryEvent): void {
       head.u8(removeKind);
       writeMember(head, event);
       return;
+    case "stay":
+      head.u8(stayKind);
+      writeMember(head, event);
+      return;
     case "capacity":
       head.u8(capacityKind);
       writeMember(head, event);
@@ -88,6 +93,8 @@ export function readEvent(head: ByteReader): HistoryEvent {
       return { kind: "leave", ...readMember(head) };
     case removeKind:
       return { kind: "remove", ...readMember(head) };
+    case stayKind:
+      return { kind: "stay", ...readMember(head) };
     case capacityKind:
       return { kind: "capacity", ...readMember(head), capacity: head.varint() };
     case zoneKind:

@@ -83,7 +83,7 @@ export const histories: fc.Arbitrary<readonly HistoryEvent[]> = fc
     fc.integer({ min: 1, max: 4 }),
     fc.array(
       plainRecord({
-        kind: fc.constantFrom("join", "join", "again", "bucket", "leave", "remove", "capacity", "zone"),
+        kind: fc.constantFrom("join", "join", "again", "bucket", "leave", "stay", "remove", "capacity", "zone"),
         author: fc.nat(5),
         node: fc.nat(7),
         name: fc.nat(12),
@@ -110,7 +110,7 @@ export const histories: fc.Arbitrary<readonly HistoryEvent[]> = fc
       const { zone, capacity, bucket, change } = step;
       const node = nodeId(step.node);
       if (step.kind === "bucket") events.push({ kind: "bucket", ...base, bucket, change });
-      else if (step.kind === "leave" || step.kind === "remove") {
+      else if (step.kind === "leave" || step.kind === "stay" || step.kind === "remove") {
         events.push({ kind: step.kind, ...base, node, claim: 1 });
       } else if (step.kind === "capacity") events.push({ kind: "capacity", ...base, node, capacity, claim: 1 });
       else if (step.kind === "zone") events.push({ kind: "zone", ...base, node, zone, claim: 1 });

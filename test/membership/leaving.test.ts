@@ -195,3 +195,30 @@ test("a member that leaves gives hints for one that is down to the next who can 
   await world.simulation.run(20_000);
   await isWhole(world);
 });
+
+test("a leave is taken back while it is under way, and cannot be once the member has gone", async () => {
+  for (let seed = 20; seed < 28; seed += 2) {
+    const world = await filled(seed, 4);
+    assert.deepEqual(await world.inside("n2", (node) => node.leave("n4")), accepted);
+    await world.simulation.run((seed - 20) * 1000);
+    const stayed = await world.inside("n3", (node) => node.stay("n4"));
+    if (seed === 20) assert.deepEqual(stayed, accepted);
+    if (stayed.kind === "refused") assert.equal(stayed.why, "unknown-member");
+    // Of the two at the same moment, having gone wins.
+    await world.simulation.run(6000);
+    const isGone = world.nodes.get("n4")?.departed === "left";
+    assert.ok(isGone || stayed.kind === "accepted");
+    if (isGone) assert.equal(await hasEnded(world, "n4"), "left");
+    await world.agreed();
+    const n4 = world.nodes
+      .get("n1")
+      ?.cluster()
+      .members.find(({ name }) => name === "n4");
+    assert.deepEqual(
+      [n4?.status, (n4?.partitions ?? 0) > 0],
+      isGone ? [undefined, false] : ["up", true],
+      `seed ${seed}`,
+    );
+    await isWhole(world);
+  }
+});

@@ -91,7 +91,7 @@ export const anyEvent: fc.Arbitrary<HistoryEvent> = fc.oneof(
   }),
   plainRecord({ kind: fc.constant("bucket" as const), ...anyBase, bucket: anyBucket, change: anyChange }),
   plainRecord({
-    kind: fc.constantFrom("leave" as const, "remove" as const),
+    kind: fc.constantFrom("leave" as const, "stay" as const, "remove" as const),
     ...anyBase,
     node: anyNode,
     claim: fc.nat(9),

@@ -73,7 +73,7 @@ function readEvent(value: unknown): HistoryEvent | string {
   if (kind === "found") return readFound(base, fields);
   if (kind === "join") return readJoin(base, fields);
   if (kind === "bucket") return readBucket(base, fields);
-  if (kind === "leave" || kind === "remove" || kind === "capacity" || kind === "zone") {
+  if (kind === "leave" || kind === "stay" || kind === "remove" || kind === "capacity" || kind === "zone") {
     return readMemberEvent(kind, base, fields);
   }
   return `an event is of kind ${show(kind)}, which this version does not know`;
@@ -110,7 +110,7 @@ function readMemberEvent(
   if (node === undefined) return `an event of kind ${kind} names no node`;
   const { capacity, zone, claim } = fields;
   if (!isClaim(claim)) return unknownClaim(claim);
-  if (kind === "leave" || kind === "remove") return { kind, ...base, node, claim };
+  if (kind === "leave" || kind === "stay" || kind === "remove") return { kind, ...base, node, claim };
   if (kind === "capacity") return isCapacityValue(capacity) ? { kind, ...base, node, capacity, claim } : noCapacity;
   return isZoneValue(zone) ? { kind, ...base, node, zone, claim } : `${show(zone)} is no zone's name`;
 }

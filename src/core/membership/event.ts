@@ -92,8 +92,15 @@ export interface BucketEvent extends EventBase {
   readonly change: BucketChange;
 }
 
+/** A member that was to leave is not to, after all. */
+export interface StayEvent extends EventBase {
+  readonly kind: "stay";
+  readonly node: NodeId;
+  readonly claim: number;
+}
+
 /** Events about a member there is. */
-export type MemberEvent = LeaveEvent | RemoveEvent | CapacityEvent | ZoneEvent;
+export type MemberEvent = LeaveEvent | StayEvent | RemoveEvent | CapacityEvent | ZoneEvent;
 
 export type HistoryEvent = FoundEvent | JoinEvent | MemberEvent | BucketEvent;
 

@@ -53,6 +53,10 @@ export function apply(
       if (member === undefined || member.isLeaving || isNeeded) return false;
       members.set(node, { ...member, isLeaving: true });
       return true;
+    case "stay":
+      if (member === undefined || !member.isLeaving) return false;
+      members.set(node, { ...member, isLeaving: false });
+      return true;
     case "remove":
       if (isNeeded) return false;
       removed.add(node);
