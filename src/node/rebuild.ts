@@ -16,6 +16,7 @@ import {
   beginRebuild,
   finishRebuild,
   giveUpRebuild,
+  knowsNoOther,
   lostBeside,
   nextToCopy,
   withCopied,
@@ -73,6 +74,8 @@ export class Rebuilds {
         const delay = this.#reasonToWait(partition, seat, attempt) ?? (await this.#copyAhead(partition, seat));
         if (delay !== undefined) return delay;
       }
+      const known = seats.known(partition);
+      if (knowsNoOther(known, seat, this.#seatCount(partition))) this.#goesWithout(knownSeat(known, seat).holder);
       const begun = await seats.change(partition, (record) => beginRebuild(record, seat, self));
       if (begun === undefined) return { peer: undefined, why: "this node holds another seat, or cannot store it" };
       attempt.progressMs = this.#nowMs();
@@ -103,7 +106,11 @@ export class Rebuilds {
 
   #reasonToWait(partition: PartitionId, seat: number, attempt: Attempt): Delay | undefined {
     const { seats } = this.#node;
-    const lost = lostBeside(seats.known(partition), seat, this.#seatCount(partition));
+    const count = this.#seatCount(partition);
+    if (knowsNoOther(seats.known(partition), seat, count)) {
+      return { peer: this.#lastHolder(partition, seat), why: "had the only copy that is known of" };
+    }
+    const lost = lostBeside(seats.known(partition), seat, count);
     if (lost !== undefined) return { peer: this.#lastHolder(partition, lost), why: "has no voice there itself" };
     if (this.#nowMs() < attempt.notBeforeMs) return { peer: undefined, why: "others rebuild the partition, too" };
     return undefined;
@@ -161,11 +168,14 @@ export class Rebuilds {
 
   /** The operator said so: what that seat's holder alone may have besides the lost one is given up. */
   async #goWithout(partition: PartitionId, seat: number): Promise<void> {
-    const { seats, ring } = this.#node;
+    const { seats } = this.#node;
     const { held, holder } = knownSeat(seats.known(partition), seat);
-    const node = holder ?? this.#lastHolder(partition, seat);
-    if (node !== undefined) this.#without.add(nameOf(ring(), node));
+    this.#goesWithout(holder ?? this.#lastHolder(partition, seat));
     await seats.change(partition, (record) => withCopied(record, { seat, epoch: held }));
+  }
+
+  #goesWithout(node: NodeId | undefined): void {
+    if (node !== undefined) this.#without.add(nameOf(this.#node.ring(), node));
   }
 
   async #finish(partition: PartitionId, attempt: Attempt): Promise<Delay | undefined> {

@@ -5,6 +5,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { SimMachine } from "../../src/sim/machine.ts";
 import { dataRange, isHintKey, parseDataKey, parseHintKey } from "../../src/storage/store-key.ts";
 import { World } from "./world.ts";
 
@@ -112,4 +113,33 @@ test("a bucket of one copy has it at one node, once the seat that keeps it is fi
   for (const key of keys) await world.inside("n2", (node) => node.delete({ bucket: "carts", key }));
   assert.ok(await world.simulation.runUntil(() => copies() === 0, 120_000), `${copies()} tombstones`);
   assert.deepEqual(world.simulation.violations, []);
+});
+
+test("who knows of no other holder does not take a lost holder's seat from nothing", async () => {
+  const world = new World(21);
+  await world.up("n1");
+  const [n1, n2, n3] = names.map((name) => world.machine(name)) as [SimMachine, SimMachine, SimMachine];
+  const cut = (a: SimMachine, b: SimMachine): void => {
+    world.network.cut(a, b);
+    world.network.cut(b, a);
+  };
+  // The third joins, and has heard of no seat but the first one's when it is cut off.
+  const third = await world.up("n3", { join: ["n1"] });
+  cut(n1, n3);
+  cut(n2, n3);
+  const voices = (): number => third.repair().rebuild.voices;
+  const before = voices();
+  await world.up("n2", { join: ["n1"] });
+  const taken = (): boolean => (world.nodes.get("n2")?.repair().rebuild.voices ?? 0) === 16;
+  assert.ok(await world.simulation.runUntil(taken, 10_000), world.describe());
+  for (let i = 0; i < 20; i++) assert.equal(await world.put("n1", `k${i}`, `k${i}`), "written");
+  world.kill("n1");
+  world.network.mendAll();
+  cut(n2, n3);
+  await world.inside("n3", (node) => node.remove("n1", { force: true }));
+  await world.simulation.run(60_000);
+  assert.equal(voices(), before, "n3 speaks for a lost seat, and has not heard of n2");
+  world.network.mendAll();
+  await world.agreed();
+  for (let i = 0; i < 20; i++) for (const on of ["n2", "n3"]) assert.deepEqual(await world.get(on, `k${i}`), [`k${i}`]);
 });

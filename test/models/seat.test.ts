@@ -20,12 +20,24 @@ test("while seats pass on, no strict read misses an acknowledged write, and in t
   context.diagnostic(`${tally.handOvers} hand-overs, ${tally.rebuilds} rebuilds, ${tally.reads} reads`);
 });
 
+test("in a young cluster, whose seats are still to be filled, it is the same", (context) => {
+  for (const filled of [1, 2]) {
+    const tally = runSeats(seatRule, 500, 1, filled);
+    const { firstSeed } = tally;
+    assert.equal(firstSeed, undefined, firstSeed === undefined ? "" : explainSeats(seatRule, firstSeed, filled));
+    assert.ok(tally.rebuilds > 500 && tally.reads > 20_000);
+    context.diagnostic(
+      `from ${filled}: ${tally.handOvers} hand-overs, ${tally.rebuilds} rebuilds, ${tally.reads} reads`,
+    );
+  }
+});
+
 describe("without one of its parts the rule breaks:", () => {
-  for (const { rule, from } of weakerSeatRules) {
+  for (const { rule, from, filled } of weakerSeatRules) {
     test(rule.name, (context) => {
-      const seed = firstBrokenSeat(rule, from, 200);
+      const seed = firstBrokenSeat(rule, from, 200, filled);
       assert.ok(seed !== undefined);
-      context.diagnostic(explainSeats(rule, seed));
+      context.diagnostic(explainSeats(rule, seed, filled));
     });
   }
 });

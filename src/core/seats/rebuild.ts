@@ -29,6 +29,16 @@ export function lostBeside(known: KnownSeats, seat: number, seats: number): numb
   return undefined;
 }
 
+/**
+ * Whether a seat that was held seems to have been the only one with a holder. There may be another all the same: whoever
+ * filled it had the leave of the lost holder alone, who is not there to tell. So the seat is not rebuilt from nothing
+ * before another holder is heard of, or an operator says that there is none.
+ */
+export function knowsNoOther(known: KnownSeats, seat: number, seats: number): boolean {
+  if (seats < 2 || hasNothing(known, seat)) return false;
+  return known.every((_, other) => other === seat || hasNothing(known, other));
+}
+
 /** A node begins to rebuild a seat; undefined while it holds another one, or hands one over. */
 export function beginRebuild(record: SeatRecord, seat: number, self: NodeId): SeatRecord | undefined {
   const { hold, known } = record;

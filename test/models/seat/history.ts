@@ -1,6 +1,7 @@
 /** Random histories of the seats' model: made from a seed, run, and shrunk to their least failing part. */
 
 import { Dice } from "../single-key/dice.ts";
+import { seats } from "./holder.ts";
 import type { SeatRule } from "./rules.ts";
 import { type SeatViolation, SeatWorld } from "./world.ts";
 
@@ -24,19 +25,26 @@ function historyOf(seed: number): readonly number[] {
   return Array.from({ length: leastSteps + dice.below(mostSteps - leastSteps + 1) }, () => dice.u32());
 }
 
-function run(rule: SeatRule, seed: number, history: readonly number[], traced = false): SeatWorld {
-  const world = new SeatWorld(rule, new Dice(seed), traced);
+interface Case {
+  readonly rule: SeatRule;
+  /** How many seats have holders at first. */
+  readonly filled: number;
+}
+
+function run({ rule, filled }: Case, seed: number, history: readonly number[], traced = false): SeatWorld {
+  const world = new SeatWorld(rule, new Dice(seed), traced, filled);
   for (let i = 0; i < history.length && world.violation === undefined; i++) world.step(new Dice(history[i] as number));
   if (world.violation === undefined) world.finish(new Dice(seed));
   return world;
 }
 
-export function runSeats(rule: SeatRule, count: number, from = 1): SeatTally {
+/** So many histories, in which `filled` seats have holders at first. */
+export function runSeats(rule: SeatRule, count: number, from = 1, filled: number = seats): SeatTally {
   const none = { steps: 0, writes: 0, reads: 0, handOvers: 0, rebuilds: 0, firstSeed: undefined };
   const tally: SeatTally = { histories: count, ...none, broken: { missed: 0, lost: 0, stuck: 0 } };
   for (let seed = from; seed < from + count; seed++) {
     const history = historyOf(seed);
-    const world = run(rule, seed, history);
+    const world = run({ rule, filled }, seed, history);
     tally.steps += history.length;
     tally.writes += world.writes;
     tally.reads += world.reads;
@@ -50,23 +58,28 @@ export function runSeats(rule: SeatRule, count: number, from = 1): SeatTally {
 }
 
 /** The first of `count` seeds from `from` on under which the rule breaks. */
-export function firstBrokenSeat(rule: SeatRule, from: number, count: number): number | undefined {
+export function firstBrokenSeat(
+  rule: SeatRule,
+  from: number,
+  count: number,
+  filled: number = seats,
+): number | undefined {
   for (let seed = from; seed < from + count; seed++) {
-    if (run(rule, seed, historyOf(seed)).violation !== undefined) return seed;
+    if (run({ rule, filled }, seed, historyOf(seed)).violation !== undefined) return seed;
   }
   return undefined;
 }
 
 /** What went wrong under this seed, told in as few steps as still fail in that way. */
-export function explainSeats(rule: SeatRule, seed: number): string {
+export function explainSeats(rule: SeatRule, seed: number, filled: number = seats): string {
   let history = historyOf(seed);
-  const { kind } = run(rule, seed, history).violation ?? {};
+  const { kind } = run({ rule, filled }, seed, history).violation ?? {};
   for (let length = history.length >> 1; length > 0; length >>= 1) {
     for (let at = history.length - length; at >= 0; at -= length) {
       const shorter = history.toSpliced(at, length);
-      if (run(rule, seed, shorter).violation?.kind === kind) history = shorter;
+      if (run({ rule, filled }, seed, shorter).violation?.kind === kind) history = shorter;
     }
   }
-  const { violation, trace } = run(rule, seed, history, true);
+  const { violation, trace } = run({ rule, filled }, seed, history, true);
   return [`${rule.name}, seed ${seed}: ${violation?.what}`, ...(trace ?? []).map((line) => `  ${line}`)].join("\n");
 }

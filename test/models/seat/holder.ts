@@ -16,6 +16,7 @@ import {
   giveUpRebuild,
   grantRebuild,
   isStanding,
+  knowsNoOther,
   lostBeside,
   nextToCopy,
   releaseGrant,
@@ -326,6 +327,7 @@ export class Holder {
     const isOver = holder === undefined || isBeingRebuilt(known, seat) || hold.kind === "active";
     const isRemoved = holder !== undefined && !this.view.incarnations.has(holder);
     if (isOver || (isRemoved && dice.percent(this.#outside.rebuildPercent))) {
+      if (this.#outside.rule.needsOther && knowsNoOther(known, seat, seats)) return;
       if (lostBeside(known, seat, seats) !== undefined || this.#pauses-- > 0) return;
       const begun = this.#begin(seat);
       if (begun === undefined) return;

@@ -37,6 +37,13 @@ export interface SeatRule {
   readonly generations: boolean;
   /** All other seats are copied, not just one. */
   readonly copiesAll: boolean;
+  /** Who knows of no other holder does not rebuild a seat that was held. */
+  readonly needsOther: boolean;
+  /**
+   * By which seats a request counts: those that have been held or fenced, as its answers know; those that have been held,
+   * as if a seat were there only once somebody speaks for it; or as if there were ever one.
+   */
+  readonly countsBy: "fences" | "holders" | "nothing";
 }
 
 export const seatRule: SeatRule = {
@@ -57,12 +64,16 @@ export const seatRule: SeatRule = {
   fenceIsSynced: true,
   generations: true,
   copiesAll: true,
+  needsOther: true,
+  countsBy: "fences",
 };
 
 /** A weaker rule, and the seed from which on to look for a history that breaks it: some are one in thousands. */
 export interface WeakerSeatRule {
   readonly rule: SeatRule;
   readonly from: number;
+  /** How many seats have holders at first; all, if not said. */
+  readonly filled?: number;
 }
 
 export const weakerSeatRules: readonly WeakerSeatRule[] = [
@@ -91,4 +102,11 @@ export const weakerSeatRules: readonly WeakerSeatRule[] = [
   { from: 2979, rule: { ...seatRule, name: "a fence is not on disk", fenceIsSynced: false } },
   { from: 5540, rule: { ...seatRule, name: "a rebuild is one epoch later, like a hand-over", generations: false } },
   { from: 1, rule: { ...seatRule, name: "a rebuild copies one other seat", copiesAll: false } },
+  {
+    from: 1,
+    filled: 1,
+    rule: { ...seatRule, name: "who knows of no other holder rebuilds a seat from nothing", needsOther: false },
+  },
+  { from: 1, filled: 1, rule: { ...seatRule, name: "a seat counts once it has a holder", countsBy: "holders" } },
+  { from: 201, filled: 2, rule: { ...seatRule, name: "one answer is enough in a young cluster", countsBy: "nothing" } },
 ];

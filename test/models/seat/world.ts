@@ -7,13 +7,23 @@
  * asked. With r + w > 3, a read must hold every write acknowledged before it began. In the end all is healed, and then
  * every seat must be spoken for by an owner, nobody else may hold anything, and nothing acknowledged may be missing.
  *
+ * A young partition begins with fewer holders: its other seats are vacant until an owner has filled them. Whoever counts
+ * its answers counts by the seats that those who answered know of.
+ *
  * A second disk is lost only once every other seat is whole again: nothing helps against losing two of three at once.
  */
 
 import type { NodeId } from "../../../src/core/ids.ts";
 import type { Voice } from "../../../src/core/quorum/voice.ts";
 import { afterHandOver } from "../../../src/core/seats/epoch.ts";
-import { firstHolders, isOutdated, type KnownSeats, knownSeat, uniteKnown } from "../../../src/core/seats/known.ts";
+import {
+  firstHolders,
+  isOutdated,
+  isVacant,
+  type KnownSeats,
+  knownSeat,
+  uniteKnown,
+} from "../../../src/core/seats/known.ts";
 import { type Successor, voiceOf } from "../../../src/core/seats/record.ts";
 import type { Dice } from "../single-key/dice.ts";
 import { mostWrites, type Writes } from "../single-key/oracle.ts";
@@ -65,12 +75,16 @@ export class SeatWorld implements Outside {
   readonly #w: number;
   readonly #cut: Set<NodeId> = new Set();
   readonly #lossPercent: number;
+  /** What everybody knows at first, and whoever has lost its disk. */
+  readonly #firstKnown: KnownSeats;
   #acknowledged: Writes = 0;
   #view: View;
   #incarnations = 0;
 
-  constructor(rule: SeatRule, dice: Dice, traced: boolean) {
+  /** `filled`: how many seats have a holder at first. */
+  constructor(rule: SeatRule, dice: Dice, traced: boolean, filled: number) {
     this.rule = rule;
+    this.#firstKnown = firstHolders(this.nodes.slice(0, filled));
     this.trace = traced ? [] : undefined;
     this.mayRebuild = dice.percent(75);
     this.rebuildPercent = this.mayRebuild ? 10 + dice.below(90) : 0;
@@ -93,9 +107,9 @@ export class SeatWorld implements Outside {
     const incarnations = new Map(this.nodes.map((node) => [node, this.#incarnation()]));
     this.#view = { version: 1, owners, incarnations };
     for (const [seat, node] of this.nodes.entries()) {
-      const hold = seat < seats ? ({ kind: "active", seat, epoch: 0 } as const) : ({ kind: "none" } as const);
+      const hold = seat < filled ? ({ kind: "active", seat, epoch: 0 } as const) : ({ kind: "none" } as const);
       const self = { node, incarnation: incarnations.get(node) as string };
-      this.#holders.set(node, new Holder(this, self, firstHolders(owners), hold, this.#view));
+      this.#holders.set(node, new Holder(this, self, this.#firstKnown, hold, this.#view));
     }
   }
 
@@ -214,6 +228,7 @@ export class SeatWorld implements Outside {
   #quorums(size: number): readonly (readonly Holder[])[] {
     const speakers = this.#alive().filter(({ isUp, record }) => isUp && voiceOf(record) !== undefined);
     let sets: Holder[][] = [[]];
+    const quorums: Holder[][] = [];
     for (let i = 0; i < size; i++) {
       sets = sets.flatMap((set) => {
         const after = speakers.slice(set.length === 0 ? 0 : speakers.indexOf(set.at(-1) as Holder) + 1);
@@ -221,8 +236,21 @@ export class SeatWorld implements Outside {
           .filter((next) => set.every((other) => this.#countTogether(other, next)))
           .map((next) => [...set, next]);
       });
+      for (const set of sets) {
+        const known = set.map(({ record }) => record.known).reduce(uniteKnown);
+        if (set.length === this.#enough(size, known)) quorums.push(set);
+      }
     }
-    return sets;
+    return quorums;
+  }
+
+  /** How many answers there must be where so many are asked for, of the seats that are not vacant. */
+  #enough(size: number, known: KnownSeats): number {
+    const { countsBy } = this.rule;
+    const isThere = (seat: number): boolean =>
+      countsBy === "fences" ? !isVacant(known, seat) : knownSeat(known, seat).held >= 0;
+    const there = [0, 1, 2].filter(isThere).length;
+    return countsBy === "nothing" ? 1 : Math.min(size, there);
   }
 
   #countTogether(a: Holder, b: Holder): boolean {
@@ -249,7 +277,8 @@ export class SeatWorld implements Outside {
     operation.known = uniteKnown(operation.known, known);
     const isVoid = (voice: Voice): boolean => this.rule.comparesEpochs && isOutdated(voice, operation.known);
     const counted = operation.answers.filter((answer) => !isVoid(answer.voice));
-    if (new Set(counted.map((answer) => answer.voice.seat)).size < operation.needed) return;
+    const enough = this.#enough(operation.needed, operation.known);
+    if (new Set(counted.map((answer) => answer.voice.seat)).size < enough) return;
     operation.isOver = true;
     const voices = counted.map(({ voice }) => `${voice.seat}@${voice.epoch}`).join(" ");
     if (operation.kind === "write") {
@@ -300,6 +329,7 @@ export class SeatWorld implements Outside {
   #remove({ id }: Holder, dice: Dice): void {
     const incarnations = new Map(this.#view.incarnations);
     if (!this.mayRebuild || incarnations.size <= nodeCount - 3 || !incarnations.delete(id)) return;
+    if (this.#mayBeSole(id)) return;
     const isSuccessor = this.#alive().some(({ record: { hold } }) => hold.kind === "sealed" && hold.to.node === id);
     if (isSuccessor && !this.#areOthersWhole(id)) return;
     if (dice.percent(40) && this.#areOthersWhole(id)) {
@@ -316,11 +346,10 @@ export class SeatWorld implements Outside {
     if (!this.mayRebuild || !this.#view.incarnations.has(id) || !this.#areOthersWhole(id)) return;
     this.trace?.push(`${id} loses its disk`);
     const incarnation = this.#incarnation();
-    const known = firstHolders(this.nodes.slice(0, seats));
     this.#change({ incarnations: new Map(this.#view.incarnations).set(id, incarnation) }, dice);
     this.#forgetQuestions(id);
     const current = view.version < this.#view.version ? this.#view : view;
-    this.#holders.set(id, new Holder(this, { node: id, incarnation }, known, { kind: "none" }, current));
+    this.#holders.set(id, new Holder(this, { node: id, incarnation }, this.#firstKnown, { kind: "none" }, current));
   }
 
   /** One or two nodes hear nothing of the others, nor these of them; or they do again. Clients reach both sides. */
@@ -344,6 +373,13 @@ export class SeatWorld implements Outside {
     this.#view = { ...this.#view, ...change, version: this.#view.version + 1 };
     this.trace?.push(`ring ${this.#view.version}: ${this.#view.owners.join(" ")}`);
     for (const holder of this.#alive()) if (dice.percent(50)) holder.view = this.#view;
+  }
+
+  /** Whether all but one seat may be vacant yet: nothing helps against the loss of the only copy, either. */
+  #mayBeSole(id: NodeId): boolean {
+    return (
+      [0, 1, 2].filter((seat) => this.#isWhole(seat)).length < 2 && this.#alive().some((holder) => holder.id === id)
+    );
   }
 
   /** Whether every seat but the one that the node has a part in has a voice that nobody has heard the end of. */
