@@ -8,14 +8,14 @@ import type { SimCluster } from "./cluster.ts";
 import type { SimMachine } from "./machine.ts";
 import type { Spoken } from "./seat-book.ts";
 
-/** Whether no partition would have lost two of its seats at once. */
+/** Whether no partition would have lost two of its seats at once, or the only one that has ever had a holder. */
 export function maySpare(cluster: SimCluster, machine: SimMachine): boolean {
   const lost = new Set(cluster.everyone.filter(({ isLost }) => isLost).map((member) => member.machine));
   lost.add(machine);
   for (const [partition, seats] of cluster.book.newest()) {
     let losses = 0;
     for (const spoken of seats.values()) if (!isSound(cluster, partition, spoken, lost)) losses++;
-    if (losses > 1) return false;
+    if (losses > 1 || losses === seats.size) return false;
   }
   return true;
 }
