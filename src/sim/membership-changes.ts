@@ -70,7 +70,9 @@ export class MembershipChanges {
     const sponsor = knowing.length === 0 ? undefined : this.#prng.pick(knowing);
     if (sponsor !== undefined) {
       this.#ask(sponsor, (node) =>
-        member.isLeaving ? node.leave(machine.name, { force: true }) : node.remove(machine.name, { force: true }),
+        member.standing === "removed"
+          ? node.remove(machine.name, { force: true })
+          : node.leave(machine.name, { force: true }),
       );
     }
     this.#after(askAgainMs, () => this.#insistOn(member));
@@ -139,7 +141,8 @@ export class MembershipChanges {
       sponsor,
       (node) => node.leave(name),
       () => {
-        member.isLeaving = false;
+        // Once all is over it is asked for again, of whoever will.
+        if (!this.#hands.isOver()) member.isLeaving = false;
       },
     );
     this.#count("leave", `${name}, asked of ${sponsor.machine.name}`);

@@ -148,13 +148,7 @@ export function drawPlan(seed: number): Plan {
     faults,
     changes: drawChanges(seed),
   };
-  if (!isForForgetting) return drawn;
-  // A node that kept something for a seat, and then holds another that does not keep it, never says so: such keys are
-  // not forgotten. So no bucket keeps more copies than others where members change and owners are to forget.
-  const isEven = drawn.changes.size === 0 || settings.n === Math.min(3, nodes);
-  const changes = isEven ? drawn.changes : new Map();
-  const alike = changes.size === 0 ? buckets : buckets.filter(({ name }) => name !== "wide");
-  return quiet({ ...drawn, changes, buckets: alike }, prng);
+  return isForForgetting ? quiet(drawn, prng) : drawn;
 }
 
 /** Keys that rest for a while, and times so short that what is deleted is forgotten meanwhile. */

@@ -126,7 +126,7 @@ class Run {
     this.#cluster = new SimCluster(this.#simulation, this.#plan, build);
     this.#nemesis = new Nemesis(this.#cluster);
     this.#journal = new Journal(this.#simulation);
-    this.#voices = new OneVoice(this.#simulation, this.#cluster.book, this.#plan.settings.partitions);
+    this.#voices = new OneVoice(this.#cluster);
     this.#cluster.network.onMessage = (message, from, to) => {
       this.#voices.heard(message, from, to);
       this.#cluster.zones.heard(message, from, to);

@@ -22,6 +22,8 @@ export interface Spoken extends Voice {
   /** Virtual ms: from when to when it was on the disk; as long as it is, there is no end. */
   readonly from: number;
   until: number;
+  /** What it ended with. */
+  end: Hold["kind"] | "lost" | undefined;
 }
 
 /** Which directory of which member a disk holds. */
@@ -69,6 +71,11 @@ export class SeatBook {
     return this.#records.get(machine) ?? new Map();
   }
 
+  /** The voice that is on the machine's disk. */
+  speaks(machine: SimMachine, partition: PartitionId): Spoken | undefined {
+    return this.#speaks.get(machine)?.get(partition);
+  }
+
   /** Every partition with the newest voice of each seat that was ever held. */
   newest(): ReadonlyMap<PartitionId, ReadonlyMap<number, Spoken>> {
     return this.#newest;
@@ -98,7 +105,7 @@ export class SeatBook {
   }
 
   #diskLost(machine: SimMachine): void {
-    for (const partition of this.recordsOf(machine).keys()) this.#falls(machine, partition);
+    for (const partition of this.recordsOf(machine).keys()) this.#falls(machine, partition, "lost");
     this.#records.delete(machine);
     this.#identities.delete(machine);
     this.#lives.set(machine, this.#lifeOf(machine) + 1);
@@ -117,7 +124,7 @@ export class SeatBook {
     const before = this.#speaks.get(machine)?.get(partition);
     const voice = voiceIn(record.hold);
     if (before !== undefined && before.seat === voice?.seat && before.epoch === voice.epoch) return;
-    this.#falls(machine, partition);
+    this.#falls(machine, partition, record.hold.kind);
     if (voice !== undefined) this.#rises(machine, partition, voice, record);
   }
 
@@ -127,22 +134,28 @@ export class SeatBook {
     this.#fenced.set(partition, fenced);
   }
 
-  #falls(machine: SimMachine, partition: PartitionId): void {
+  #falls(machine: SimMachine, partition: PartitionId, end: Hold["kind"] | "lost"): void {
     const speaks = this.#speaks.get(machine);
     const spoken = speaks?.get(partition);
     if (spoken === undefined) return;
     spoken.until = this.#simulation.now;
+    spoken.end = end;
     speaks?.delete(partition);
   }
 
   #rises(machine: SimMachine, partition: PartitionId, { seat, epoch }: Voice, record: SeatRecord): void {
     const life = this.#lifeOf(machine);
     const from = this.#simulation.now;
-    const voice: Spoken = { partition, seat, epoch, machine, life, from, until: Number.POSITIVE_INFINITY };
+    const fresh = { partition, seat, epoch, machine, life, from, until: Number.POSITIVE_INFINITY, end: undefined };
+    const name = `${partition}/${seat}/${epoch}`;
+    const before = this.#all.get(name);
+    // A write that was refused may be there all the same, until the next one: then nothing was ever said.
+    const isAgain = before?.machine === machine && before.life === life && before.end === "rebuilding";
+    const voice: Spoken = isAgain ? before : fresh;
+    if (isAgain) before.until = Number.POSITIVE_INFINITY;
     const speaks = this.#speaks.get(machine) ?? new Map<PartitionId, Spoken>();
     this.#speaks.set(machine, speaks.set(partition, voice));
-    this.onVoice?.(voice, record);
-    const name = `${partition}/${seat}/${epoch}`;
+    if (!isAgain) this.onVoice?.(voice, record);
     if (!this.#all.has(name)) this.#all.set(name, voice);
     const newest = this.#newest.get(partition) ?? new Map<number, Spoken>();
     this.#newest.set(partition, newest);

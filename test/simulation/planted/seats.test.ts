@@ -1,9 +1,10 @@
 /** Bugs in how seats pass on (§4.9), in clusters whose members change while clients call. */
 
-import { busy } from "./busy-plan.ts";
+import { busy, withoutHints } from "./busy-plan.ts";
 import { caughtTest } from "./planted-bug.ts";
 
 const joining = { changes: new Map([["join", 1000]] as const), keysPerBucket: 6, safetyMs: 8000 };
+const removing = { changes: new Map([["remove", 1500]] as const), keysPerBucket: 6, safetyMs: 8000 };
 
 caughtTest({
   name: "a holder that goes on speaking after its seal",
@@ -22,4 +23,68 @@ caughtTest({
   replace: "return ring.members.has(self);",
   laws: ["only who is told to goes"],
   plan: busy([], { nodes: 9, settings: { partitions: 8, n: 1, r: 1, w: 1 }, safetyMs: 12_000, mostRestMs: 500 }),
+});
+
+caughtTest({
+  name: "a decision on a seat that is told before it is on disk",
+  file: "node/seats",
+  find: "return (await this.#write(partition, undefined)) ? after : undefined;",
+  replace: `void this.#write(partition, undefined);
+        return after;`,
+  laws: ["one seat, one voice", "regular reads", "durability"],
+  plan: busy([["power loss", 700]], { ...joining, disk: { leastCommitMs: 50, mostCommitMs: 300 } }),
+});
+
+caughtTest({
+  name: "a successor that does not copy what came after its first copy",
+  file: "node/hand-over",
+  find: "const copied = await this.#copies.copy(partition, handOver.seat, from);",
+  replace: 'const copied = { kind: "whole", keys: 0 };',
+  laws: ["regular reads", "durability"],
+  plan: withoutHints(busy([["slow network", 1000]], joining)),
+});
+
+caughtTest({
+  name: "a rebuild that fences nobody",
+  file: "core/seats/rebuild",
+  find: "return { ...record, known: withFence(known, seat, epoch, by), grant: { seat, epoch, by } };",
+  replace: "return { ...record, known, grant: { seat, epoch, by } };",
+  laws: ["one seat, one voice", "regular reads"],
+  plan: busy([["wiped disk", 1000]], { nodes: 4, keysPerBucket: 6, safetyMs: 8000 }),
+});
+
+caughtTest({
+  name: "a rebuild that copies nothing after its fences",
+  file: "node/rebuild",
+  find: "const copied = await this.#copies.copy(partition, hold.seat, holder);",
+  replace: 'const copied = { kind: "whole", keys: 0 };',
+  laws: ["regular reads", "durability"],
+  plan: withoutHints(busy([["wiped disk", 1000]], { nodes: 4, keysPerBucket: 6, safetyMs: 8000 })),
+});
+
+caughtTest({
+  name: "a rebuild that copies one other seat and no more",
+  file: "core/seats/rebuild",
+  find: "if (copied === undefined || copied.epoch < knownSeat(known, seat).held)",
+  replace: "if (hold.copied.length === 0)",
+  laws: ["one seat, one voice", "regular reads", "durability"],
+  plan: withoutHints(busy([["wiped disk", 1000]], { nodes: 4, keysPerBucket: 6, safetyMs: 8000 })),
+});
+
+caughtTest({
+  name: "a voice that counts however old it is",
+  file: "core/seats/known",
+  find: "return epoch < knownSeat(known, seat).fence;",
+  replace: "return false;",
+  laws: ["regular reads", "durability"],
+  plan: busy([["split", 1000]], { ...removing, nodes: 6 }),
+});
+
+caughtTest({
+  name: "a node that speaks on though it knows that it was removed",
+  file: "node/node",
+  find: "membership.departed === undefined ? this.#seats.voice(partition, n) : undefined",
+  replace: "this.#seats.voice(partition, n)",
+  laws: ["one seat, one voice"],
+  plan: busy([], { ...removing, nodes: 6 }),
 });
