@@ -94,8 +94,10 @@ export class Rebuilds {
 
   /** Whether somebody else's rebuild of this partition may go on, for all this node does. */
   isUnderWay(partition: PartitionId, seat: number, epoch: number): boolean {
-    const hold = this.#node.seats.hold(partition);
-    return hold.kind === "rebuilding" && hold.seat === seat && hold.epoch === epoch;
+    const { seats } = this.#node;
+    // One that is given up, and not yet on disk, would go on after a crash.
+    const holds = [seats.hold(partition), seats.storedHold(partition)];
+    return holds.some((hold) => hold?.kind === "rebuilding" && hold.seat === seat && hold.epoch === epoch);
   }
 
   /** Gives it up for good. */

@@ -16,7 +16,7 @@ import type { Voice } from "../core/quorum/voice.ts";
 import { preferenceOrder } from "../core/ring/preference-list.ts";
 import { type SeatOwner, wantedOwners } from "../core/seats/bucket-seats.ts";
 import { firstEpoch } from "../core/seats/epoch.ts";
-import { firstHolders, type KnownSeats, uniteKnown } from "../core/seats/known.ts";
+import { firstHolders, type KnownSeats } from "../core/seats/known.ts";
 import { hashOfKnown, hashOfTable } from "../core/seats/known-hash.ts";
 import { disown, type Hold, learn, type SeatRecord, voiceOf } from "../core/seats/record.ts";
 import { seatToTake } from "../core/seats/wanted.ts";
@@ -39,11 +39,13 @@ interface Entry {
   stored: SeatRecord | undefined;
 }
 
+type Decide = (record: SeatRecord) => SeatRecord | undefined;
+
 /** A change that waits for the disk. */
 interface Waiting {
   readonly partition: PartitionId;
-  /** What to write, where it is not yet in force. */
-  readonly next: SeatRecord | undefined;
+  /** What is to be decided, where it is not yet in force. */
+  readonly decide: Decide | undefined;
   readonly settle: (isStored: boolean) => void;
 }
 
@@ -257,10 +259,7 @@ export class Seats {
   }
 
   /** Makes a decision that forbids something. Resolves with what came of it once that is on disk; never rejects. */
-  async change(
-    partition: PartitionId,
-    decide: (record: SeatRecord) => SeatRecord | undefined,
-  ): Promise<SeatRecord | undefined> {
+  async change(partition: PartitionId, decide: Decide): Promise<SeatRecord | undefined> {
     const entry = this.#entries[partition];
     const after = entry === undefined ? undefined : decide(entry.record);
     if (entry === undefined || after === undefined) return undefined;
@@ -269,15 +268,19 @@ export class Seats {
     return (await this.#write(partition, undefined)) ? after : undefined;
   }
 
-  /** Makes a decision that allows something. Resolves once it is on disk and in force; never rejects. */
-  async commit(
-    partition: PartitionId,
-    decide: (record: SeatRecord) => SeatRecord | undefined,
-  ): Promise<SeatRecord | undefined> {
+  /**
+   * Makes a decision that allows something. Resolves once it is on disk and in force; never rejects. What else is decided
+   * until then is not overruled by it: it is made anew, and may come to nothing.
+   */
+  async commit(partition: PartitionId, decide: Decide): Promise<SeatRecord | undefined> {
     const entry = this.#entries[partition];
-    const next = entry === undefined ? undefined : decide(entry.record);
-    if (next === undefined) return undefined;
-    return (await this.#write(partition, next)) ? this.record(partition) : undefined;
+    if (entry === undefined || decide(entry.record) === undefined) return undefined;
+    return (await this.#write(partition, decide)) ? this.record(partition) : undefined;
+  }
+
+  /** What the disk says that this node holds, as far as is known: what is decided may not be there yet. */
+  storedHold(partition: PartitionId): Hold | undefined {
+    return this.#entries[partition]?.stored?.hold;
   }
 
   #use(partition: PartitionId, entry: Entry, record: SeatRecord): void {
@@ -303,9 +306,9 @@ export class Seats {
     this.#isLazy = false;
   }
 
-  #write(partition: PartitionId, next: SeatRecord | undefined): Promise<boolean> {
+  #write(partition: PartitionId, decide: Decide | undefined): Promise<boolean> {
     return new Promise((settle) => {
-      this.#waiting.push({ partition, next, settle });
+      this.#waiting.push({ partition, decide, settle });
       this.#flushSoon();
     });
   }
@@ -338,9 +341,9 @@ export class Seats {
   async #flushOnce(waiting: readonly Waiting[]): Promise<void> {
     const written = new Map<PartitionId, SeatRecord>();
     for (const partition of this.#unstored) written.set(partition, this.record(partition));
-    for (const { partition, next } of waiting) {
-      if (next !== undefined) written.set(partition, next);
-      else if (!written.has(partition)) written.set(partition, this.record(partition));
+    for (const { partition, decide } of waiting) {
+      const before = written.get(partition) ?? this.record(partition);
+      written.set(partition, decide?.(before) ?? before);
     }
     this.#unstored.clear();
     let isStored = true;
@@ -351,23 +354,29 @@ export class Seats {
       this.#log.warn("seats cannot be stored", { error: error.message });
       isStored = false;
     }
-    for (const [partition, record] of written) {
-      const entry = this.#entries[partition] as Entry;
-      if (isStored) entry.stored = record;
-      if (!isStored || entry.record !== record) this.#unstored.add(partition);
+    if (isStored) for (const [partition, record] of written) (this.#entries[partition] as Entry).stored = record;
+    for (const { partition, decide, settle } of waiting) {
+      settle(isStored && (decide === undefined || this.#enforce(partition, decide)));
     }
-    for (const { partition, next } of waiting) if (isStored && next !== undefined) this.#enforce(partition, next);
-    for (const { settle } of waiting) settle(isStored);
+    for (const [partition, record] of written) {
+      if (!isStored || this.record(partition) !== record) this.#unstored.add(partition);
+    }
   }
 
-  /** What was decided is on disk; what was learned meanwhile, it learns now. */
-  #enforce(partition: PartitionId, next: SeatRecord): void {
+  /** What was decided is on disk, and is decided again if something else was meanwhile. Whether it holds. */
+  #enforce(partition: PartitionId, decide: Decide): boolean {
     const entry = this.#entries[partition] as Entry;
-    const known = uniteKnown(next.known, entry.record.known);
-    const after = learn(next, known, this.#membership.self);
-    this.#use(partition, entry, after);
-    if (after === next) this.#unstored.delete(partition);
-    else if (after.hold !== next.hold) void this.#write(partition, undefined);
+    const after = decide(entry.record);
+    if (after === undefined) {
+      void this.#write(partition, undefined);
+      return false;
+    }
+    const { stored } = entry;
+    const isSame = stored !== undefined && JSON.stringify(stored) === JSON.stringify(after);
+    this.#use(partition, entry, isSame ? stored : after);
+    if (isSame) this.#unstored.delete(partition);
+    else if (!isSameHold(after.hold, stored?.hold)) void this.#write(partition, undefined);
+    return true;
   }
 }
 

@@ -107,5 +107,6 @@ export function finishRebuild(record: SeatRecord, seats: number, self: NodeId): 
   const { hold, known } = record;
   if (hold.kind !== "rebuilding" || nextToCopy(record, seats) !== undefined) return undefined;
   const { seat, epoch } = hold;
-  return { hold: { kind: "active", seat, epoch }, known: withHolder(known, seat, epoch, self) };
+  // A holder that rebuilds its own seat may be promised to another's.
+  return { ...record, hold: { kind: "active", seat, epoch }, known: withHolder(known, seat, epoch, self) };
 }
