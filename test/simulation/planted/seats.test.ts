@@ -4,6 +4,12 @@ import { busy, withoutHints } from "./busy-plan.ts";
 import { caughtTest } from "./planted-bug.ts";
 
 const joining = { changes: new Map([["join", 1000]] as const), keysPerBucket: 6, safetyMs: 8000 };
+/** Where one voice that lacks what all acknowledged is seen at once. */
+const readsOfOne = { settings: { partitions: 8, n: 3, r: 1, w: 3 } };
+const lossesOnSlowLinks = [
+  ["wiped disk", 1000],
+  ["slow network", 1000],
+] as const;
 const removing = { changes: new Map([["remove", 1500]] as const), keysPerBucket: 6, safetyMs: 8000 };
 
 caughtTest({
@@ -41,7 +47,7 @@ caughtTest({
   find: "const copied = await this.#copies.copy(partition, handOver.seat, from);",
   replace: 'const copied = { kind: "whole", keys: 0 };',
   laws: ["regular reads", "durability"],
-  plan: withoutHints(busy([["slow network", 1000]], joining)),
+  plan: withoutHints(busy([["slow network", 500]], { ...joining, ...readsOfOne })),
 });
 
 caughtTest({
@@ -59,7 +65,7 @@ caughtTest({
   find: "const copied = await this.#copies.copy(partition, hold.seat, holder);",
   replace: 'const copied = { kind: "whole", keys: 0 };',
   laws: ["regular reads", "durability"],
-  plan: withoutHints(busy([["wiped disk", 1000]], { nodes: 4, keysPerBucket: 6, safetyMs: 8000 })),
+  plan: withoutHints(busy(lossesOnSlowLinks, { nodes: 4, keysPerBucket: 6, safetyMs: 8000, ...readsOfOne })),
 });
 
 caughtTest({
@@ -77,7 +83,15 @@ caughtTest({
   find: "return epoch < knownSeat(known, seat).fence;",
   replace: "return false;",
   laws: ["regular reads", "durability"],
-  plan: busy([["split", 1000]], { ...removing, nodes: 6 }),
+  plan: withoutHints(
+    busy(
+      [
+        ["split", 800],
+        ["cut", 300],
+      ],
+      { ...removing, nodes: 5, safetyMs: 15_000 },
+    ),
+  ),
 });
 
 caughtTest({
