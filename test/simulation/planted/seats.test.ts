@@ -10,7 +10,6 @@ const lossesOnSlowLinks = [
   ["wiped disk", 1000],
   ["slow network", 1000],
 ] as const;
-const removing = { changes: new Map([["remove", 1500]] as const), keysPerBucket: 6, safetyMs: 8000 };
 
 caughtTest({
   name: "a holder that goes on speaking after its seal",
@@ -42,15 +41,6 @@ caughtTest({
 });
 
 caughtTest({
-  name: "a successor that does not copy what came after its first copy",
-  file: "node/hand-over",
-  find: "const copied = await this.#copies.copy(partition, handOver.seat, from);",
-  replace: 'const copied = { kind: "whole", keys: 0 };',
-  laws: ["regular reads", "durability"],
-  plan: withoutHints(busy([["slow network", 500]], { ...joining, ...readsOfOne })),
-});
-
-caughtTest({
   name: "a rebuild that fences nobody",
   file: "core/seats/rebuild",
   find: "return { ...record, known: withFence(known, seat, epoch, by), grant: { seat, epoch, by } };",
@@ -62,7 +52,7 @@ caughtTest({
 caughtTest({
   name: "a rebuild that copies nothing after its fences",
   file: "node/rebuild",
-  find: "const copied = await this.#copies.copy(partition, hold.seat, holder);",
+  find: "const copied = await this.#copies.copyTail(partition, holder, hold.seat);",
   replace: 'const copied = { kind: "whole", keys: 0 };',
   laws: ["regular reads", "durability"],
   plan: withoutHints(busy(lossesOnSlowLinks, { nodes: 4, keysPerBucket: 6, safetyMs: 8000, ...readsOfOne })),
@@ -75,30 +65,4 @@ caughtTest({
   replace: "if (hold.copied.length === 0)",
   laws: ["one seat, one voice", "regular reads", "durability"],
   plan: withoutHints(busy([["wiped disk", 1000]], { nodes: 4, keysPerBucket: 6, safetyMs: 8000 })),
-});
-
-caughtTest({
-  name: "a voice that counts however old it is",
-  file: "core/seats/known",
-  find: "return epoch < knownSeat(known, seat).fence;",
-  replace: "return false;",
-  laws: ["regular reads", "durability"],
-  plan: withoutHints(
-    busy(
-      [
-        ["split", 800],
-        ["cut", 300],
-      ],
-      { ...removing, nodes: 5, safetyMs: 15_000 },
-    ),
-  ),
-});
-
-caughtTest({
-  name: "a node that speaks on though it knows that it was removed",
-  file: "node/node",
-  find: "membership.departed === undefined ? this.#seats.voice(partition, n) : undefined",
-  replace: "this.#seats.voice(partition, n)",
-  laws: ["one seat, one voice"],
-  plan: busy([], { ...removing, nodes: 6 }),
 });
