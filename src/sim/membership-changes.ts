@@ -61,6 +61,7 @@ export class MembershipChanges {
     }
   }
 
+  /** Who was removed while it was leaving is not asked to leave once more: it may be gone, and would be leaving for ever. */
   #insistOn(member: SimMember): void {
     const { machine } = member;
     const others = this.#cluster.members.filter((other) => other !== member && other.node?.isReady === true);
