@@ -22,8 +22,8 @@ export interface Spoken extends Voice {
   /** Virtual ms: from when to when it was on the disk; as long as it is, there is no end. */
   readonly from: number;
   until: number;
-  /** What it ended with. */
-  end: Hold["kind"] | "lost" | undefined;
+  /** Its writer was told that it is not on the disk, and has not spoken with it. */
+  isRefused: boolean;
 }
 
 /** Which directory of which member a disk holds. */
@@ -49,6 +49,8 @@ export class SeatBook {
   readonly #identities: Map<SimMachine, Identity> = new Map();
   readonly #fenced: Map<PartitionId, Set<number>> = new Map();
   readonly #all: Map<string, Spoken> = new Map();
+  /** Voices by the very bytes with which each came to be on a disk. */
+  readonly #byValue: WeakMap<Uint8Array, Spoken> = new WeakMap();
 
   constructor(simulation: Simulation) {
     this.#simulation = simulation;
@@ -59,6 +61,10 @@ export class SeatBook {
     machine.disk.onChange = (key, value) => {
       if (key === undefined) this.#diskLost(machine);
       else if (key[0] === metaTag && value !== undefined) this.#stored(machine, key, value);
+    };
+    machine.disk.onRefused = (value) => {
+      const voice = this.#byValue.get(value);
+      if (voice !== undefined) voice.isRefused = true;
     };
   }
 
@@ -105,7 +111,7 @@ export class SeatBook {
   }
 
   #diskLost(machine: SimMachine): void {
-    for (const partition of this.recordsOf(machine).keys()) this.#falls(machine, partition, "lost");
+    for (const partition of this.recordsOf(machine).keys()) this.#falls(machine, partition);
     this.#records.delete(machine);
     this.#identities.delete(machine);
     this.#lives.set(machine, this.#lifeOf(machine) + 1);
@@ -123,9 +129,13 @@ export class SeatBook {
     this.#note(partition, record);
     const before = this.#speaks.get(machine)?.get(partition);
     const voice = voiceIn(record.hold);
-    if (before !== undefined && before.seat === voice?.seat && before.epoch === voice.epoch) return;
-    this.#falls(machine, partition, record.hold.kind);
-    if (voice !== undefined) this.#rises(machine, partition, voice, record);
+    if (before !== undefined && before.seat === voice?.seat && before.epoch === voice.epoch) {
+      if (before.isRefused) this.#byValue.set(value, before);
+      before.isRefused = false;
+      return;
+    }
+    this.#falls(machine, partition);
+    if (voice !== undefined) this.#byValue.set(value, this.#rises(machine, partition, voice, record));
   }
 
   #note(partition: PartitionId, { known }: SeatRecord): void {
@@ -134,25 +144,25 @@ export class SeatBook {
     this.#fenced.set(partition, fenced);
   }
 
-  #falls(machine: SimMachine, partition: PartitionId, end: Hold["kind"] | "lost"): void {
+  #falls(machine: SimMachine, partition: PartitionId): void {
     const speaks = this.#speaks.get(machine);
     const spoken = speaks?.get(partition);
     if (spoken === undefined) return;
     spoken.until = this.#simulation.now;
-    spoken.end = end;
     speaks?.delete(partition);
   }
 
-  #rises(machine: SimMachine, partition: PartitionId, { seat, epoch }: Voice, record: SeatRecord): void {
+  #rises(machine: SimMachine, partition: PartitionId, { seat, epoch }: Voice, record: SeatRecord): Spoken {
     const life = this.#lifeOf(machine);
     const from = this.#simulation.now;
-    const fresh = { partition, seat, epoch, machine, life, from, until: Number.POSITIVE_INFINITY, end: undefined };
+    const fresh = { partition, seat, epoch, machine, life, from, until: Number.POSITIVE_INFINITY, isRefused: false };
     const name = `${partition}/${seat}/${epoch}`;
     const before = this.#all.get(name);
     // A write that was refused may be there all the same, until the next one: then nothing was ever said.
-    const isAgain = before?.machine === machine && before.life === life && before.end === "rebuilding";
+    const isAgain = before?.machine === machine && before.life === life && before.isRefused;
     const voice: Spoken = isAgain ? before : fresh;
-    if (isAgain) before.until = Number.POSITIVE_INFINITY;
+    voice.until = Number.POSITIVE_INFINITY;
+    voice.isRefused = false;
     const speaks = this.#speaks.get(machine) ?? new Map<PartitionId, Spoken>();
     this.#speaks.set(machine, speaks.set(partition, voice));
     if (!isAgain) this.onVoice?.(voice, record);
@@ -160,6 +170,7 @@ export class SeatBook {
     const newest = this.#newest.get(partition) ?? new Map<number, Spoken>();
     this.#newest.set(partition, newest);
     if ((newest.get(seat)?.epoch ?? neverHeld) < epoch) newest.set(seat, voice);
+    return voice;
   }
 }
 

@@ -65,6 +65,8 @@ export class SimDisk {
   lostWrites = 0;
   /** Hears of everything that comes to be on the disk, or goes: of single keys, and, without one, of all there is. */
   onChange: ((key: Uint8Array | undefined, value: Uint8Array | undefined) => void) | undefined;
+  /** Hears of each value that its writer is told was not stored, and that is there all the same. */
+  onRefused: ((value: Uint8Array) => void) | undefined;
 
   constructor(simulation: Simulation, name: string, traits: DiskTraits) {
     this.#simulation = simulation;
@@ -152,9 +154,16 @@ export class SimDisk {
       }
       this.refusedWrites++;
       if (this.#prng.chance(0.2)) this.#apply(write);
+      if (write.isApplied) this.#tellRefused(write);
       const error = new StorageError("disk-full", "no room on the simulated disk");
       this.#simulation.schedule(0, process, () => reject(error));
     });
+  }
+
+  #tellRefused({ changes }: PendingWrite): void {
+    for (const change of changes) {
+      if (!("range" in change) && change.value !== undefined) this.onRefused?.(change.value);
+    }
   }
 
   get hasPending(): boolean {
