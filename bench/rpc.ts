@@ -114,7 +114,7 @@ function putOf(valueBytes: number): ReplicaPut {
     kind: "replica-put",
     id: 0,
     knownHash: 12,
-    copies: 3,
+    changes: 3,
     bucket: "carts",
     key: "customer/0123456789",
     purpose: "write",

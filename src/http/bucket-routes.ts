@@ -52,9 +52,9 @@ export function bucketRoutes(): readonly Route[] {
 
 /** With `dw` as it is in force, where the bucket leaves it to its durability. */
 function shown(view: BucketView): unknown {
-  const { bucket, n, r, w, pr, pw, durability, reconcile } = view;
+  const { bucket, n, r, w, pr, pw, durability, reconcile, filling } = view;
   const dw = view.dw ?? (durability === "synced" ? w : 0);
-  return { bucket, n, r, w, pr, pw, dw, durability, reconcile };
+  return { bucket, n, r, w, pr, pw, dw, durability, reconcile, ...(filling && { filling }) };
 }
 
 function parseChange(request: HttpRequest): BucketChange {

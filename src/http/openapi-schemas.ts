@@ -181,7 +181,7 @@ export const schemas: { readonly [Name in SchemaName]: Shape } = {
           {
             partition: whole,
             seat: whole,
-            kind: oneOf("hand-over", "rebuild", "reminder", "vacate", "hand-back", "drop"),
+            kind: oneOf("hand-over", "rebuild", "fill", "reminder", "vacate", "hand-back", "drop"),
             from: { ...text, description: "Who has it now; empty where that is all others, or nobody." },
             to: { ...text, description: "Who is to have it; empty where that is all others, or nobody." },
             running: { ...flag, description: "Whether it is being done now." },

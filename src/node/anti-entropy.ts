@@ -164,7 +164,7 @@ export class AntiEntropy {
   }
 
   async #round(): Promise<void> {
-    if (!this.#node.isOpen("") || !this.#trees.areBuilt || this.#turns.size > 0) return;
+    if (!this.#node.isServing() || !this.#trees.areBuilt || this.#turns.size > 0) return;
     const reachable = this.#partners().filter((peer) => this.#node.isUp(peer));
     if (reachable.length === 0) return;
     const peer = reachable[this.#node.runtime.random.below(reachable.length)] as NodeId;
@@ -208,7 +208,7 @@ export class AntiEntropy {
       const hold = seats.hold(partition);
       if (hold.kind !== "active") continue;
       for (const n of ring().copies) {
-        const kept = seats.seatsOf(partition, n);
+        const kept = seats.seatsFor(partition, n);
         const isPeers = (seat: number): boolean => knownSeat(seats.known(partition), seat).holder === peer;
         if (kept.includes(hold.seat) && kept.some(isPeers)) shared.push({ partition, n });
       }

@@ -172,6 +172,17 @@ export interface LocateView {
 
 export interface BucketView extends BucketSettings {
   readonly bucket: string;
+  /** How far a change of its n is; undefined where none is under way, as far as the node knows. */
+  readonly filling: BucketFilling | undefined;
+}
+
+/** Until a partition is filled, requests there meet the quorums of the earlier n, too. */
+export interface BucketFilling {
+  /** The earlier n. */
+  readonly from: number;
+  /** Partitions that are filled, of all. */
+  readonly filled: number;
+  readonly partitions: number;
 }
 
 export type BucketOutcome = { readonly kind: "set"; readonly bucket: BucketView } | Failure;
@@ -264,7 +275,7 @@ export interface TransferView {
    * - `hand-back`: has a copy without a voice merged by those who have one;
    * - `drop`: deletes a copy that others hold.
    */
-  readonly kind: "hand-over" | "rebuild" | "reminder" | "vacate" | "hand-back" | "drop";
+  readonly kind: "hand-over" | "rebuild" | "fill" | "reminder" | "vacate" | "hand-back" | "drop";
   /** Whose seat or copy it is now, and whose it is to be; empty where that is all others, or nobody. */
   readonly from: string;
   readonly to: string;

@@ -1,40 +1,26 @@
 /**
- * Buckets' properties as clients see and set them. They are events of the cluster's history; the number of copies
- * decides placement, so another n for a bucket needs every member's word that it holds none of it.
+ * Buckets' properties as clients see and set them (§4.5: n, r and w are the application's to choose). They are events of
+ * the cluster's history, in force at once; another n begins an era, and keys follow it (`fillings.ts`).
  */
 
 import { bucketSettings } from "../core/ring/preference-list.ts";
 import { type BucketChange, type BucketSettings, contradictionIn, parseBucketChange } from "../core/settings.ts";
-import { Backoff } from "../runtime/backoff.ts";
-import { Pause } from "../runtime/pause.ts";
-import type { Runtime } from "../runtime/runtime.ts";
 import { StorageError } from "../storage/engine.ts";
-import type { BucketOutcome, BucketView, Failure } from "./api.ts";
+import type { BucketFilling, BucketOutcome, BucketView } from "./api.ts";
 import type { Gossip } from "./gossip.ts";
 import type { Membership } from "./membership.ts";
-import type { ChangeResult, PlacementChange } from "./placement-change.ts";
 import { checkBucketName, failure } from "./request-check.ts";
-
-/** How long another n is tried for while members are busy with other changes, in ms. */
-const patienceMs = 5000;
+import type { Seats } from "./seats.ts";
 
 export class Buckets {
-  readonly #runtime: Runtime;
   readonly #membership: Membership;
   readonly #gossip: Gossip;
-  readonly #changes: PlacementChange;
-  #isStopped = false;
+  readonly #seats: Seats;
 
-  constructor(runtime: Runtime, membership: Membership, gossip: Gossip, changes: PlacementChange) {
-    this.#runtime = runtime;
+  constructor(membership: Membership, gossip: Gossip, seats: Seats) {
     this.#membership = membership;
     this.#gossip = gossip;
-    this.#changes = changes;
-  }
-
-  /** Tries nothing again from now on. */
-  stop(): void {
-    this.#isStopped = true;
+    this.#seats = seats;
   }
 
   /** Those that were told anything, by name. */
@@ -43,7 +29,17 @@ export class Buckets {
   }
 
   view(bucket: string): BucketView {
-    return { bucket, ...bucketSettings(this.#membership.ring, bucket) };
+    return { bucket, ...bucketSettings(this.#membership.ring, bucket), filling: this.#filling(bucket) };
+  }
+
+  #filling(bucket: string): BucketFilling | undefined {
+    if (!this.#membership.ring.eras.buckets.has(bucket)) return undefined;
+    const { partitions } = this.#seats;
+    const open = partitions.map((partition) => this.#seats.openEras({ partition, bucket }));
+    const changing = open.filter(({ length }) => length > 1);
+    const from = changing[0]?.[0]?.settings.n;
+    if (from === undefined) return undefined;
+    return { from, filled: partitions.length - changing.length, partitions: partitions.length };
   }
 
   /** Changes what `change` names. Never rejects. */
@@ -60,8 +56,8 @@ export class Buckets {
     if (contradiction !== undefined) return failure("bad-request", contradiction);
     if (isSame(before, parsed.change)) return { kind: "set", bucket: this.view(bucket) };
     try {
-      const refused = await this.#commit(bucket, before, parsed.change);
-      return refused ?? { kind: "set", bucket: this.view(bucket) };
+      await this.#commit(bucket, before, parsed.change);
+      return { kind: "set", bucket: this.view(bucket) };
     } catch (error) {
       const isFull = error instanceof StorageError && error.code === "disk-full";
       return failure(
@@ -71,29 +67,15 @@ export class Buckets {
     }
   }
 
-  async #commit(bucket: string, before: BucketSettings, change: BucketChange): Promise<Failure | undefined> {
+  /** What is as it was is no change: every event that names n begins a new era. */
+  async #commit(bucket: string, before: BucketSettings, change: BucketChange): Promise<void> {
     const { n, ...rest } = change;
-    if (n === undefined || n === before.n) {
-      await this.#membership.append({ kind: "bucket", bucket, change: rest });
-      await this.#gossip.spread();
-      return undefined;
-    }
-    const backoff = new Backoff(this.#runtime.random, { firstMs: 50, longestMs: 500 });
-    const endsMs = this.#runtime.clock.monotonicMs() + patienceMs;
-    for (;;) {
-      const result = await this.#changes.propose(() => ({ kind: "bucket", bucket, change }), bucket);
-      const isOver = this.#isStopped || this.#runtime.clock.monotonicMs() > endsMs;
-      if (result.kind === "committed" || result.why !== "busy" || isOver) return failureOf(result);
-      await new Pause(this.#runtime.clock).wait(backoff.next());
-    }
+    const isSameN = n === undefined || n === before.n;
+    await this.#membership.append({ kind: "bucket", bucket, change: isSameN ? rest : change });
+    await this.#gossip.spread();
   }
 }
 
 function isSame(before: BucketSettings, change: BucketChange): boolean {
   return Object.entries(change).every(([name, value]) => before[name as keyof BucketSettings] === value);
-}
-
-function failureOf(result: ChangeResult): Failure | undefined {
-  if (result.kind === "committed") return undefined;
-  return failure(result.why === "holds-data" ? "conflicting-change" : "not-ready", result.detail);
 }

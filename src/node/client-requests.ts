@@ -58,7 +58,7 @@ export class ClientRequests {
         resolve(failed(answer));
       };
       const { answers: needed } = requirement;
-      this.#route({ request: message, n: settings.n, needed, advised: undefined, deliver });
+      this.#route({ request: message, needed, advised: undefined, deliver });
     });
   }
 
@@ -105,7 +105,7 @@ export class ClientRequests {
         resolve(failed(answer));
       };
       const { answers: needed } = requirement;
-      this.#route({ request: message, n: settings.n, needed, advised: token?.coordinator, deliver });
+      this.#route({ request: message, needed, advised: token?.coordinator, deliver });
     });
   }
 
@@ -116,8 +116,8 @@ export class ClientRequests {
     const { n } = bucketSettings(ring, bucket);
     const { seats } = this.#node;
     return {
-      filled: Math.max(1, seats.seatsOf(partition, n).length),
-      asked: Math.max(1, seats.asked(partition, n).length),
+      filled: Math.max(1, seats.seatsFor(partition, n).length),
+      asked: Math.max(1, seats.askedFor(partition, n).length),
     };
   }
 

@@ -3,7 +3,7 @@
  * made for one request each, and take this instead of eight parameters.
  */
 
-import type { NodeId, PartitionId } from "../core/ids.ts";
+import type { NodeId } from "../core/ids.ts";
 import type { Limits } from "../core/limits.ts";
 import type { Voice } from "../core/quorum/voice.ts";
 import type { Ring } from "../core/ring/ring.ts";
@@ -15,6 +15,7 @@ import type { NodeCounters } from "./counters.ts";
 import type { DamagedRecords } from "./damaged-records.ts";
 import type { Hints } from "./hints.ts";
 import type { Replica } from "./replica.ts";
+import type { BucketPlace } from "./seat-places.ts";
 import type { Seats } from "./seats.ts";
 
 export interface Coordination {
@@ -30,15 +31,15 @@ export interface Coordination {
   readonly seats: Seats;
   /** The ring as this node knows it now. */
   ring(): Ring;
-  /** This node's voice for a key of a bucket of n copies, or undefined: it keeps none, or has nothing to vouch for. */
-  voice(place: { readonly partition: PartitionId }, n: number): Voice | undefined;
+  /** This node's voice for a key, or undefined: it keeps no such keys, or has nothing to vouch for. */
+  voice(place: BucketPlace): Voice | undefined;
   /**
    * Whether others may copy what this node holds. One that was removed, and is alive, says nothing any more in a seat's
    * name, and hands over what it holds (`departure.ts`).
    */
   mayBeCopied(): boolean;
-  /** Whether the node serves the bucket: a member, not stopping, not waiting for a change of placement to be decided. */
-  isOpen(bucket: string): boolean;
+  /** Whether the node serves: it is a member, and does not stop. */
+  isServing(): boolean;
   /** Whether the member can be expected to answer, in this node's own opinion of the moment; true of itself (§4.8.3). */
   isUp(node: NodeId): boolean;
   /** Whether the node is no member, and has been silent for so long that it will not hand over what it held. */

@@ -12,17 +12,18 @@ import {
   type ReadRequirement,
   readRequirement,
   type Unsatisfiable,
+  type WriteAsk,
   type WriteRequirement,
   writeRequirement,
 } from "../core/quorum/requirement.ts";
 import { bucketSettings } from "../core/ring/preference-list.ts";
-import type { BucketSettings } from "../core/settings.ts";
+import type { BucketSettings, Quorum } from "../core/settings.ts";
 import { Pause } from "../runtime/pause.ts";
 import type { CoordinateGet, CoordinateWrite, GetAnswer, Refusal, RefusalCode, WriteAnswer } from "../wire/message.ts";
 import { type Coordination, refusal } from "./coordination.ts";
 import { GetOperation } from "./get.ts";
 import { type KeyPlace, placeOf } from "./key-place.ts";
-import type { SeatCount, Wanted } from "./seat.ts";
+import type { NeededOf, SeatCount, Wanted } from "./seat.ts";
 import { WriteOperation } from "./write.ts";
 
 export type DeliverGet = (answer: GetAnswer | Refusal) => void;
@@ -99,8 +100,8 @@ export class Coordinator {
 
   #admit(request: CoordinateGet | CoordinateWrite): Admitted | Refusal {
     const node = this.#node;
-    if (!node.isOpen(request.bucket)) {
-      return this.#refuse("not-ready", "the node waits for a membership change to be decided");
+    if (!node.isServing()) {
+      return this.#refuse("not-ready", "the node does not serve now");
     }
     if (request.budgetMs <= 0) return this.#refuse("deadline-passed", "the request's time was up when it arrived");
     if (this.#underWay >= node.limits.coordinations) {
@@ -110,18 +111,19 @@ export class Coordinator {
     const ring = node.ring();
     const place = placeOf(request.bucket, request.key, ring.settings.partitions);
     const bucket = bucketSettings(ring, request.bucket);
-    const asked = node.seats.asked(place.partition, bucket.n);
-    const owners = asked.filter(({ isVacant }) => !isVacant);
+    const owners = node.seats.owners(place);
     // One that knows its own voice to be void cannot coordinate with it either.
     const isNoOwner = owners.every((owner) => owner.node !== node.self);
-    const speaks = !isNoOwner && node.voice(place, bucket.n) !== undefined;
+    const speaks = !isNoOwner && node.voice(place) !== undefined;
     const mayCoordinate = request.asFallback === true ? isNoOwner || node.seats.mayStore(place.partition) : speaks;
     if (owners.length === 0 || !mayCoordinate) {
       const isSealed = node.seats.hold(place.partition).kind === "sealed";
       const why = `this node has no voice for partition ${place.partition}`;
       return this.#refuse(isSealed ? "not-ready" : "no-owner", why);
     }
-    return { kind: "admitted", place, bucket, seats: { filled: owners.length, asked: asked.length } };
+    const asked = node.seats.askedFor(place.partition, bucket.n);
+    const filled = asked.filter(({ isVacant }) => !isVacant).length;
+    return { kind: "admitted", place, bucket, seats: { filled, asked: asked.length } };
   }
 
   #read(request: CoordinateGet | CoordinateWrite, admitted: Admitted, asked: ReadAsk, deliver: DeliverGet): void {
@@ -129,9 +131,10 @@ export class Coordinator {
     const ring = this.#node.ring();
     const requirement = readRequirement(bucket, asked, ring, seats.filled);
     if (requirement.kind === "unsatisfiable") return deliver(this.#refuse("bad-request", requirement.why));
-    const needed = ({ filled }: SeatCount): Wanted => neededOf(readRequirement(bucket, asked, ring, filled));
+    const needed: NeededOf = (settings, { filled }) =>
+      neededOf(readRequirement(settings, atMost(settings.n, asked), ring, filled));
     const lastWriteWins = bucket.reconcile === "last-write-wins";
-    const plan = { place, n: bucket.n, needed, lastWriteWins, budgetMs: request.budgetMs };
+    const plan = { place, needed, lastWriteWins, budgetMs: request.budgetMs };
     new GetOperation(this.#node, plan, this.#counted(deliver)).start();
   }
 
@@ -152,9 +155,10 @@ export class Coordinator {
       ...(request.version === undefined ? {} : { version: request.version }),
       ...(request.writeId === undefined ? {} : { writeId: request.writeId }),
     };
-    const needed = (known: SeatCount): Wanted => neededOf(writeRequirement(bucket, request, ring, known.asked));
+    const needed: NeededOf = (settings, known) =>
+      neededOf(writeRequirement(settings, atMost(settings.n, request), ring, known.asked));
     const { synced } = requirement;
-    const plan = { place, n: bucket.n, needed, synced, intent, clientSeen: request.context, budgetMs };
+    const plan = { place, needed, synced, intent, clientSeen: request.context, budgetMs };
     new WriteOperation(this.#node, plan, this.#counted(deliver)).start();
   }
 
@@ -171,6 +175,14 @@ export class Coordinator {
   #refuse(code: RefusalCode, detail: string): Refusal {
     return refusal(this.#node.ring().version, code, detail);
   }
+}
+
+/** The same of a bucket that may have changed since it was asked for, or of an earlier era: as much as there is. */
+function atMost(n: number, asked: ReadAsk & WriteAsk): ReadAsk & WriteAsk {
+  const { r, w, pr, pw, dw, zones } = asked;
+  const capped = (quorum: Quorum | undefined): Quorum | undefined =>
+    typeof quorum === "number" ? Math.min(n, quorum) : quorum;
+  return { r: capped(r), w: capped(w), pr: capped(pr), pw: capped(pw), dw: capped(dw), zones: Math.min(n, zones ?? 1) };
 }
 
 /** What was asked for can be had of any number of seats, or of none. */

@@ -17,7 +17,7 @@ import { MalformedBytes } from "../core/bytes/byte-reader.ts";
 import { mergeNewest } from "../core/causality/last-write-wins.ts";
 import { emptySiblingSet, mergeStates, type SiblingSet } from "../core/causality/sibling-set.ts";
 import type { NodeId, PartitionId } from "../core/ids.ts";
-import { bucketSettings } from "../core/ring/preference-list.ts";
+import { bucketSettings, bucketVersion } from "../core/ring/preference-list.ts";
 import type { Ring } from "../core/ring/ring.ts";
 import { Ticker } from "../runtime/ticker.ts";
 import type { StorageError } from "../storage/engine.ts";
@@ -134,15 +134,15 @@ export class DamagedRecords {
     const node = this.#node as Coordination;
     const { place } = damaged;
     const ring = node.ring();
-    const { n, reconcile } = bucketSettings(ring, place.bucket);
+    const { reconcile } = bucketSettings(ring, place.bucket);
     const known = node.seats.known(place.partition);
-    const owners = node.seats.owners(place.partition, n).map((owner) => owner.node);
+    const owners = node.seats.owners(place).map((owner) => owner.node);
     const others = owners.filter((owner) => owner !== node.self);
     if (others.length === 0 && !isForced) return this.#tell(damaged, "it has no other owner");
-    const answers = await Promise.all(others.map((owner) => this.#ask(owner, n, place)));
+    const answers = await Promise.all(others.map((owner) => this.#ask(owner, place)));
     const missing = others.filter((_, i) => answers[i] === undefined).map((owner) => nameOf(ring, owner));
     if (missing.length > 0 && !isForced) return this.#tell(damaged, `waits for ${missing.join(" and ")}`);
-    if (this.#isStopped || !node.isOpen(place.bucket)) return;
+    if (this.#isStopped || !node.isServing()) return;
     // What an owner said counts for its seat only if nobody else speaks for it by now.
     if (node.seats.known(place.partition) !== known && !isForced) return;
     const states = answers.flatMap((answer) => answer?.state ?? []);
@@ -150,7 +150,6 @@ export class DamagedRecords {
     this.#putBack(damaged, states.reduce<SiblingSet>(merge, emptySiblingSet), missing);
   }
 
-  /** In one step from the look at the ring to the write: whoever promised to hold nothing must not be given a copy. */
   #putBack({ place }: Damaged, state: SiblingSet, missing: readonly string[]): void {
     const node = this.#node as Coordination;
     const { bucket, key } = place;
@@ -168,15 +167,18 @@ export class DamagedRecords {
   }
 
   /** What the owner knows, if it answers with its voice. */
-  async #ask(
-    owner: NodeId,
-    copies: number,
-    place: KeyPlace,
-  ): Promise<{ readonly state: SiblingSet | undefined } | undefined> {
+  async #ask(owner: NodeId, place: KeyPlace): Promise<{ readonly state: SiblingSet | undefined } | undefined> {
     const node = this.#node as Coordination;
     const { bucket, key, partition } = place;
     const knownHash = node.seats.hash(partition);
-    const request = { kind: "replica-get", id: 0, knownHash, copies, bucket, key } as const;
+    const request = {
+      kind: "replica-get",
+      id: 0,
+      knownHash,
+      changes: bucketVersion(node.ring(), bucket),
+      bucket,
+      key,
+    } as const;
     const answer = await node.peers.ask(owner, request, callTimeoutMs);
     if ("known" in answer && answer.known !== undefined) node.seats.learn(partition, answer.known);
     if (answer.kind === "refusal" && answer.code === "stale-ring") node.ringDiffers(owner);

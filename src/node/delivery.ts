@@ -11,7 +11,7 @@
  */
 
 import type { NodeId, PartitionId } from "../core/ids.ts";
-import { bucketSettings, preferenceOrder } from "../core/ring/preference-list.ts";
+import { bucketSettings, bucketVersion, preferenceOrder } from "../core/ring/preference-list.ts";
 import { Asks } from "../rpc/asks.ts";
 import type { FailedCall } from "../rpc/call.ts";
 import { Backoff } from "../runtime/backoff.ts";
@@ -121,9 +121,7 @@ export class Delivery {
     const { place } = hint;
     if (this.#isStopped || this.#voiceless.has(place.partition)) return "voiceless";
     if (this.#node.ring().members.has(hint.owner) && !this.#node.isUp(hint.owner)) return this.#passOn(hint);
-    const ring = this.#node.ring();
-    const { n } = bucketSettings(ring, place.bucket);
-    const owners = [...new Set(this.#node.seats.owners(place.partition, n).map(({ node }) => node))];
+    const owners = [...new Set(this.#node.seats.owners(place).map(({ node }) => node))];
     const isOwner = owners.includes(hint.owner);
     const outcomes = await Promise.all((isOwner ? [hint.owner] : owners).map((target) => this.#hand(hint, target)));
     if (isOwner && outcomes.includes("voiceless")) this.#voiceless.add(place.partition);
@@ -135,10 +133,9 @@ export class Delivery {
 
   /** Somebody else keeps the hint from now on, on its disk. */
   async #passOn(hint: Hint): Promise<Handed> {
-    const { partition, bucket } = hint.place;
+    const { partition } = hint.place;
     const { self, seats, isUp, ring } = this.#node;
-    const { n } = bucketSettings(ring(), bucket);
-    const owners = seats.owners(partition, n).map(({ node }) => node);
+    const owners = seats.owners(hint.place).map(({ node }) => node);
     const next = preferenceOrder(ring(), partition).find((node) => {
       return node !== self && !owners.includes(node) && isUp(node);
     });
@@ -160,14 +157,14 @@ export class Delivery {
   async #hand(hint: Hint, target: NodeId, hintFor?: NodeId): Promise<Handed> {
     const node = this.#node;
     const { bucket, key, partition } = hint.place;
-    const { reconcile, n: copies } = bucketSettings(node.ring(), bucket);
+    const { reconcile } = bucketSettings(node.ring(), bucket);
     const lastWriteWins = reconcile === "last-write-wins";
     if (target === node.self) return this.#handSelf(hint, lastWriteWins);
     const request: ReplicaPut = {
       kind: "replica-put",
       id: 0,
       knownHash: node.seats.hash(partition),
-      copies,
+      changes: bucketVersion(node.ring(), bucket),
       bucket,
       key,
       purpose: "hint",
@@ -199,9 +196,8 @@ export class Delivery {
 
   #handSelf({ place, state }: Hint, lastWriteWins: boolean): Promise<Handed> {
     const node = this.#node;
-    const { n } = bucketSettings(node.ring(), place.bucket);
     if (!node.seats.mayStore(place.partition)) return Promise.resolve("soon");
-    const voice = node.voice(place, n);
+    const voice = node.voice(place);
     return new Promise((resolve) => {
       const listener: DurableListener = {
         onDurable: () => resolve(voice === undefined ? "voiceless" : "held"),

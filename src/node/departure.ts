@@ -3,7 +3,7 @@
  * holds nothing any more it writes down that it is gone. That event, its own removal, is final. It tells the others, and
  * ends.
  *
- * One that was removed, and is alive, speaks for nobody from the moment it knows (`Coordination.isOpen`). While others take
+ * One that was removed, and is alive, speaks for nobody from the moment it knows (`Coordination.isServing`). While others take
  * from it what it holds still, it lets them; then it ends, too. It hands out nothing of its own accord: members may have
  * forgotten meanwhile what it has (`reaper.ts`).
  *

@@ -6,6 +6,7 @@
 import { ByteWriter } from "../core/bytes/byte-writer.ts";
 import type { NodeId } from "../core/ids.ts";
 import type { Ring } from "../core/ring/ring.ts";
+import { allChanges } from "../core/seats/filled.ts";
 import { Pause } from "../runtime/pause.ts";
 import { encodeMessage } from "../wire/codec.ts";
 import type { Answer, Message, Request } from "../wire/message.ts";
@@ -38,26 +39,29 @@ export interface ExchangeCallsParts {
 export class ExchangeCalls {
   /** As it was when the exchange began; one that knows other buckets ends it. */
   readonly ring: Ring;
+  /** Names all changes of n that it knows: one that knows others has its keys in other trees. */
+  readonly changes: number;
   readonly #parts: ExchangeCallsParts;
   readonly #scratch: ByteWriter = new ByteWriter(4096);
   #waits = 0;
 
   constructor(parts: ExchangeCallsParts) {
     this.ring = parts.node.ring();
+    this.changes = allChanges(this.ring.eras).hash;
     this.#parts = parts;
   }
 
   /** Ends the exchange if it may not go on now. */
-  mustBeCurrent(bucket: string): void {
+  mustBeCurrent(): void {
     const { node, isStopped } = this.#parts;
     if (isStopped()) throw new BrokenOff("failed", "this node stops");
-    if (!node.isOpen(bucket)) throw new BrokenOff("not-ready", "this node waits for a membership change to be decided");
+    if (!node.isServing()) throw new BrokenOff("not-ready", "this node does not serve");
     if (node.ring().buckets !== this.ring.buckets) throw new BrokenOff("not-ready", "a bucket has changed");
   }
 
   /** The answer, or a refusal that concerns this request alone; any other ends the exchange. */
   async ask(request: Request, timeoutMs: number = callTimeoutMs): Promise<Answer> {
-    this.mustBeCurrent("");
+    this.mustBeCurrent();
     const { node, peer, totals } = this.#parts;
     totals.bytesSent += this.#sizeOf(request);
     const answer = await node.peers.ask(peer, request, timeoutMs);

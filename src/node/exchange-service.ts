@@ -9,6 +9,7 @@ import { differingChildren } from "../core/merkle/exchange.ts";
 import { emptyHash, sameHash } from "../core/merkle/hash-tree.ts";
 import { bucketSettings } from "../core/ring/preference-list.ts";
 import type { Ring } from "../core/ring/ring.ts";
+import { allChanges } from "../core/seats/filled.ts";
 import type { Requester } from "../rpc/server.ts";
 import { Pause } from "../runtime/pause.ts";
 import { TaskGroup } from "../runtime/task-group.ts";
@@ -94,7 +95,11 @@ export class ExchangeService {
     return ring;
   }
 
-  #compareTrees({ id, trees, wantsSizes }: CompareTrees, ring: Ring, from: Requester): void {
+  #compareTrees({ id, changes, trees, wantsSizes }: CompareTrees, ring: Ring, from: Requester): void {
+    if (changes !== allChanges(ring.eras).hash) {
+      this.#node.ringDiffers(from.hello.node);
+      return this.#refuse(id, from, "stale-ring", "this node knows other changes of n, and so other trees");
+    }
     const differing: number[] = [];
     const unvouched: number[] = [];
     for (const [place, tree] of trees.entries()) {

@@ -129,7 +129,7 @@ export class Exchange {
     const { direction } = this.#parts;
     const wantsSizes = direction.kind === "pull";
     const { differing, unvouched, sizes } = await this.#hashesCompared(
-      { kind: "compare-trees", id: 0, trees: told, wantsSizes },
+      { kind: "compare-trees", id: 0, changes: this.#calls.changes, trees: told, wantsSizes },
       (answer) =>
         isSensible(answer.differing) &&
         isSensible(answer.unvouched) &&
@@ -196,7 +196,7 @@ export class Exchange {
     const theirs = new Map(keys.map((listed) => [nameOf(listed), listed]));
     let after = from;
     do {
-      this.#calls.mustBeCurrent("");
+      this.#calls.mustBeCurrent();
       const page = scan.page(this.#calls.ring, tree, leaves, { after, last });
       for (const own of page.keys) {
         const name = nameOf(own);

@@ -8,7 +8,6 @@ import type { Hash64 } from "../core/hash/murmur3.ts";
 import { forgettingQuietMs } from "../core/limits.ts";
 import { sameHash } from "../core/merkle/hash-tree.ts";
 import { keyDigest } from "../core/merkle/key-digest.ts";
-import { bucketSettings } from "../core/ring/preference-list.ts";
 import type { Requester } from "../rpc/server.ts";
 import { StorageError } from "../storage/engine.ts";
 import type { AskForgetting, Forget, ForgettingView, ListedKey } from "../wire/message.ts";
@@ -30,7 +29,7 @@ export class Forgetting {
   serve(request: ForgettingRequest, from: Requester): void {
     const { id, ringVersion, keys } = request;
     const ring = this.#node.ring();
-    if (!this.#node.isOpen("")) {
+    if (!this.#node.isServing()) {
       from.reply(refusal(ring.version, "not-ready", "the node waits for a membership change to be decided"), id);
     } else if (ringVersion !== ring.version) {
       this.#node.counters.staleRings += 1;
@@ -62,8 +61,7 @@ export class Forgetting {
     const node = this.#node;
     for (const { bucket, key, digest } of keys) {
       const place = placeOf(bucket, key, node.ring().settings.partitions);
-      const { n } = bucketSettings(node.ring(), bucket);
-      if (node.voice(place, n) === undefined) continue;
+      if (node.voice(place) === undefined) continue;
       const done = node.replica.forget(place, digest);
       if (done === "reaped") node.counters.reapedKeys += 1;
       else if (done === "compacted") node.counters.compactedContexts += 1;
@@ -73,23 +71,22 @@ export class Forgetting {
   #view(place: KeyPlace, agreed: Hash64): ForgettingView {
     const node = this.#node;
     const ring = node.ring();
-    const { n } = bucketSettings(ring, place.bucket);
     const { hold, known } = node.seats.record(place.partition);
     // One that was removed, and is alive, may hand over what others are about to forget.
     if (known.some(({ holder }) => holder !== undefined && !ring.members.has(holder))) return "kept";
     const isHeld = hold.kind === "active" || hold.kind === "rebuilding";
-    const isOwner = isHeld && node.seats.seatsOf(place.partition, n).includes(hold.seat);
-    const view = isOwner ? this.#ownersView(place, n, agreed) : this.#othersView(place);
+    const isOwner = isHeld && node.seats.seatsOf(place).includes(hold.seat);
+    const view = isOwner ? this.#ownersView(place, agreed) : this.#othersView(place);
     if (view !== "ready") return view;
     return node.hints.heldWithin(place, forgettingQuietMs(node.limits)) ? "kept" : "ready";
   }
 
-  #ownersView(place: KeyPlace, n: number, agreed: Hash64): ForgettingView {
+  #ownersView(place: KeyPlace, agreed: Hash64): ForgettingView {
     const held = this.#node.replica.read(place);
     if (held.kind === "refused" || !sameHash(keyDigest(place.bucket, place.key, held.state), agreed)) {
       return "other-state";
     }
-    if (this.#node.voice(place, n) === undefined) return "no-voice";
+    if (this.#node.voice(place) === undefined) return "no-voice";
     return this.#watch.look(place, agreed);
   }
 

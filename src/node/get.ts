@@ -14,19 +14,18 @@ import { keepNewest, mergeNewest } from "../core/causality/last-write-wins.ts";
 import { emptySiblingSet, mergeStates, pruneState, type SiblingSet } from "../core/causality/sibling-set.ts";
 import type { NodeId } from "../core/ids.ts";
 import type { Voice } from "../core/quorum/voice.ts";
+import { bucketVersion } from "../core/ring/preference-list.ts";
 import type { Answer, GetAnswer, Refusal, ReplicaGet, ReplicaPut } from "../wire/message.ts";
 import { verifyValues } from "../wire/state-codec.ts";
 import { type Coordination, lifeLeftMs, refusal } from "./coordination.ts";
 import type { KeyPlace } from "./key-place.ts";
 import { type Answered, repairStale } from "./read-repair.ts";
-import type { Seat, SeatCount, SeatListener, Wanted } from "./seat.ts";
+import type { NeededOf, Seat, SeatListener } from "./seat.ts";
 import { SeatCalls } from "./seat-calls.ts";
 
 export interface GetPlan {
   readonly place: KeyPlace;
-  /** The bucket's n, and how many must answer. */
-  readonly n: number;
-  readonly needed: (seats: SeatCount) => Wanted;
+  readonly needed: NeededOf;
   readonly lastWriteWins: boolean;
   /** How long the request may take, in ms. */
   readonly budgetMs: number;
@@ -59,8 +58,8 @@ export class GetOperation implements SeatListener {
     this.#beganMs = node.runtime.clock.monotonicMs();
     this.#plan = plan;
     this.#deliver = deliver;
-    const { place, n, needed, budgetMs } = plan;
-    this.#calls = new SeatCalls({ node, place, n, needed, budgetMs, listener: this });
+    const { place, needed, budgetMs } = plan;
+    this.#calls = new SeatCalls({ node, place, needed, budgetMs, listener: this });
   }
 
   start(): void {
@@ -69,14 +68,14 @@ export class GetOperation implements SeatListener {
   }
 
   request(seat: Seat, isStandIn: boolean): ReplicaGet | ReplicaPut | undefined {
-    const { place, n: copies } = this.#plan;
-    const { bucket, key, partition } = place;
+    const { bucket, key, partition } = this.#plan.place;
+    const changes = bucketVersion(this.#node.ring(), bucket);
     const knownHash = this.#node.seats.hash(partition);
     const given = this.#given.get(seat);
     if (isStandIn && given !== undefined && given === seat.standIn) {
       return lifeLeftMs(this.#node, this.#beganMs) === 0 ? undefined : this.#gift(seat, given);
     }
-    const get: ReplicaGet = { kind: "replica-get", id: 0, knownHash, copies, bucket, key };
+    const get: ReplicaGet = { kind: "replica-get", id: 0, knownHash, changes, bucket, key };
     return isStandIn ? { ...get, standInFor: seat.owner } : get;
   }
 
@@ -111,12 +110,12 @@ export class GetOperation implements SeatListener {
   }
 
   #askSelf(): void {
-    const { place, n } = this.#plan;
+    const { place } = this.#plan;
     const { here, standsInHere } = this.#calls;
     const { self, hints, replica } = this.#node;
     const local = (standsInHere ? hints : replica).read(place);
     if (local.kind === "refused") return this.#calls.failed(here, self, local.detail);
-    this.#hear(here, self, standsInHere ? undefined : this.#node.voice(place, n), local.state);
+    this.#hear(here, self, standsInHere ? undefined : this.#node.voice(place), local.state);
   }
 
   #hear(seat: Seat, from: NodeId, voice: Voice | undefined, state: SiblingSet | undefined): void {
@@ -166,7 +165,7 @@ export class GetOperation implements SeatListener {
   }
 
   #gift(seat: Seat, node: NodeId): ReplicaPut {
-    const { place, n: copies, lastWriteWins } = this.#plan;
+    const { place, lastWriteWins } = this.#plan;
     const state = this.#bounded(this.#merged ?? emptySiblingSet);
     // Given to an owner, it is that owner's repair.
     this.#answered = this.#answered.map((answered) => (answered.node === node ? { node, state } : answered));
@@ -174,7 +173,7 @@ export class GetOperation implements SeatListener {
       kind: "replica-put",
       id: 0,
       knownHash: this.#node.seats.hash(place.partition),
-      copies,
+      changes: bucketVersion(this.#node.ring(), place.bucket),
       bucket: place.bucket,
       key: place.key,
       purpose: "repair",
@@ -188,7 +187,7 @@ export class GetOperation implements SeatListener {
   #keepHere(seat: Seat, state: SiblingSet): void {
     const { place, lastWriteWins } = this.#plan;
     const { self, hints } = this.#node;
-    const kept = !this.#node.isOpen(place.bucket)
+    const kept = !this.#node.isServing()
       ? undefined
       : seat.owner === self
         ? this.#mergeHere(state)

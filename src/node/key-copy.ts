@@ -89,7 +89,7 @@ export class KeyCopy implements DifferingKeys {
   /** Merges all in this turn, and resolves once they are on disk. */
   async #merge(keys: readonly Key[], states: readonly CopiedState[]): Promise<void> {
     const { shortfall, totals } = this.#parts;
-    for (const { bucket } of keys) this.#parts.calls.mustBeCurrent(bucket);
+    this.#parts.calls.mustBeCurrent();
     const outcomes = await Promise.all(states.map((state, i) => this.#mergeOne(keys[i] as Key, state)));
     for (const outcome of outcomes) {
       if (outcome === "refused") shortfall.refused += 1;

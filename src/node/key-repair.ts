@@ -4,7 +4,7 @@
  */
 
 import { type SiblingSet, sameState } from "../core/causality/sibling-set.ts";
-import { bucketSettings } from "../core/ring/preference-list.ts";
+import { bucketSettings, bucketVersion } from "../core/ring/preference-list.ts";
 import { Lanes } from "../runtime/lanes.ts";
 import type { DurableListener } from "../storage/write-buffer.ts";
 import type { ListedKey, TreeName } from "../wire/message.ts";
@@ -55,12 +55,12 @@ export class KeyRepair implements DifferingKeys {
 
   /** Whether anything changed on either side; undefined where one of them refused. */
   async #repair(place: KeyPlace, isAtPeer: boolean): Promise<boolean | undefined> {
-    this.#calls.mustBeCurrent(place.bucket);
+    this.#calls.mustBeCurrent();
     if (this.#parts.isPush) return (await this.#sendOwn(place)) ? true : undefined;
     const theirs = isAtPeer ? await this.#fetch(place) : undefined;
     if (theirs === "refused") return this.#lacks(place);
     // Between this look and the merge nothing waits: a node that promised to hold nothing must not be given a copy.
-    this.#calls.mustBeCurrent(place.bucket);
+    this.#calls.mustBeCurrent();
     if (this.#node.seats.hold(place.partition).kind === "none") return undefined;
     const before = this.#node.replica.read(place);
     if (before.kind === "refused") return this.#lacks(place);
@@ -80,8 +80,8 @@ export class KeyRepair implements DifferingKeys {
 
   async #fetch({ bucket, key, partition }: KeyPlace): Promise<SiblingSet | undefined | "refused"> {
     const knownHash = this.#node.seats.hash(partition);
-    const copies = bucketSettings(this.#calls.ring, bucket).n;
-    const request = { kind: "replica-get", id: 0, knownHash, copies, bucket, key } as const;
+    const changes = bucketVersion(this.#calls.ring, bucket);
+    const request = { kind: "replica-get", id: 0, knownHash, changes, bucket, key } as const;
     const answer = await this.#calls.ask(request);
     if (answer.kind === "refusal") return "refused";
     if (answer.kind !== "replica-state") return this.#calls.nonsense(request, answer);
@@ -110,9 +110,9 @@ export class KeyRepair implements DifferingKeys {
     const { state } = held;
     const lastWriteWins = this.#isLastWriteWins(place);
     const knownHash = this.#node.seats.hash(place.partition);
-    const copies = bucketSettings(this.#calls.ring, bucket).n;
+    const changes = bucketVersion(this.#calls.ring, bucket);
     const how = { purpose: "repair", synced: true, lastWriteWins } as const;
-    const request = { kind: "replica-put", id: 0, knownHash, copies, bucket, key, ...how, state } as const;
+    const request = { kind: "replica-put", id: 0, knownHash, changes, bucket, key, ...how, state } as const;
     const answer = await this.#calls.ask(request);
     if (answer.kind === "refusal") return false;
     if (answer.kind !== "replica-stored") return this.#calls.nonsense(request, answer);

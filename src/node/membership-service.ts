@@ -10,7 +10,6 @@ import type { Sponsor } from "./joining.ts";
 import { refuse } from "./member-calls.ts";
 import type { Membership } from "./membership.ts";
 import type { DataRequest } from "./peer-service.ts";
-import type { PlacementChange } from "./placement-change.ts";
 import type { SeatRequest } from "./seat-service.ts";
 
 export type ClusterRequest = Exclude<Request, DataRequest | ExchangeRequest | ForgettingRequest | SeatRequest>;
@@ -18,7 +17,6 @@ export type ClusterRequest = Exclude<Request, DataRequest | ExchangeRequest | Fo
 export interface MembershipServiceOptions {
   readonly membership: Membership;
   readonly gossip: Gossip;
-  readonly changes: PlacementChange;
   readonly sponsor: Sponsor;
   readonly tasks: TaskGroup;
 }
@@ -44,7 +42,7 @@ export class MembershipService {
   }
 
   #answer(request: ClusterRequest): Answer | Promise<Answer> {
-    const { membership, gossip, changes, sponsor } = this.#options;
+    const { membership, gossip, sponsor } = this.#options;
     if (!membership.isMember && request.kind !== "ping") {
       return refuse(request.id, 0, "not-ready", `${membership.name} is no member of a cluster yet`);
     }
@@ -57,12 +55,6 @@ export class MembershipService {
         return gossip.handleDelta(request);
       case "join-request":
         return sponsor.handle(request);
-      case "prepare-change":
-        return changes.handlePrepare(request);
-      case "change-inquiry":
-        return changes.handleInquiry(request);
-      case "change-outcome":
-        return changes.handleOutcome(request);
     }
   }
 }

@@ -32,7 +32,6 @@ import { foreignSeed } from "./foreign-seeds.ts";
 import { defaultGossipOptions, Gossip } from "./gossip.ts";
 import { Handoff } from "./handoff.ts";
 import { Hints } from "./hints.ts";
-import { holdingsOf } from "./holdings.ts";
 import { Joiner, Sponsor } from "./joining.ts";
 import { LeafScan } from "./leaf-scan.ts";
 import { MemberChanges } from "./member-changes.ts";
@@ -44,8 +43,6 @@ import { NodeViews } from "./node-views.ts";
 import { damagedStore, departedAs, helloOf, lostStore, outdatedBy, supersededBy } from "./peer-admission.ts";
 import { PeerRequests } from "./peer-requests.ts";
 import { PeerService } from "./peer-service.ts";
-import { PlacementChange } from "./placement-change.ts";
-import { Pledge } from "./pledge.ts";
 import { Reaper } from "./reaper.ts";
 import { type OnDamaged, Replica } from "./replica.ts";
 import { SeatNews } from "./seat-news.ts";
@@ -72,9 +69,7 @@ export class Node implements NodeApi {
   readonly #peers: Peers;
   readonly #server: Server;
   readonly #seats: Seats;
-  readonly #pledge: Pledge;
   readonly #gossip: Gossip;
-  readonly #changes: PlacementChange;
   readonly #memberChanges: MemberChanges;
   readonly #joiner: Joiner;
   readonly #detector: FailureDetector;
@@ -145,15 +140,10 @@ export class Node implements NodeApi {
     });
     this.#seats = new Seats(membership, meta, clock, log);
     const news = new SeatNews(this.#seats, this.#peers, this.#tasks, () => membership.self);
-    this.#pledge = new Pledge(
-      meta,
-      holdingsOf(this.#buffer, hints, () => membership.ring.settings.partitions),
-    );
     const seats = this.#seats;
     const stamps = new Stamps(membership, meta, runtime);
     const carried = { runtime, membership, calls: this.#peers, seats, news, stamps };
     this.#gossip = new Gossip(carried, { ...defaultGossipOptions, seeds: join });
-    this.#changes = new PlacementChange(runtime, membership, this.#peers, this.#gossip, this.#pledge);
     this.#joiner = new Joiner(runtime, membership, this.#peers);
     this.#detector = new FailureDetector(runtime, membership, this.#peers);
     this.#description = new SelfDescription(runtime, { membership, seats, stamps, buffer: this.#buffer });
@@ -177,9 +167,9 @@ export class Node implements NodeApi {
         return membership.self;
       },
       ring,
-      voice: ({ partition }, n) => (membership.departed === undefined ? this.#seats.voice(partition, n) : undefined),
+      voice: (place) => (membership.departed === undefined ? this.#seats.voice(place) : undefined),
       mayBeCopied: () => this.#isServing,
-      isOpen: (bucket) => this.#isServing && membership.departed === undefined && !this.#pledge.forbids(bucket),
+      isServing: () => this.#isServing && membership.departed === undefined,
       isUp: (node) => this.#detector.isUp(node),
       isGone: (node) => !membership.ring.members.has(node) && this.#detector.silentMs(node) >= goneAfterMs,
       onUp: (listener) => this.#detector.onUp(listener),
@@ -187,7 +177,7 @@ export class Node implements NodeApi {
     };
     this.#coordinator = new Coordinator(this.#node);
     this.#clients = new ClientRequests(this.#node, this.#coordinator, membership);
-    this.#buckets = new Buckets(runtime, membership, this.#gossip, this.#changes);
+    this.#buckets = new Buckets(membership, this.#gossip, seats);
     const scan = new LeafScan(this.#buffer, runtime.checksum, (...found) => this.#damaged.found(...found));
     const parts = { node: this.#node, membership, trees: this.#trees, scan, buffer: this.#buffer, states, news };
     this.#transfer = newTransfer(parts);
@@ -236,7 +226,6 @@ export class Node implements NodeApi {
       cluster: new MembershipService({
         membership,
         gossip: this.#gossip,
-        changes: this.#changes,
         sponsor,
         tasks: this.#tasks,
       }),
@@ -263,8 +252,6 @@ export class Node implements NodeApi {
     }
     const lost = opened.kind === "stranger" ? lostStore(this.#options) : undefined;
     if (lost !== undefined) throw new NodeError("refused", lost);
-    // Before anybody can ask for another one.
-    this.#pledge.open();
     const listening = await listenAt(this.#server, this.#options.listen);
     const addresses = { peer: this.#options.advertise ?? listening, http: this.#options.http };
     const told =
@@ -283,7 +270,6 @@ export class Node implements NodeApi {
     this.#isServing = !this.#membership.isReplaced && !this.#hasEnded && !this.#isStopping;
     await this.#description.start(addresses, hasAsked, () => opened.kind === "stranger" || this.#gossip.hasHeard);
     this.#gossip.start();
-    this.#changes.start();
     this.#detector.start();
     for (const part of this.#background) part.start();
     await this.#gossip.spread();
@@ -301,10 +287,9 @@ export class Node implements NodeApi {
     this.#isServing = false;
     this.#isStopping = true;
     this.#joiner.stop();
-    this.#buckets.stop();
     const stopping = [...this.#background, this.#damaged, this.#hints].map((part) => part.stop());
     await this.#coordinator.finish(graceMs);
-    await Promise.all([this.#gossip.stop(), this.#changes.stop(), this.#detector.stop(), this.#description.stop()]);
+    await Promise.all([this.#gossip.stop(), this.#detector.stop(), this.#description.stop()]);
     await this.#server.stop();
     this.#peers.stop();
     await Promise.all(stopping);
@@ -314,7 +299,7 @@ export class Node implements NodeApi {
   }
 
   get isReady(): boolean {
-    return this.#isServing && this.departed === undefined && !this.#pledge.forbidsAll;
+    return this.#isServing && this.departed === undefined;
   }
 
   get departed(): "left" | "removed" | undefined {

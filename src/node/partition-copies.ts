@@ -8,6 +8,7 @@
 
 import type { NodeId, PartitionId } from "../core/ids.ts";
 import { emptyHash } from "../core/merkle/hash-tree.ts";
+import { allChanges } from "../core/seats/filled.ts";
 import { Slots } from "../runtime/slots.ts";
 import type { WriteBuffer } from "../storage/write-buffer.ts";
 import type { TreeName, TreeSize } from "../wire/message.ts";
@@ -148,10 +149,11 @@ export class PartitionCopies {
     asked: readonly { readonly partition: PartitionId; readonly seat: number | undefined }[],
   ): Promise<void> {
     const all = asked.flatMap(({ partition, seat }) => this.#kept(partition, seat));
+    const changes = allChanges(this.#node.ring().eras).hash;
     for (let at = 0; at < all.length; at += treesAtOnce) {
       const part = all.slice(at, at + treesAtOnce);
       const trees = part.map((name) => ({ ...name, root: this.#trees.tree(name)?.hash(0, 0) ?? emptyHash }));
-      const request = { kind: "compare-trees", id: 0, trees, wantsSizes: true } as const;
+      const request = { kind: "compare-trees", id: 0, changes, trees, wantsSizes: true } as const;
       const answer = await this.#node.peers.ask(peer, request, surveyTimeoutMs);
       if (answer.kind !== "hashes-compared" || answer.sizes.length !== part.length) return;
       const sums = new Map<PartitionId, TreeSize[]>();
@@ -237,7 +239,9 @@ export class PartitionCopies {
   /** The trees of the keys that the seat keeps, or all. */
   #kept(partition: PartitionId, seat: number | undefined): readonly TreeName[] {
     const { seats } = this.#node;
-    return this.#treesOf(partition).filter(({ n }) => seat === undefined || seats.seatsOf(partition, n).includes(seat));
+    return this.#treesOf(partition).filter(
+      ({ n }) => seat === undefined || seats.seatsFor(partition, n).includes(seat),
+    );
   }
 
   /** Resolves once all that waits for the disk now is on it, or was given up. */

@@ -55,6 +55,9 @@ export class PeerRequests {
       case "forget":
         if (this.#admits(request, from)) reaper.serve(request, from);
         return;
+      case "fill-seat":
+        if (this.#admits(request, from)) seats.serve(request, from);
+        return;
       case "take-seat":
       case "seat-sealed":
       case "fence-seat":

@@ -7,7 +7,7 @@
 
 import type { NodeId, PartitionId } from "../core/ids.ts";
 import type { Voice } from "../core/quorum/voice.ts";
-import { bucketSettings } from "../core/ring/preference-list.ts";
+import { bucketSettings, bucketVersion } from "../core/ring/preference-list.ts";
 import type { KnownSeats } from "../core/seats/known.ts";
 import type { BucketSettings } from "../core/settings.ts";
 import type { Requester } from "../rpc/server.ts";
@@ -128,8 +128,8 @@ export class PeerService {
   /** Undefined if the request was refused. `standInFor` is the owner whose hints this node is to keep or read. */
   #locate(request: ReplicaGet | ReplicaPut, standInFor: NodeId | undefined, from: Requester): Located | undefined {
     const node = this.#node;
-    if (!node.isOpen(request.bucket)) {
-      this.#refuse(request.id, from, "not-ready", "the node waits for a membership change to be decided");
+    if (!node.isServing()) {
+      this.#refuse(request.id, from, "not-ready", "the node does not serve now");
       return undefined;
     }
     const ring = node.ring();
@@ -137,14 +137,14 @@ export class PeerService {
     const place = placeOf(request.bucket, request.key, ring.settings.partitions);
     const { partition } = place;
     const known = this.#news(partition, request.knownHash);
-    if (request.copies !== bucket.n) {
+    if (request.changes !== bucketVersion(ring, request.bucket)) {
       node.counters.staleRings += 1;
       node.ringDiffers(from.hello.node);
-      const why = `the asker knows bucket "${request.bucket}" to keep ${request.copies} copies, this node ${bucket.n}`;
+      const why = `this node knows other changes of the n of bucket "${request.bucket}"`;
       this.#refuse(request.id, from, "stale-ring", why, known);
       return undefined;
     }
-    const voice = node.voice(place, bucket.n);
+    const voice = node.voice(place);
     const { kind } = node.seats.hold(partition);
     if (standInFor !== undefined) {
       // What it keeps for another must not be taken for its own answer, too.

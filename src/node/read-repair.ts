@@ -8,6 +8,7 @@
 
 import { type SiblingSet, sameState } from "../core/causality/sibling-set.ts";
 import type { NodeId } from "../core/ids.ts";
+import { bucketVersion } from "../core/ring/preference-list.ts";
 import type { AnswerHandler } from "../rpc/call.ts";
 import type { ReplicaPut } from "../wire/message.ts";
 import { type Coordination, lifeLeftMs } from "./coordination.ts";
@@ -23,13 +24,12 @@ const nobodyWaits: AnswerHandler = { onAnswer: () => {}, onFailure: () => {} };
 
 export function repairStale(
   node: Coordination,
-  read: { readonly place: KeyPlace; readonly n: number; readonly lastWriteWins: boolean; readonly learnedMs: number },
+  read: { readonly place: KeyPlace; readonly lastWriteWins: boolean; readonly learnedMs: number },
   answered: readonly Answered[],
   merged: SiblingSet,
 ): void {
   const { place, lastWriteWins } = read;
-  // A node that promised to hold nothing must not be given its own copy by a read that began before.
-  if (!node.isOpen(place.bucket)) return;
+  if (!node.isServing()) return;
   const lifeMs = lifeLeftMs(node, read.learnedMs);
   if (lifeMs === 0) return;
   let repair: ReplicaPut | undefined;
@@ -44,7 +44,7 @@ export function repairStale(
       kind: "replica-put",
       id: 0,
       knownHash: node.seats.hash(place.partition),
-      copies: read.n,
+      changes: bucketVersion(node.ring(), place.bucket),
       bucket: place.bucket,
       key: place.key,
       purpose: "repair",

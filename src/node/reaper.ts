@@ -21,7 +21,6 @@ import { isWorthForgetting } from "../core/causality/compaction.ts";
 import type { SiblingSet } from "../core/causality/sibling-set.ts";
 import type { NodeId, PartitionId } from "../core/ids.ts";
 import { keyDigest } from "../core/merkle/key-digest.ts";
-import { bucketSettings } from "../core/ring/preference-list.ts";
 import type { Ring } from "../core/ring/ring.ts";
 import type { Requester } from "../rpc/server.ts";
 import { Ticker } from "../runtime/ticker.ts";
@@ -128,13 +127,12 @@ export class Reaper implements StoredStates {
     this.#candidates.set(id, { place, isWatched: false, nextMs: this.#nowMs() + settled });
   }
 
-  #leads({ partition, bucket }: KeyPlace): boolean {
-    const { n } = bucketSettings(this.#node.ring(), bucket);
-    return this.#node.seats.owners(partition, n)[0]?.node === this.#node.self;
+  #leads(place: KeyPlace): boolean {
+    return this.#node.seats.owners(place)[0]?.node === this.#node.self;
   }
 
   async #round(): Promise<void> {
-    if (!this.#node.isOpen("")) return;
+    if (!this.#node.isServing()) return;
     this.#follow();
     const mayLead = (partition: PartitionId): boolean => this.#node.seats.hold(partition).kind === "active";
     await this.#scan.advance(this.#node.ring(), mayLead, (place) => {
@@ -164,12 +162,12 @@ export class Reaper implements StoredStates {
   async #haveWatched(batch: readonly Candidate[]): Promise<void> {
     const keys = this.#listed(batch);
     const ring = this.#node.ring();
-    const owners = new Set([...keys.keys()].flatMap((one) => this.#owners(ring, one)));
+    const owners = new Set([...keys.keys()].flatMap((one) => this.#owners(one)));
     const views = await this.#askAll(owners, ring, (owner) =>
-      [...keys].filter(([one]) => this.#owners(ring, one).includes(owner)),
+      [...keys].filter(([one]) => this.#owners(one).includes(owner)),
     );
     for (const one of keys.keys()) {
-      const all = this.#owners(ring, one).map((owner) => views.get(owner)?.get(one));
+      const all = this.#owners(one).map((owner) => views.get(owner)?.get(one));
       one.isWatched = all.every((view) => view === "watched" || view === "ready" || view === "kept");
       one.nextMs = this.#nowMs() + (one.isWatched ? this.#node.limits.reapGraceMs : this.#retryMs());
     }
@@ -198,9 +196,9 @@ export class Reaper implements StoredStates {
   }
 
   async #tellOwners(ring: Ring, keys: ReadonlyMap<Candidate, ListedKey>): Promise<void> {
-    const owners = new Set([...keys.keys()].flatMap((one) => this.#owners(ring, one)));
+    const owners = new Set([...keys.keys()].flatMap((one) => this.#owners(one)));
     const told = [...owners].map(async (owner) => {
-      const its = [...keys].filter(([one]) => this.#owners(ring, one).includes(owner)).map(([, key]) => key);
+      const its = [...keys].filter(([one]) => this.#owners(one).includes(owner)).map(([, key]) => key);
       if (owner === this.#node.self) return this.#forgetting.forget(its);
       // One that does not hear of it keeps what it has, and gives it back to the others: the next time, then.
       await this.#node.peers.ask(
@@ -280,8 +278,8 @@ export class Reaper implements StoredStates {
     this.#waitingFor.set(member, (this.#waitingFor.get(member) ?? 0) + keys);
   }
 
-  #owners(ring: Ring, { place }: Candidate): readonly NodeId[] {
-    return this.#node.seats.owners(place.partition, bucketSettings(ring, place.bucket).n).map(({ node }) => node);
+  #owners({ place }: Candidate): readonly NodeId[] {
+    return this.#node.seats.owners(place).map(({ node }) => node);
   }
 
   /** Owners that differ are made equal by repairs and exchanges, hints are delivered: it takes a while. */

@@ -11,7 +11,8 @@ import type { NodeId, PartitionId } from "../core/ids.ts";
 import type { Voice } from "../core/quorum/voice.ts";
 import { seatsWanted } from "../core/seats/bucket-seats.ts";
 import { neverHeld } from "../core/seats/epoch.ts";
-import { knownSeat } from "../core/seats/known.ts";
+import { allChanges, leftToCopy } from "../core/seats/filled.ts";
+import { type Filled, knownSeat } from "../core/seats/known.ts";
 import {
   beginRebuild,
   finishRebuild,
@@ -44,6 +45,8 @@ interface Attempt {
   /** How often it was given up in a row, and until when nothing is tried. */
   failures: number;
   notBeforeMs: number;
+  /** Which changes of n those knew that were copied, by seat. */
+  readonly knew: Map<number, number>;
 }
 
 export class Rebuilds {
@@ -141,6 +144,7 @@ export class Rebuilds {
     if (!isUp(holder)) return { peer: holder, why: "cannot be reached" };
     const fenced = await this.fence(partition, hold, holder);
     if ("why" in fenced) return fenced;
+    const changes = allChanges(this.#node.ring().eras).hash;
     const copied = await this.#copies.copyTail(partition, holder, hold.seat);
     if (copied.kind !== "whole") return { peer: holder, why: copied.why };
     // It must have had that voice all the while.
@@ -148,6 +152,7 @@ export class Rebuilds {
     if ("why" in still) return still;
     if (still.seat !== fenced.seat || still.epoch !== fenced.epoch)
       return { peer: holder, why: "has another seat by now" };
+    if (allChanges(this.#node.ring().eras).hash === changes) this.#attemptAt(partition).knew.set(fenced.seat, changes);
     const stored = await seats.change(partition, (record) => withCopied(record, fenced));
     return stored === undefined ? { peer: undefined, why: "this node cannot store it" } : undefined;
   }
@@ -182,12 +187,25 @@ export class Rebuilds {
 
   async #finish(partition: PartitionId, attempt: Attempt): Promise<Delay | undefined> {
     const { seats, self } = this.#node;
-    const done = await seats.commit(partition, (record) => finishRebuild(record, this.#seatCount(partition), self));
+    const filled = this.#filledFor(partition, attempt);
+    const count = this.#seatCount(partition);
+    const done = await seats.commit(partition, (record) => finishRebuild(record, count, self, filled));
     if (done === undefined) return { peer: undefined, why: "this node cannot store it" };
     attempt.failures = 0;
     this.#attempts.delete(partition);
     this.#news.tell(partition, []);
     return undefined;
+  }
+
+  /** The changes of n for which its copies fill the seat: those that all who were copied knew, if that is all there is. */
+  #filledFor(partition: PartitionId, { knew }: Attempt): Filled | undefined {
+    const { seats, ring } = this.#node;
+    const { hold, known } = seats.record(partition);
+    if (hold.kind !== "rebuilding") return undefined;
+    const all = allChanges(ring().eras);
+    const copied = hold.copied.filter(({ seat }) => knew.get(seat) === all.hash);
+    const left = leftToCopy(known, hold.seat, new Map(copied.map((voice) => [voice.seat, voice])));
+    return left.length === 0 && all.count > 0 ? all : undefined;
   }
 
   async #delayed(partition: PartitionId, hold: Rebuilding, attempt: Attempt, delay: Delay): Promise<Delay> {
@@ -204,7 +222,7 @@ export class Rebuilds {
   #attemptAt(partition: PartitionId): Attempt {
     let attempt = this.#attempts.get(partition);
     if (attempt === undefined) {
-      attempt = { progressMs: this.#nowMs(), failures: 0, notBeforeMs: 0 };
+      attempt = { progressMs: this.#nowMs(), failures: 0, notBeforeMs: 0, knew: new Map() };
       this.#attempts.set(partition, attempt);
     }
     return attempt;

@@ -34,8 +34,7 @@ export interface RouteOptions {
   readonly node: Coordination;
   readonly coordinator: Coordinator;
   readonly request: CoordinateGet | CoordinateWrite;
-  /** The bucket's n, and how many answers the request needs, for the message if nobody can be reached. */
-  readonly n: number;
+  /** How many answers the request needs, for the message if nobody can be reached. */
   readonly needed: number;
   /** The owner that answered the preceding read fastest (§5). */
   readonly advised: NodeId | undefined;
@@ -104,8 +103,8 @@ export class Route implements AnswerHandler {
 
   /** The owners that may have a voice, the best first: this node knows of its own. */
   #owners(): NodeId[] {
-    const { node, n, advised } = this.#options;
-    const owners = new Set(node.seats.owners(this.#place.partition, n).map((owner) => owner.node));
+    const { node, advised } = this.#options;
+    const owners = new Set(node.seats.owners(this.#place).map((owner) => owner.node));
     const isOwner = owners.delete(node.self);
     const others = [...owners];
     const distance = (owner: NodeId): number => {
@@ -113,18 +112,17 @@ export class Route implements AnswerHandler {
       return owner === advised ? -1 : (node.peers.roundTripMs(owner) ?? 0);
     };
     others.sort((a, b) => distance(a) - distance(b));
-    return !isOwner || node.voice(this.#place, n) === undefined ? others : [node.self, ...others];
+    return !isOwner || node.voice(this.#place) === undefined ? others : [node.self, ...others];
   }
 
   /** Who may stand in, of those that are up: owners that have said to have no voice, and then the fallbacks. */
   #fallbacks(): NodeId[] {
-    const { node, n } = this.#options;
-    const { partition } = this.#place;
-    const owners = node.seats.owners(partition, n).map((owner) => owner.node);
+    const { node } = this.#options;
+    const owners = node.seats.owners(this.#place).map((owner) => owner.node);
     const isVoiceless = (owner: NodeId): boolean =>
-      owner === node.self ? node.voice(this.#place, n) === undefined : this.#voiceless.has(owner);
+      owner === node.self ? node.voice(this.#place) === undefined : this.#voiceless.has(owner);
     return node.seats
-      .order(partition, n)
+      .order(this.#place)
       .filter((member) => node.isUp(member) && (!owners.includes(member) || isVoiceless(member)));
   }
 

@@ -19,8 +19,9 @@
  */
 
 import type { NodeId } from "../core/ids.ts";
-import { Tally } from "../core/quorum/tally.ts";
+import { type SeatQuorum, Tally } from "../core/quorum/tally.ts";
 import { ZoneTally } from "../core/quorum/zone-tally.ts";
+import type { BucketEras } from "../core/ring/eras.ts";
 import type { SeatOwner } from "../core/seats/bucket-seats.ts";
 import { isBeingFilled, isOutdated, type KnownSeats, knownSeat } from "../core/seats/known.ts";
 import type { AnswerHandler, CallFailure } from "../rpc/call.ts";
@@ -30,7 +31,7 @@ import type { Coordination } from "./coordination.ts";
 import { callTroubles, isPassing, nameOf, retryPauseMs, zoneOf } from "./coordination.ts";
 import type { KeyPlace } from "./key-place.ts";
 import { reachable } from "./reachable.ts";
-import { type Heard, mayAnswer, newSeat, type Seat, type SeatCount, type SeatListener, type Wanted } from "./seat.ts";
+import { type Heard, mayAnswer, type NeededOf, newSeat, type Seat, type SeatListener, type Wanted } from "./seat.ts";
 import { StandIns } from "./stand-ins.ts";
 
 /** A call is given at least this long, in ms, however little time the request has: its answer serves later, too. */
@@ -42,6 +43,9 @@ const longestPauseMs = 200;
 /** A seat that passes on more often than this within one request is not run after any more. */
 const mostMoves = 8;
 
+/** What one era of the bucket needs, and of which seats; `filled` of them are not vacant. */
+type EraQuorum = Wanted & SeatQuorum & { readonly filled: number };
+
 export class SeatCalls implements AnswerHandler {
   readonly tally: Tally;
   /** Where answers of one zone are not enough. */
@@ -52,13 +56,12 @@ export class SeatCalls implements AnswerHandler {
   readonly standsInHere: boolean;
   readonly #seats: Seat[];
   readonly #node: Coordination;
-  readonly #n: number;
-  readonly #neededOf: (seats: SeatCount) => Wanted;
-  /** What the tally has followed. */
+  readonly #neededOf: NeededOf;
+  /** What the tally has followed: what is known of seats, and of changes of the bucket's n. */
   #known: KnownSeats;
-  #needed: Wanted = { answers: 0, owners: 0, zones: 1 };
-  /** Seats that are not vacant, as far as is known. */
-  #filled = 0;
+  #eras: BucketEras | undefined;
+  /** What each era of the bucket needs that is open, the newest first. */
+  #quorums: readonly EraQuorum[] = [];
   /** Nodes without a voice that hold a copy, each with the seat that it counts for. */
   #copies: Map<NodeId, number> | undefined;
   #isStarted = false;
@@ -74,18 +77,15 @@ export class SeatCalls implements AnswerHandler {
   constructor(options: {
     readonly node: Coordination;
     readonly place: KeyPlace;
-    /** The bucket's. */
-    readonly n: number;
-    /** How many must answer. */
-    readonly needed: (seats: SeatCount) => Wanted;
+    readonly needed: NeededOf;
     readonly budgetMs: number;
     readonly listener: SeatListener;
   }) {
-    const { node, place, n, needed, budgetMs, listener } = options;
+    const { node, place, needed, budgetMs, listener } = options;
     this.#node = node;
-    this.#n = n;
     this.#neededOf = needed;
     this.#known = node.seats.known(place.partition);
+    this.#eras = node.ring().eras.buckets.get(place.bucket);
     this.#place = place;
     const asked = this.#asked();
     this.#listener = listener;
@@ -93,11 +93,9 @@ export class SeatCalls implements AnswerHandler {
     this.#endsMs = node.runtime.clock.monotonicMs() + budgetMs;
     this.#seats = asked.map(newSeat);
     this.#standIns = new StandIns(node, place, () => this.#seats.map(({ owner }) => owner));
-    this.tally = new Tally(
-      this.#needed,
-      this.#seats.map(({ number }) => number),
-    );
-    const { zones } = this.#needed;
+    const [newest, ...earlier] = this.#quorums as [EraQuorum, ...EraQuorum[]];
+    this.tally = new Tally(newest, newest.seats, earlier);
+    const { zones } = newest;
     const owners = this.#seats.map(({ owner }) => owner);
     this.zones = zones > 1 ? new ZoneTally(zones, owners, (member) => zoneOf(node.ring(), member)) : undefined;
     this.here = this.#seatHere();
@@ -120,25 +118,24 @@ export class SeatCalls implements AnswerHandler {
     return { of: "zones", needed: this.zones.needed, received: this.zones.received };
   }
 
-  /** What the request needs, as far as is known. */
-  get needed(): Wanted {
-    return this.#needed;
-  }
-
   /** How many seats have acknowledged anything of the key, at most: what `voices` are to be held against. */
   get filled(): number {
-    return this.#filled;
+    return this.#quorums[0]?.filled ?? 0;
   }
 
   get lastTrouble(): string {
     return this.#lastTrouble || "none";
   }
 
-  /** The answers, those of owners, and their zones that can come at best, as far as this node knows. */
-  reachable(): Wanted {
+  /** What each era's quorum needs, and what can come at best, as far as this node knows. */
+  prospects(): readonly { readonly needed: Wanted; readonly most: Wanted }[] {
     const standsIn = this.standsInHere ? this.here : undefined;
     const free = (): readonly NodeId[] => this.#standIns.free();
-    return reachable({ node: this.#node, seats: this.#seats, standsIn, free, countsZones: this.zones !== undefined });
+    const of = { node: this.#node, standsIn, free, countsZones: this.zones !== undefined };
+    return this.#quorums.map((quorum) => {
+      const seats = this.#seats.filter(({ number }) => quorum.seats.includes(number));
+      return { needed: quorum, most: reachable({ ...of, seats }) };
+    });
   }
 
   /** Asks for every seat, save what this node answers itself; it is to say so by `heard` or `failed`. */
@@ -259,25 +256,29 @@ export class SeatCalls implements AnswerHandler {
   #asked(): readonly SeatOwner[] {
     const { seats, self } = this.#node;
     const { partition } = this.#place;
-    const asked = seats.asked(partition, this.#n);
-    this.#filled = asked.filter(({ isVacant }) => !isVacant).length;
-    this.#needed = this.#neededOf({ filled: this.#filled, asked: asked.length });
     // What it is to fill itself it may not be ready to keep anything in.
-    return asked.filter(({ node, isVacant }) => node !== self || !isVacant || seats.mayStore(partition));
+    const isAsked = ({ node, isVacant }: SeatOwner): boolean => node !== self || !isVacant || seats.mayStore(partition);
+    const quorums = seats.openEras(this.#place).map(({ settings }): EraQuorum => {
+      const asked = seats.askedFor(partition, settings.n);
+      const filled = asked.filter(({ isVacant }) => !isVacant).length;
+      const needed = this.#neededOf(settings, { filled, asked: asked.length });
+      return { ...needed, filled, seats: asked.filter(isAsked).map(({ seat }) => seat) };
+    });
+    this.#quorums = quorums.reverse();
+    return seats.asked(this.#place).filter(isAsked);
   }
 
   /** Brings what is counted, and who is asked, up to what this node knows by now. */
   #follow(): void {
     const { seats, self } = this.#node;
     const known = seats.known(this.#place.partition);
-    if (known === this.#known) return;
+    const eras = this.#node.ring().eras.buckets.get(this.#place.bucket);
+    if (known === this.#known && eras === this.#eras) return;
     this.#known = known;
+    this.#eras = eras;
     const asked = this.#asked();
-    this.tally.follow(
-      this.#needed,
-      asked.map(({ seat }) => seat),
-      (voice) => isOutdated(voice, known),
-    );
+    const [newest, ...earlier] = this.#quorums as [EraQuorum, ...EraQuorum[]];
+    this.tally.follow(newest, newest.seats, (voice) => isOutdated(voice, known), earlier);
     this.zones?.follow((voice) => isOutdated(voice, known));
     for (const owner of asked) {
       const { seat: number, node, isVacant } = owner;

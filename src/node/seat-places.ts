@@ -4,16 +4,25 @@
  */
 
 import type { PartitionId } from "../core/ids.ts";
-import type { Ring } from "../core/ring/ring.ts";
+import type { Era } from "../core/ring/eras.ts";
+import { bucketSettings, type Ring } from "../core/ring/ring.ts";
 import { bucketSeats, type SeatOwner, seatOrder, seatOwners, seatsWanted } from "../core/seats/bucket-seats.ts";
+import { openEras } from "../core/seats/filled.ts";
 import type { KnownSeats } from "../core/seats/known.ts";
 
-/** Of one partition; each map by the n of a bucket. */
+/** A bucket's keys in one partition. */
+export interface BucketPlace {
+  readonly partition: PartitionId;
+  readonly bucket: string;
+}
+
+/** Of one partition; the maps by the n of a bucket, or by its name. */
 interface Places {
   readonly order: readonly number[];
   readonly known: KnownSeats;
   readonly seats: Map<number, readonly number[]>;
   readonly asked: Map<number, readonly SeatOwner[]>;
+  readonly eras: Map<string, readonly Era[]>;
 }
 
 export class SeatPlaces {
@@ -26,6 +35,27 @@ export class SeatPlaces {
   constructor(ring: () => Ring, known: (partition: PartitionId) => KnownSeats) {
     this.#ringNow = ring;
     this.#known = known;
+  }
+
+  /** The bucket's eras whose quorums a request must meet there (`core/seats/filled.ts`). */
+  openEras({ partition, bucket }: BucketPlace): readonly Era[] {
+    const { order, known, eras: memo } = this.#of(partition);
+    let open = memo.get(bucket);
+    if (open === undefined) {
+      const ring = this.#ringNow();
+      const eras = ring.eras.buckets.get(bucket)?.eras;
+      if (eras === undefined) return [{ place: -1, settings: bucketSettings(ring, bucket) }];
+      open = openEras({ all: ring.eras, eras, order, known });
+      memo.set(bucket, open);
+    }
+    return open;
+  }
+
+  /** How many copies of the bucket's keys there are to be there. */
+  copies(place: BucketPlace): number {
+    const ring = this.#ringNow();
+    if (!ring.eras.buckets.has(place.bucket)) return bucketSettings(ring, place.bucket).n;
+    return Math.max(...this.openEras(place).map(({ settings }) => settings.n));
   }
 
   /** The seats that keep the keys of a bucket of n copies. */
@@ -65,7 +95,7 @@ export class SeatPlaces {
     const before = this.#places.get(partition);
     if (before?.known === known) return before;
     const order = before?.order ?? seatOrder(ring, partition, seatsWanted(ring));
-    const places: Places = { order, known, seats: new Map(), asked: new Map() };
+    const places: Places = { order, known, seats: new Map(), asked: new Map(), eras: new Map() };
     this.#places.set(partition, places);
     return places;
   }

@@ -7,6 +7,7 @@
 
 import type { PartitionId } from "../core/ids.ts";
 import { wantedOwners } from "../core/seats/bucket-seats.ts";
+import { allChanges } from "../core/seats/filled.ts";
 import { knownSeat } from "../core/seats/known.ts";
 import { grantRebuild, isStanding } from "../core/seats/rebuild.ts";
 import { handOverOf, type SeatRecord, seal, voiceOf } from "../core/seats/record.ts";
@@ -16,6 +17,7 @@ import type {
   Answer,
   CompareSeats,
   FenceSeat,
+  FillSeat,
   RebuildInquiry,
   SeatSealed,
   SeatsTold,
@@ -26,7 +28,7 @@ import { promisedElsewhere } from "./rebuild.ts";
 import type { SeatNews } from "./seat-news.ts";
 import type { Transfer } from "./transfer.ts";
 
-export type SeatRequest = TakeSeat | SeatSealed | FenceSeat | RebuildInquiry | CompareSeats | SeatsTold;
+export type SeatRequest = TakeSeat | SeatSealed | FenceSeat | FillSeat | RebuildInquiry | CompareSeats | SeatsTold;
 
 export class SeatService {
   readonly #node: Coordination;
@@ -47,6 +49,8 @@ export class SeatService {
         return this.#tasks.run("sealing a seat", async () => from.reply(await this.#seal(request, from), request.id));
       case "fence-seat":
         return this.#tasks.run("fencing a seat", async () => from.reply(await this.#fence(request, from), request.id));
+      case "fill-seat":
+        return from.reply(this.#fill(request, from), request.id);
       case "seat-sealed":
         this.#transfer.hearSealed(request, from.hello.node);
         return from.reply({ kind: "done", id: request.id }, request.id);
@@ -97,6 +101,20 @@ export class SeatService {
       return this.#refuse(id, partition, isElsewhere ? promisedElsewhere : "it has no voice there, or knows better");
     }
     return { kind: "seat-fenced", id, voice, known: granted.known };
+  }
+
+  /** Changes of n are on this node's disk before it knows them. */
+  #fill({ id, partition, changes }: FillSeat, from: Requester): Answer {
+    const { seats, ring } = this.#node;
+    const { eras, version } = ring();
+    const known = seats.known(partition);
+    if (allChanges(eras).hash !== changes) {
+      this.#node.ringDiffers(from.hello.node);
+      return { ...refusal(version, "stale-ring", "it knows other changes of n", { known }), id };
+    }
+    const voice = seats.voiceIn(partition);
+    if (voice === undefined) return this.#refuse(id, partition, "it has no voice there");
+    return { kind: "seat-fenced", id, voice, known };
   }
 
   #refuse(id: number, partition: PartitionId, why: string): Answer {

@@ -96,7 +96,7 @@ export class SeatUpkeep {
     const { seats, ring, self } = this.#node;
     const known = seats.known(partition);
     const speakers = ring().copies.map((n) => {
-      const holders = seats.seatsOf(partition, n).map((seat) => knownSeat(known, seat).holder);
+      const holders = seats.seatsFor(partition, n).map((seat) => knownSeat(known, seat).holder);
       return holders.find((holder) => holder !== undefined && holder !== self);
     });
     return new Set(speakers);

@@ -7,6 +7,7 @@ import type { NodeId } from "../core/ids.ts";
 import type { Needed } from "../core/quorum/tally.ts";
 import type { Voice } from "../core/quorum/voice.ts";
 import type { SeatOwner } from "../core/seats/bucket-seats.ts";
+import type { BucketSettings } from "../core/settings.ts";
 import type { Answer, ReplicaGet, ReplicaPut } from "../wire/message.ts";
 import type { Coordination } from "./coordination.ts";
 
@@ -45,6 +46,9 @@ export interface SeatCount {
   readonly filled: number;
   readonly asked: number;
 }
+
+/** What a request needs of so many seats, where its bucket is set so. */
+export type NeededOf = (settings: BucketSettings, seats: SeatCount) => Wanted;
 
 /** The request whose seats are asked. */
 export interface SeatListener {

@@ -13,6 +13,7 @@
 import type { Hash64 } from "../core/hash/murmur3.ts";
 import type { NodeId, PartitionId } from "../core/ids.ts";
 import type { Voice } from "../core/quorum/voice.ts";
+import type { Era } from "../core/ring/eras.ts";
 import { preferenceOrder } from "../core/ring/preference-list.ts";
 import { type SeatOwner, wantedOwners } from "../core/seats/bucket-seats.ts";
 import { firstEpoch } from "../core/seats/epoch.ts";
@@ -29,7 +30,7 @@ import type { MetaStore } from "../storage/meta-store.ts";
 import type { PartitionSeats } from "../wire/message.ts";
 import type { Membership } from "./membership.ts";
 import { asJson, readJson } from "./membership-store.ts";
-import { SeatPlaces } from "./seat-places.ts";
+import { type BucketPlace, SeatPlaces } from "./seat-places.ts";
 
 /** One partition. */
 interface Entry {
@@ -185,23 +186,20 @@ export class Seats {
 
   /** How many seats it speaks for. */
   get voices(): number {
-    let voices = 0;
-    for (let partition = 0; partition < this.#entries.length; partition++) {
-      if (this.#voiceIn(partition as PartitionId) !== undefined) voices++;
-    }
-    return voices;
+    return this.#entries.filter((_, partition) => this.voiceIn(partition as PartitionId) !== undefined).length;
   }
 
   /**
-   * This node's voice for a partition's keys in a bucket of n copies; undefined if it keeps none of them, or has nothing
-   * to vouch for. Cheap: asked for with every request.
+   * This node's voice for a bucket's keys in a partition; undefined if it keeps none of them, or has nothing to vouch
+   * for. Cheap: asked for with every request.
    */
-  voice(partition: PartitionId, n: number): Voice | undefined {
-    const voice = this.#voiceIn(partition);
-    return voice !== undefined && this.seatsOf(partition, n).includes(voice.seat) ? voice : undefined;
+  voice(place: BucketPlace): Voice | undefined {
+    const voice = this.voiceIn(place.partition);
+    return voice !== undefined && this.seatsOf(place).includes(voice.seat) ? voice : undefined;
   }
 
-  #voiceIn(partition: PartitionId): Voice | undefined {
+  /** Its voice for whatever the partition's seat keeps. */
+  voiceIn(partition: PartitionId): Voice | undefined {
     const entry = this.#entries[partition];
     if (entry === undefined || !isSameHold(entry.record.hold, entry.stored?.hold)) return undefined;
     return voiceOf(entry.record);
@@ -225,26 +223,41 @@ export class Seats {
     return seatToTake(self, hold, wantedOwners(ring, partition), known) !== undefined;
   }
 
-  /** The seats that keep the keys of a bucket of n copies. */
-  seatsOf(partition: PartitionId, n: number): readonly number[] {
+  /** The first n seats of the partition that there are. */
+  seatsFor(partition: PartitionId, n: number): readonly number[] {
     return this.#places.seatsOf(partition, n);
   }
 
-  /** The same, with whom to ask for each. */
-  owners(partition: PartitionId, n: number): readonly SeatOwner[] {
-    return this.#places.owners(partition, n);
-  }
-
-  /** The same, and those of the n seats that nobody holds yet, with whoever is to fill them. */
-  asked(partition: PartitionId, n: number): readonly SeatOwner[] {
+  /** The same, and those of the n seats that nobody holds yet, each with whom to ask for it. */
+  askedFor(partition: PartitionId, n: number): readonly SeatOwner[] {
     return this.#places.asked(partition, n);
   }
 
+  /** The bucket's eras whose quorums a request must meet there, the oldest first: one where its n has not changed. */
+  openEras(place: BucketPlace): readonly Era[] {
+    return this.#places.openEras(place);
+  }
+
+  /** The seats that keep the bucket's keys. */
+  seatsOf(place: BucketPlace): readonly number[] {
+    return this.seatsFor(place.partition, this.#places.copies(place));
+  }
+
+  /** The same, with whom to ask for each. */
+  owners(place: BucketPlace): readonly SeatOwner[] {
+    return this.#places.owners(place.partition, this.#places.copies(place));
+  }
+
+  /** The same, and those that nobody holds yet, with whoever is to fill them. */
+  asked(place: BucketPlace): readonly SeatOwner[] {
+    return this.askedFor(place.partition, this.#places.copies(place));
+  }
+
   /** Every member in the order in which they are to be asked: those of `owners` first. */
-  order(partition: PartitionId, n: number): readonly NodeId[] {
-    const first = this.owners(partition, n).map(({ node }) => node);
-    const owners = [...new Set(first)];
-    return [...owners, ...preferenceOrder(this.#membership.ring, partition).filter((node) => !owners.includes(node))];
+  order(place: BucketPlace): readonly NodeId[] {
+    const owners = [...new Set(this.owners(place).map(({ node }) => node))];
+    const all = preferenceOrder(this.#membership.ring, place.partition);
+    return [...owners, ...all.filter((node) => !owners.includes(node))];
   }
 
   /** Takes in what another node knows; the record is another one where that is news. */

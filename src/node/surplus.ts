@@ -1,14 +1,17 @@
 /**
  * Copies of keys that a holder's seat keeps no more (§4.9). Which seats keep a bucket's keys follows from which exist:
- * a bucket of one copy begins with the founder's seat, and belongs to another one once that is filled. What the first
- * has then serves nobody, and stands in the way of forgetting (`reaper.ts`).
+ * a bucket of one copy begins with the founder's seat, and belongs to another one once that is filled; and a bucket's n
+ * may become less (`fillings.ts`). What the first has then serves nobody, and stands in the way of forgetting
+ * (`reaper.ts`).
  *
- * Law: it goes only once every seat that keeps the keys has a holder, and one of them has merged it on disk. Nothing new
- * comes meanwhile: without a voice for the bucket a holder takes no writes.
+ * Law: it goes only once every seat that keeps the keys has a holder, is filled for all changes of n, as is the seat
+ * here, and one of them has merged it on disk. Nothing new comes meanwhile: without a voice for the bucket a holder takes
+ * no writes.
  */
 
 import type { NodeId, PartitionId } from "../core/ids.ts";
 import { bucketSettings } from "../core/ring/preference-list.ts";
+import { isFilledForAll } from "../core/seats/filled.ts";
 import { isBeingRebuilt, knownSeat } from "../core/seats/known.ts";
 import { Pause } from "../runtime/pause.ts";
 import { keyAfter, parseDataKey, partitionRange } from "../storage/store-key.ts";
@@ -61,17 +64,27 @@ export class Surplus {
 
   #isSurplus(partition: PartitionId, n: number): boolean {
     const { seats } = this.#node;
-    const hold = seats.hold(partition);
-    const kept = seats.seatsOf(partition, n);
+    const { hold } = seats.record(partition);
+    const kept = seats.seatsFor(partition, n);
     if (hold.kind !== "active" || kept.includes(hold.seat) || this.#trees.isEmpty({ partition, n })) return false;
-    return this.#keepers(partition, n).length === kept.length;
+    return this.#keepers(partition, n).length === kept.length && this.#isSettled(partition, hold.seat, n);
+  }
+
+  /** Whether no earlier n counts any more where these buckets' was changed: until then the seat may be asked for them. */
+  #isSettled(partition: PartitionId, seat: number, n: number): boolean {
+    const { seats, ring } = this.#node;
+    const { eras, buckets } = ring();
+    if (!isFilledForAll(eras, seats.known(partition), seat)) return false;
+    return [...eras.buckets.keys()].every((bucket) => {
+      return buckets.get(bucket)?.n !== n || seats.openEras({ partition, bucket }).length === 1;
+    });
   }
 
   /** The holders of the seats that keep the keys. */
   #keepers(partition: PartitionId, n: number): readonly NodeId[] {
     const { seats } = this.#node;
     const known = seats.known(partition);
-    return seats.seatsOf(partition, n).flatMap((seat) => {
+    return seats.seatsFor(partition, n).flatMap((seat) => {
       const { holder } = knownSeat(known, seat);
       return holder === undefined || isBeingRebuilt(known, seat) ? [] : [holder];
     });

@@ -2,6 +2,7 @@
 
 import type { WriteBuffer } from "../storage/write-buffer.ts";
 import type { Coordination } from "./coordination.ts";
+import { Fillings } from "./fillings.ts";
 import { HandOvers } from "./hand-over.ts";
 import type { LeafScan } from "./leaf-scan.ts";
 import type { Membership } from "./membership.ts";
@@ -35,6 +36,7 @@ export function newTransfer(of: TransferSurroundings): Transfer {
     copies,
     handOvers: new HandOvers(node, copies, news, () => membership.incarnation),
     rebuilds,
+    fillings: new Fillings(node, copies, news),
     vacating: new Vacating(node, copies, rebuilds, news),
     upkeep: new SeatUpkeep(node, copies, buffer, states),
     surplus: new Surplus(node, copies, buffer, states, trees),

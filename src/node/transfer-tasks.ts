@@ -10,6 +10,7 @@ import { isForNobody } from "../core/seats/vacate.ts";
 import { seatToTake } from "../core/seats/wanted.ts";
 import type { TransferView } from "./api.ts";
 import type { Coordination } from "./coordination.ts";
+import type { Fillings } from "./fillings.ts";
 import type { Delay, HandOvers } from "./hand-over.ts";
 import type { PartitionCopies } from "./partition-copies.ts";
 import type { Rebuilds } from "./rebuild.ts";
@@ -39,6 +40,7 @@ export interface TransferParts {
   readonly copies: PartitionCopies;
   readonly handOvers: HandOvers;
   readonly rebuilds: Rebuilds;
+  readonly fillings: Fillings;
   readonly vacating: Vacating;
   readonly upkeep: SeatUpkeep;
   readonly surplus: Surplus;
@@ -55,7 +57,7 @@ export class TransferTasks {
 
   /** What this node has to do in the partition. */
   next(partition: PartitionId): Task | undefined {
-    const { handOvers, upkeep, vacating, surplus } = this.#parts;
+    const { handOvers, fillings, upkeep, vacating, surplus } = this.#parts;
     const { seats, self, ring } = this.#node;
     const { hold, known } = seats.record(partition);
     if (!ring().members.has(self)) return this.#ofOneRemoved(partition);
@@ -64,6 +66,7 @@ export class TransferTasks {
       const act = (): Promise<Delay | undefined> => handOvers.finish(partition);
       return { what: "hand-over", ...awaited, to: self, isUrgent: true, act };
     }
+    if (fillings.mayGoOn(partition)) return this.#fill(partition);
     const vacate = vacating.next(partition);
     if (vacate !== undefined) return { what: "vacate", ...vacate, to: undefined };
     if (hold.kind === "sealed") {
@@ -92,10 +95,18 @@ export class TransferTasks {
       };
       return { what: "hand-back", ...own, act };
     }
+    if (fillings.isLeft(partition)) return this.#fill(partition);
     const n = surplus.find(partition);
     if (n !== undefined) return { what: "hand-back", ...own, act: () => surplus.shed(partition, n) };
     const isLeft = hold.kind === "none" && known.length > 0 && upkeep.mayHold(partition);
     return isLeft ? { what: "drop", ...own, act: () => upkeep.drop(partition) } : undefined;
+  }
+
+  /** A seat that it speaks for is to be filled anew, since a bucket's n has changed. */
+  #fill(partition: PartitionId): Task {
+    const { self, seats } = this.#node;
+    const act = (): Promise<Delay | undefined> => this.#parts.fillings.fill(partition);
+    return { what: "fill", seat: seats.voiceIn(partition)?.seat, from: undefined, to: self, act };
   }
 
   /** It gives away what it holds, and takes nothing. */

@@ -24,8 +24,8 @@ import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import { Pause } from "../runtime/pause.ts";
 import { TaskGroup } from "../runtime/task-group.ts";
-import type { KeyRange } from "../storage/engine.ts";
-import { dataRange, keyAfter, parseDataKey, partitionRange } from "../storage/store-key.ts";
+import { type KeyRange, StorageError } from "../storage/engine.ts";
+import { bucketRange, dataRange, keyAfter, parseDataKey, partitionRange } from "../storage/store-key.ts";
 import type { WriteBuffer } from "../storage/write-buffer.ts";
 import type { TreeName, TreeSize } from "../wire/message.ts";
 import { decodeRecord } from "../wire/record.ts";
@@ -260,19 +260,29 @@ export class Trees implements StoredStates {
     tree.bytes += (isThere ? key.length + stateBytes(after) : 0) - (wasThere ? key.length + stateBytes(before) : 0);
   }
 
-  /** A bucket whose n is another now has its keys in other trees. It was empty when that changed, as far as anybody knew. */
+  /** A bucket whose n is another now has its keys in other trees: those are built anew where it has any here. */
   #follow(): void {
     const ring = this.#options.ring();
     const known = this.#ring;
     if (ring === known) return;
     this.#ring = ring;
     if (known === undefined || known.buckets === ring.buckets) return;
-    const names = [...known.buckets.keys(), ...ring.buckets.keys()];
-    if (names.every((name) => bucketSettings(known, name).n === bucketSettings(ring, name).n)) return;
-    this.#trees.clear();
-    this.#marked.clear();
-    this.#scan = wholeScan();
-    this.start();
+    const names = [...new Set([...known.buckets.keys(), ...ring.buckets.keys()])];
+    const moved = names.filter((name) => bucketSettings(known, name).n !== bucketSettings(ring, name).n);
+    for (let partition = 0; partition < ring.settings.partitions && moved.length > 0; partition++) {
+      if (moved.some((name) => this.#holds(partition as PartitionId, name))) this.#marked.add(partition as PartitionId);
+    }
+    if (this.#marked.size > 0) this.start();
+  }
+
+  /** A store that cannot be read is taken to hold it. */
+  #holds(partition: PartitionId, bucket: string): boolean {
+    try {
+      return this.#options.buffer.scan(bucketRange(partition, bucket), 1).length > 0;
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      return true;
+    }
   }
 }
 

@@ -83,7 +83,7 @@ export function hintsView({ ring, isUp }: Seen, hints: Pick<Hints, "waiting" | "
 export function ringView({ ring, seats }: Seen): RingView {
   return {
     partitions: ring.seats.map((_, id) => {
-      const order = seats.order(id as PartitionId, ring.settings.n);
+      const order = seats.order({ partition: id as PartitionId, bucket: "" });
       return { id, owner: nameOf(ring, order[0]), preferenceList: order.map((node) => nameOf(ring, node)) };
     }),
   };
@@ -93,16 +93,15 @@ export function ringView({ ring, seats }: Seen): RingView {
 export function locateView(seen: Seen, bucket: string, key: string): LocateView {
   const { ring } = seen;
   const { partition } = placeOf(bucket, key, ring.settings.partitions);
-  const { n } = bucketSettings(ring, bucket);
   const { hi, lo } = keyHash(bucket, key);
-  const owners = new Set(seen.seats.owners(partition, n).map(({ node }) => node));
+  const owners = new Set(seen.seats.owners({ partition, bucket }).map(({ node }) => node));
   return {
     bucket,
     key,
     hash: hex32(hi) + hex32(lo),
     partition,
     n: owners.size,
-    preferenceList: seen.seats.order(partition, n).map((node) => {
+    preferenceList: seen.seats.order({ partition, bucket }).map((node) => {
       return { name: nameOf(ring, node), role: owners.has(node) ? "owner" : "fallback", isUp: seen.isUp(node) };
     }),
   };

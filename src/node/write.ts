@@ -18,20 +18,19 @@ import { type DotSet, emptyDotSet, withDot } from "../core/causality/dot-set.ts"
 import { emptySiblingSet, type SiblingSet } from "../core/causality/sibling-set.ts";
 import type { NodeId } from "../core/ids.ts";
 import type { Voice } from "../core/quorum/voice.ts";
+import { bucketVersion } from "../core/ring/preference-list.ts";
 import type { StorageError } from "../storage/engine.ts";
 import type { DurableListener } from "../storage/write-buffer.ts";
 import type { Answer, Refusal, RefusalCode, ReplicaPut, WriteAnswer } from "../wire/message.ts";
 import { type Coordination, refusal } from "./coordination.ts";
 import type { KeyPlace } from "./key-place.ts";
 import type { LocalWrite, ReplicaRefusal, WriteIntent } from "./replica.ts";
-import type { Seat, SeatCount, SeatListener, Wanted } from "./seat.ts";
+import type { NeededOf, Seat, SeatListener } from "./seat.ts";
 import { SeatCalls } from "./seat-calls.ts";
 
 export interface WritePlan {
   readonly place: KeyPlace;
-  /** The bucket's n, and how many must answer. */
-  readonly n: number;
-  readonly needed: (seats: SeatCount) => Wanted;
+  readonly needed: NeededOf;
   /** Whether a copy counts only once it is on disk. */
   readonly synced: boolean;
   readonly intent: WriteIntent;
@@ -58,8 +57,8 @@ export class WriteOperation implements SeatListener, DurableListener {
     this.#node = node;
     this.#plan = plan;
     this.#deliver = deliver;
-    const { place, n, needed, budgetMs } = plan;
-    this.#calls = new SeatCalls({ node, place, n, needed, budgetMs, listener: this });
+    const { place, needed, budgetMs } = plan;
+    this.#calls = new SeatCalls({ node, place, needed, budgetMs, listener: this });
   }
 
   start(): void {
@@ -70,7 +69,7 @@ export class WriteOperation implements SeatListener, DurableListener {
     const local = this.#mint(listener);
     if (local.kind === "refused") return this.#end(refusal(this.#node.ring().version, local.code, local.detail));
     // In the turn of the write: when the disk answers, the seat may be another node's.
-    this.#voice = this.#calls.standsInHere ? undefined : this.#node.voice(this.#plan.place, this.#plan.n);
+    this.#voice = this.#calls.standsInHere ? undefined : this.#node.voice(this.#plan.place);
     this.#mintedMs = this.#node.runtime.clock.monotonicMs();
     this.#state = local.state;
     this.#answerContext = withDot(clientSeen ?? emptyDotSet, local.dot, local.modified);
@@ -90,12 +89,12 @@ export class WriteOperation implements SeatListener, DurableListener {
   }
 
   request(seat: Seat, isStandIn: boolean): ReplicaPut {
-    const { place, n: copies, synced, intent } = this.#plan;
+    const { place, synced, intent } = this.#plan;
     const put: ReplicaPut = {
       kind: "replica-put",
       id: 0,
       knownHash: this.#node.seats.hash(place.partition),
-      copies,
+      changes: bucketVersion(this.#node.ring(), place.bucket),
       bucket: place.bucket,
       key: place.key,
       purpose: "write",
@@ -117,10 +116,10 @@ export class WriteOperation implements SeatListener, DurableListener {
     const { place, intent } = this.#plan;
     const { self, hints, counters, runtime, limits } = this.#node;
     if (owner === self) return;
-    // A node that promised to hold nothing, stops, or was stopped for so long that all may have forgotten what this
-    // would bring back, keeps nothing: exchanges bring the owner what this node holds itself.
+    // A node that stops, or was stopped for so long that all may have forgotten what this would bring back, keeps
+    // nothing: exchanges bring the owner what this node holds itself.
     const isLate = runtime.clock.monotonicMs() - this.#mintedMs > limits.longestTimeoutMs;
-    if (isLate || !this.#node.isOpen(place.bucket)) counters.hintsRefused += 1;
+    if (isLate || !this.#node.isServing()) counters.hintsRefused += 1;
     else hints.keep(owner, place, this.#state, intent.lastWriteWins, undefined);
   }
 
@@ -136,16 +135,19 @@ export class WriteOperation implements SeatListener, DurableListener {
 
   /** Before anything is minted: what cannot succeed must not half happen. */
   #refuseIfHopeless(): Refusal | undefined {
-    const { answers, owners, zones } = this.#calls.needed;
-    const most = this.#calls.reachable();
     const refuse = (needed: number, lack: string): Refusal =>
       refusal(this.#node.ring().version, "quorum-not-met", lack, { needed, received: 0 });
-    if (most.owners < owners) return refuse(owners, `${owners} owners are needed, ${most.owners} can be reached`);
-    if (most.answers < answers) {
-      return refuse(answers, `${answers} nodes are needed to hold the write, ${most.answers} can be reached`);
+    for (const { needed, most } of this.#calls.prospects()) {
+      const { answers, owners, zones } = needed;
+      if (most.owners < owners) return refuse(owners, `${owners} owners are needed, ${most.owners} can be reached`);
+      if (most.answers < answers) {
+        return refuse(answers, `${answers} nodes are needed to hold the write, ${most.answers} can be reached`);
+      }
+      if (most.zones < zones) {
+        return refuse(zones, `nodes of ${zones} zones are needed to hold the write, of ${most.zones} can be reached`);
+      }
     }
-    if (most.zones >= zones) return undefined;
-    return refuse(zones, `nodes of ${zones} zones are needed to hold the write, of ${most.zones} can be reached`);
+    return undefined;
   }
 
   #mint(listener: DurableListener | undefined): LocalWrite | ReplicaRefusal {

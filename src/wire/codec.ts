@@ -57,18 +57,12 @@ import {
   writeGossipDigest,
 } from "./gossip-codec.ts";
 import {
-  readChangeInquiry,
-  readChangeOutcome,
   readHello,
   readJoinAnswer,
   readJoinRequest,
-  readPrepareChange,
-  writeChangeInquiry,
-  writeChangeOutcome,
   writeHello,
   writeJoinAnswer,
   writeJoinRequest,
-  writePrepareChange,
 } from "./membership-codec.ts";
 import type { Message } from "./message.ts";
 import {
@@ -85,6 +79,7 @@ import {
 import {
   readCompareSeats,
   readFenceSeat,
+  readFillSeat,
   readRebuildInquiry,
   readRebuildState,
   readSeatFenced,
@@ -92,6 +87,7 @@ import {
   readSeatsTold,
   readTakeSeat,
   writeCompareSeats,
+  writeFillSeat,
   writeRebuildState,
   writeSeatEpoch,
   writeSeatFenced,
@@ -120,9 +116,6 @@ export const kindBytes: Readonly<Record<Message["kind"], number>> = {
   "gossip-digest": 51,
   "join-request": 64,
   "join-answer": 65,
-  "prepare-change": 66,
-  "change-inquiry": 67,
-  "change-outcome": 68,
   "compare-trees": 80,
   "compare-nodes": 81,
   "hashes-compared": 82,
@@ -141,6 +134,7 @@ export const kindBytes: Readonly<Record<Message["kind"], number>> = {
   "rebuild-state": 117,
   "compare-seats": 118,
   "seats-told": 119,
+  "fill-seat": 120,
 };
 
 /**
@@ -199,15 +193,6 @@ export function encodeMessage(head: ByteWriter, bodies: Uint8Array[], message: M
     case "join-answer":
       writeJoinAnswer(head, message);
       return;
-    case "prepare-change":
-      writePrepareChange(head, message);
-      return;
-    case "change-inquiry":
-      writeChangeInquiry(head, message);
-      return;
-    case "change-outcome":
-      writeChangeOutcome(head, message);
-      return;
     case "compare-trees":
       writeCompareTrees(head, message);
       return;
@@ -250,6 +235,9 @@ export function encodeMessage(head: ByteWriter, bodies: Uint8Array[], message: M
       return;
     case "seat-fenced":
       writeSeatFenced(head, message);
+      return;
+    case "fill-seat":
+      writeFillSeat(head, message);
       return;
     case "rebuild-state":
       writeRebuildState(head, message);
@@ -309,12 +297,6 @@ export function decodeMessage(head: ByteReader, bodies: ByteReader): Message {
       return readJoinRequest(head, id);
     case kindBytes["join-answer"]:
       return readJoinAnswer(head, id);
-    case kindBytes["prepare-change"]:
-      return readPrepareChange(head, id);
-    case kindBytes["change-inquiry"]:
-      return readChangeInquiry(head, id);
-    case kindBytes["change-outcome"]:
-      return readChangeOutcome(head, id);
     case kindBytes["compare-trees"]:
       return readCompareTrees(head, id);
     case kindBytes["compare-nodes"]:
@@ -341,6 +323,8 @@ export function decodeMessage(head: ByteReader, bodies: ByteReader): Message {
       return readSeatSealed(head, id);
     case kindBytes["fence-seat"]:
       return readFenceSeat(head, id);
+    case kindBytes["fill-seat"]:
+      return readFillSeat(head, id);
     case kindBytes["seat-fenced"]:
       return readSeatFenced(head, id);
     case kindBytes["rebuild-inquiry"]:

@@ -59,6 +59,7 @@ function readBelow(head: ByteReader, limit: number, what: string): number {
 }
 
 export function writeCompareTrees(head: ByteWriter, message: CompareTrees): void {
+  head.u32(message.changes);
   writeList(head, message.trees, (to, tree) => {
     writeTree(to, tree);
     writeHash(to, tree.root);
@@ -67,8 +68,9 @@ export function writeCompareTrees(head: ByteWriter, message: CompareTrees): void
 }
 
 export function readCompareTrees(head: ByteReader, id: number): CompareTrees {
+  const changes = head.u32();
   const trees = readList(head, 11, (from) => ({ ...readTree(from), root: readHash(from) }));
-  return { kind: "compare-trees", id, trees, wantsSizes: readFlag(head) };
+  return { kind: "compare-trees", id, changes, trees, wantsSizes: readFlag(head) };
 }
 
 export function writeCompareNodes(head: ByteWriter, message: CompareNodes): void {

@@ -15,6 +15,8 @@ export interface TreeName {
 export interface CompareTrees {
   readonly kind: "compare-trees";
   readonly id: number;
+  /** Names all changes of n that the sender knows: it decides which keys are in which tree (`Eras.hashes`). */
+  readonly changes: number;
   readonly trees: readonly (TreeName & { readonly root: Hash64 })[];
   /** Whether the answer is to say what each of them stands for. */
   readonly wantsSizes: boolean;

@@ -1,4 +1,4 @@
-/** Hello, joins and the consent to changes of placement, as bytes. */
+/** Hello and joins, as bytes. */
 
 import { type ByteReader, MalformedBytes } from "../core/bytes/byte-reader.ts";
 import type { ByteWriter } from "../core/bytes/byte-writer.ts";
@@ -11,21 +11,18 @@ import {
   writeNodeRecord,
 } from "./event-codec.ts";
 import {
-  readBucket,
   readList,
   readName,
   readNodeId,
   readPresence,
   readQuorum,
   readShortText,
-  writeFlag,
   writeList,
   writeName,
   writeNodeId,
   writeQuorum,
 } from "./fields.ts";
-import { readHistoryDigest, writeHistoryDigest } from "./gossip-codec.ts";
-import type { ChangeInquiry, ChangeOutcome, Hello, JoinAnswer, JoinRequest, PrepareChange } from "./message.ts";
+import type { Hello, JoinAnswer, JoinRequest } from "./message.ts";
 import { readPartitionSeats, writePartitionSeats } from "./seats-codec.ts";
 
 const roles = ["member", "joiner", "client"] as const;
@@ -124,50 +121,5 @@ export function readJoinAnswer(head: ByteReader, id: number): JoinAnswer {
     events: readList(head, leastEventBytes, readEvent),
     records: readList(head, leastNodeRecordBytes, readNodeRecord),
     seats: readPartitionSeats(head),
-  };
-}
-
-export function writePrepareChange(head: ByteWriter, message: PrepareChange): void {
-  head.text(message.attempt);
-  writeNodeId(head, message.sponsor);
-  writeHistoryDigest(head, message.history);
-  writeFlag(head, message.emptyBucket !== undefined);
-  if (message.emptyBucket !== undefined) head.text(message.emptyBucket);
-}
-
-export function readPrepareChange(head: ByteReader, id: number): PrepareChange {
-  return {
-    kind: "prepare-change",
-    id,
-    attempt: readShortText(head),
-    sponsor: readNodeId(head),
-    history: readHistoryDigest(head),
-    ...(readPresence(head, 1) !== 0 && { emptyBucket: readBucket(head) }),
-  };
-}
-
-export function writeChangeInquiry(head: ByteWriter, message: ChangeInquiry): void {
-  head.text(message.attempt);
-}
-
-export function readChangeInquiry(head: ByteReader, id: number): ChangeInquiry {
-  return { kind: "change-inquiry", id, attempt: readShortText(head) };
-}
-
-const outcomes = ["committed", "aborted", "undecided"] as const;
-
-export function writeChangeOutcome(head: ByteWriter, message: ChangeOutcome): void {
-  head.text(message.attempt);
-  writeName(head, outcomes, message.outcome);
-  writeList(head, message.events, writeEvent);
-}
-
-export function readChangeOutcome(head: ByteReader, id: number): ChangeOutcome {
-  return {
-    kind: "change-outcome",
-    id,
-    attempt: readShortText(head),
-    outcome: readName(head, outcomes, "outcome"),
-    events: readList(head, leastEventBytes, readEvent),
   };
 }

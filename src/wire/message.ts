@@ -9,7 +9,6 @@ import type { DotSet } from "../core/causality/dot-set.ts";
 import type { SiblingSet } from "../core/causality/sibling-set.ts";
 import type { NodeId } from "../core/ids.ts";
 import type { HistoryEvent } from "../core/membership/event.ts";
-import type { HistoryDigest } from "../core/membership/history.ts";
 import type { NodeRecord } from "../core/membership/node-record.ts";
 import type { Voice } from "../core/quorum/voice.ts";
 import type { KnownSeats } from "../core/seats/known.ts";
@@ -28,6 +27,7 @@ import type { Gossip, GossipAnswer, GossipDelta, GossipDigest } from "./gossip-m
 import type {
   CompareSeats,
   FenceSeat,
+  FillSeat,
   PartitionSeats,
   RebuildInquiry,
   RebuildState,
@@ -55,6 +55,7 @@ export type { Gossip, GossipAnswer, GossipDelta, GossipDigest } from "./gossip-m
 export type {
   CompareSeats,
   FenceSeat,
+  FillSeat,
   PartitionSeats,
   RebuildInquiry,
   RebuildState,
@@ -83,8 +84,8 @@ export interface ReplicaGet {
   readonly id: number;
   /** Of what the sender knows of the partition's seats: whoever knows otherwise tells it in the answer. */
   readonly knownHash: number;
-  /** The copies that the bucket keeps, as the sender knows. */
-  readonly copies: number;
+  /** Names the changes of the bucket's n that the sender knows: whoever knows others refuses (`BucketEras.version`). */
+  readonly changes: number;
   readonly bucket: string;
   readonly key: string;
   /** The owner for which the receiver stands in (§4.6). */
@@ -97,8 +98,8 @@ export interface ReplicaPut {
   readonly id: number;
   /** Of what the sender knows of the partition's seats: whoever knows otherwise tells it in the answer. */
   readonly knownHash: number;
-  /** The copies that the bucket keeps, as the sender knows. */
-  readonly copies: number;
+  /** Names the changes of the bucket's n that the sender knows: whoever knows others refuses (`BucketEras.version`). */
+  readonly changes: number;
   readonly bucket: string;
   readonly key: string;
   /** A client's write, the repair of a copy that was seen to be stale, or a hint that comes home. */
@@ -267,36 +268,6 @@ export interface JoinAnswer {
   readonly seats: readonly PartitionSeats[];
 }
 
-/** Asks a member's consent to a change of placement that moves no data: see `node/placement-change.ts`. */
-export interface PrepareChange {
-  readonly kind: "prepare-change";
-  readonly id: number;
-  /** The sponsor's random name for this attempt, 16 hexadecimal digits. */
-  readonly attempt: string;
-  readonly sponsor: NodeId;
-  /** The history on which the change builds; a member with another answers `stale-ring`. */
-  readonly history: HistoryDigest;
-  /** The bucket that must be empty, or absent where all of the store must be. */
-  readonly emptyBucket?: string;
-}
-
-/** Asks a sponsor what became of its attempt. Answered with `change-outcome`. */
-export interface ChangeInquiry {
-  readonly kind: "change-inquiry";
-  readonly id: number;
-  readonly attempt: string;
-}
-
-/** Tells a member that an attempt is over, or answers an inquiry. `undecided` only as an answer. */
-export interface ChangeOutcome {
-  readonly kind: "change-outcome";
-  readonly id: number;
-  readonly attempt: string;
-  readonly outcome: "committed" | "aborted" | "undecided";
-  /** With `committed`: the event. */
-  readonly events: readonly HistoryEvent[];
-}
-
 export interface Ping {
   readonly kind: "ping";
   readonly id: number;
@@ -316,9 +287,6 @@ export type Request =
   | Gossip
   | GossipDelta
   | JoinRequest
-  | PrepareChange
-  | ChangeInquiry
-  | ChangeOutcome
   | CompareTrees
   | CompareNodes
   | ListKeys
@@ -328,6 +296,7 @@ export type Request =
   | TakeSeat
   | SeatSealed
   | FenceSeat
+  | FillSeat
   | RebuildInquiry
   | CompareSeats
   | SeatsTold
@@ -342,7 +311,6 @@ export type Answer =
   | GossipDigest
   | GossipAnswer
   | JoinAnswer
-  | ChangeOutcome
   | HashesCompared
   | KeysListed
   | StatesCopied

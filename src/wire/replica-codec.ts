@@ -27,7 +27,7 @@ const hasStandIn = 1;
 export function writeReplicaGet(head: ByteWriter, message: ReplicaGet): void {
   head.u8(message.standInFor !== undefined ? hasStandIn : 0);
   head.u32(message.knownHash);
-  head.varint(message.copies);
+  head.varint(message.changes);
   writeKey(head, message.bucket, message.key);
   if (message.standInFor !== undefined) writeNodeId(head, message.standInFor);
 }
@@ -38,7 +38,7 @@ export function readReplicaGet(head: ByteReader, id: number): ReplicaGet {
     kind: "replica-get",
     id,
     knownHash: head.u32(),
-    copies: head.varint(),
+    changes: head.varint(),
     bucket: readBucket(head),
     key: readKey(head),
     ...((bits & hasStandIn) !== 0 && { standInFor: readNodeId(head) }),
@@ -60,7 +60,7 @@ export function writeReplicaPut(head: ByteWriter, bodies: Uint8Array[], message:
       (message.hintFor !== undefined ? hasHint : 0),
   );
   head.u32(message.knownHash);
-  head.varint(message.copies);
+  head.varint(message.changes);
   writeKey(head, message.bucket, message.key);
   if (message.hintFor !== undefined) writeNodeId(head, message.hintFor);
   writeState(head, bodies, message.state);
@@ -69,13 +69,13 @@ export function writeReplicaPut(head: ByteWriter, bodies: Uint8Array[], message:
 export function readReplicaPut(head: ByteReader, bodies: ByteReader, id: number): ReplicaPut {
   const bits = readPresence(head, isRepair | isSynced | isLastWriteWins | hasHint | isDelivery);
   const knownHash = head.u32();
-  const copies = head.varint();
+  const changes = head.varint();
   const bucket = readBucket(head);
   const key = readKey(head);
   const purpose = purposeOf(bits);
   const synced = (bits & isSynced) !== 0;
   const lastWriteWins = (bits & isLastWriteWins) !== 0;
-  const rest = { kind: "replica-put", id, knownHash, copies, bucket, key, purpose, synced, lastWriteWins } as const;
+  const rest = { kind: "replica-put", id, knownHash, changes, bucket, key, purpose, synced, lastWriteWins } as const;
   if ((bits & hasHint) === 0) return { ...rest, state: readState(head, bodies) };
   return { ...rest, hintFor: readNodeId(head), state: readState(head, bodies) };
 }

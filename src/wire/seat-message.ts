@@ -39,7 +39,20 @@ export interface FenceSeat {
   readonly epoch: Epoch;
 }
 
-/** Granted, on disk; `voice` is the answerer's. */
+/**
+ * The sender is about to copy the receiver, to fill its seat for all changes of n that it knows (`core/seats/filled.ts`).
+ * Answered with `seat-fenced` by a holder that knows the very same ones, on its disk: it answers nobody any more who
+ * knows less.
+ */
+export interface FillSeat {
+  readonly kind: "fill-seat";
+  readonly id: number;
+  readonly partition: PartitionId;
+  /** Names them. */
+  readonly changes: number;
+}
+
+/** Granted, on disk; or it knows the very same changes of n. `voice` is the answerer's. */
 export interface SeatFenced {
   readonly kind: "seat-fenced";
   readonly id: number;

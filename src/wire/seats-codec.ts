@@ -21,6 +21,7 @@ import {
 import type {
   CompareSeats,
   FenceSeat,
+  FillSeat,
   PartitionSeats,
   RebuildInquiry,
   RebuildState,
@@ -33,28 +34,41 @@ import type {
 const hasHolder = 1;
 const hasFencer = 2;
 const isVacated = 4;
+const hasMark = 8;
 
 /** Epochs plus one: what was never held has the epoch -1. */
-function writeKnownSeat(head: ByteWriter, { held, holder, fence, fencedBy, wasVacated }: KnownSeat): void {
+function writeKnownSeat(head: ByteWriter, { held, holder, fence, fencedBy, wasVacated, filled }: KnownSeat): void {
   head.u8(
     (holder !== undefined ? hasHolder : 0) |
       (fencedBy !== undefined ? hasFencer : 0) |
-      (wasVacated === true ? isVacated : 0),
+      (wasVacated === true ? isVacated : 0) |
+      (filled !== undefined ? hasMark : 0),
   );
   head.varint(held + 1);
   head.varint(fence + 1);
   if (holder !== undefined) writeNodeId(head, holder);
   if (fencedBy !== undefined) writeNodeId(head, fencedBy);
+  if (filled !== undefined) {
+    head.varint(filled.count);
+    head.u32(filled.hash);
+  }
 }
 
 function readKnownSeat(head: ByteReader): KnownSeat {
-  const bits = readPresence(head, hasHolder | hasFencer | isVacated);
+  const bits = readPresence(head, hasHolder | hasFencer | isVacated | hasMark);
   const held = head.varint() - 1;
   const fence = head.varint() - 1;
   const holder = (bits & hasHolder) === 0 ? undefined : readNodeId(head);
   const fencedBy = (bits & hasFencer) === 0 ? undefined : readNodeId(head);
-  const wasVacated = (bits & isVacated) !== 0;
-  return { held, ...(holder && { holder }), fence, ...(fencedBy && { fencedBy }), ...(wasVacated && { wasVacated }) };
+  const filled = (bits & hasMark) === 0 ? undefined : { count: head.varint(), hash: head.u32() };
+  return {
+    held,
+    ...(holder && { holder }),
+    fence,
+    ...(fencedBy && { fencedBy }),
+    ...((bits & isVacated) !== 0 && { wasVacated: true as const }),
+    ...(filled && { filled }),
+  };
 }
 
 export function writeKnown(head: ByteWriter, known: KnownSeats): void {
@@ -148,6 +162,15 @@ export function readFenceSeat(head: ByteReader, id: number): FenceSeat {
 
 export function readRebuildInquiry(head: ByteReader, id: number): RebuildInquiry {
   return { kind: "rebuild-inquiry", id, partition: readPartition(head), seat: readSeat(head), epoch: head.varint() };
+}
+
+export function writeFillSeat(head: ByteWriter, { partition, changes }: FillSeat): void {
+  head.u16(partition);
+  head.u32(changes);
+}
+
+export function readFillSeat(head: ByteReader, id: number): FillSeat {
+  return { kind: "fill-seat", id, partition: readPartition(head), changes: head.u32() };
 }
 
 export function writeSeatFenced(head: ByteWriter, { voice, known }: SeatFenced): void {

@@ -59,8 +59,8 @@ class Keeper {
       self,
       hints: store.hints,
       seats: {
-        owners: (partition: PartitionId, n: number) =>
-          ownersOf(store.ring, partition, n).map((node, seat) => ({ seat, node })),
+        owners: ({ partition }: { readonly partition: PartitionId }) =>
+          ownersOf(store.ring, partition, 3).map((node, seat) => ({ seat, node })),
         hash: () => 0,
         learn: () => {},
         mayStore: () => true,
@@ -68,7 +68,7 @@ class Keeper {
       ring: () => store.ring,
       peers: { call },
       isUp: (node: NodeId) => !this.down.has(node),
-      isOpen: () => true,
+      isServing: () => true,
       ringDiffers: () => {},
     } as unknown as Coordination;
   }

@@ -9,6 +9,7 @@ import { HandOvers } from "../../src/node/hand-over.ts";
 import { PartitionCopies } from "../../src/node/partition-copies.ts";
 import { Seats } from "../../src/node/seats.ts";
 import type { Prng } from "../../src/sim/prng.ts";
+import { plant } from "./plant.ts";
 import { World } from "./world.ts";
 
 interface Race {
@@ -151,14 +152,6 @@ async function caughtOf(races: readonly Race[], heal: () => void): Promise<numbe
   return caught;
 }
 
-function plant<T extends object, K extends keyof T>(of: T, name: K, bug: T[K]): () => void {
-  const sound = of[name];
-  of[name] = bug;
-  return () => {
-    of[name] = sound;
-  };
-}
-
 const seeds = (count: number): readonly number[] => Array.from({ length: count }, (_, i) => i + 1);
 
 const busy = (seed: number): Race => ({ seed, n: 1, writes: 40, within: [0, 60], crashes: [] });
@@ -167,9 +160,9 @@ test("the races catch a holder that seals and goes on speaking", async (t) => {
   const { voice } = Seats.prototype;
   const caught = await caughtOf(
     seeds(30).map(busy),
-    plant(Seats.prototype, "voice", function (this: Seats, partition, n) {
-      const hold = this.hold(partition);
-      if (hold.kind !== "sealed") return voice.call(this, partition, n);
+    plant(Seats.prototype, "voice", function (this: Seats, place) {
+      const hold = this.hold(place.partition);
+      if (hold.kind !== "sealed") return voice.call(this, place);
       return { seat: hold.seat, epoch: hold.epoch };
     }),
   );

@@ -254,21 +254,6 @@ test("a lost directory's place is its own: another zone or capacity is refused",
   );
 });
 
-test("a bucket's n can change while it is empty, also beside buckets that are not, and not after", async () => {
-  const world = new World(13);
-  await world.cluster(5);
-  assert.equal(await world.put("n1", "k", "v"), "written");
-  const set = async (bucket: string, n: number): Promise<string> => {
-    const outcome = await world.inside("n2", (node) => node.setBucket(bucket, { n }));
-    return outcome.kind === "set" ? "set" : `${outcome.code}: ${outcome.detail}`;
-  };
-  assert.equal(await set("orders", 5), "set");
-  await world.agreed();
-  for (const node of world.nodes.values()) assert.equal(node.bucket("orders").n, 5);
-  assert.match(await set("carts", 5), /conflicting-change: bucket "carts" already holds data/);
-  assert.equal(await world.put("n3", "k2", "v"), "written");
-});
-
 test("gossip brings together what was accepted on two sides of a split", async () => {
   const world = new World(14);
   await world.cluster(4);

@@ -5,15 +5,11 @@ import { describe, test } from "node:test";
 import fc from "fast-check";
 import { defaultLimits } from "../../src/core/limits.ts";
 import { FrameAge } from "../../src/rpc/frame-age.ts";
-import type { Request } from "../../src/wire/message.ts";
+import { asked, inquiry } from "./inquiry.ts";
 import { type Place, World } from "./world.ts";
 
 const messageLifeMs = 1200;
 const limits = { ...defaultLimits, messageLifeMs };
-
-function inquiry(attempt: string): Request {
-  return { kind: "change-inquiry", id: 0, attempt };
-}
 
 async function pair(): Promise<{ world: World; a: Place; b: Place }> {
   const world = new World();
@@ -23,7 +19,7 @@ async function pair(): Promise<{ world: World; a: Place; b: Place }> {
 }
 
 function served(place: Place): string[] {
-  return place.served.flatMap((request) => (request.kind === "change-inquiry" ? [request.attempt] : []));
+  return place.served.flatMap((request) => asked(request) ?? []);
 }
 
 describe("a request is served if it was short on its way, and not if it was longer than a message may live:", () => {

@@ -4,13 +4,9 @@ import type { NodeId } from "../../src/core/ids.ts";
 import { defaultLimits } from "../../src/core/limits.ts";
 import type { Requester } from "../../src/rpc/server.ts";
 import { calmLink } from "../../src/sim/network.ts";
-import type { ChangeInquiry, CoordinateWrite, Request } from "../../src/wire/message.ts";
+import type { CoordinateWrite, Request } from "../../src/wire/message.ts";
+import { answered, answerTo, asked, inquiry } from "./inquiry.ts";
 import { type Place, World } from "./world.ts";
-
-/** A request that names the call it belongs to. */
-function inquiry(name: string): ChangeInquiry {
-  return { kind: "change-inquiry", id: 0, attempt: name };
-}
 
 function write(bytes: number): CoordinateWrite {
   const version = { value: new Uint8Array(bytes), checksum: 0, contentType: "" };
@@ -60,13 +56,13 @@ test("answers in any order reach their own calls", async () => {
   const prng = world.simulation.prng("order");
   while (held.length > 0) {
     const [next] = held.splice(prng.below(held.length), 1);
-    if (next?.request.kind !== "change-inquiry") throw new Error("another request");
-    const { attempt, id } = next.request;
-    next.from.reply({ kind: "change-outcome", id: 0, attempt, outcome: "undecided", events: [] }, id);
+    const name = asked(next?.request);
+    if (next === undefined || name === undefined) throw new Error("another request");
+    next.from.reply(answerTo(name), next.request.id);
   }
   for (const [tag, name] of tags) {
     const { answer } = await a.outcome(tag);
-    assert.equal(answer?.kind === "change-outcome" && answer.attempt, name);
+    assert.equal(answered(answer), name);
   }
 });
 
@@ -432,14 +428,9 @@ test("whatever happens to nodes and links, each call hears once, and what was no
       knock();
       place.serve = (request, from) => {
         if (request.kind === "ping") from.reply({ kind: "done", id: 0 }, request.id);
-        if (request.kind !== "change-inquiry" || prng.chance(0.05)) return;
-        const answer = {
-          kind: "change-outcome",
-          id: 0,
-          attempt: request.attempt,
-          outcome: "undecided",
-          events: [],
-        } as const;
+        const name = asked(request);
+        if (name === undefined || prng.chance(0.05)) return;
+        const answer = answerTo(name);
         if (prng.chance(0.5)) from.reply(answer, request.id);
         else place.runtime.clock.setTimer(prng.uniform(0, 300), () => from.reply(answer, request.id));
       };
@@ -476,11 +467,8 @@ test("whatever happens to nodes and links, each call hears once, and what was no
       assert.equal(outcomes.length, 1, `seed ${seed}: call ${name} heard ${JSON.stringify(outcomes)}`);
       const { answer, failure } = outcomes[0] ?? {};
       seen.add(failure ?? "answered");
-      if (answer !== undefined)
-        assert.ok(answer.kind === "change-outcome" && answer.attempt === name, "another's answer");
-      const arrivals = to.served.filter(
-        (request) => request.kind === "change-inquiry" && request.attempt === name,
-      ).length;
+      if (answer !== undefined) assert.equal(answered(answer), name, "another's answer");
+      const arrivals = to.served.filter((request) => asked(request) === name).length;
       assert.ok(arrivals <= 1, `seed ${seed}: ${name} arrived ${arrivals} times`);
       if (failure === "not-sent" || failure === "overloaded")
         assert.equal(arrivals, 0, `seed ${seed}: ${name} ${failure}`);

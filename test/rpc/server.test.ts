@@ -92,7 +92,7 @@ test("a joiner may ask to join, gossip and ping, and nothing else", async () => 
   const gossip: Request = { kind: "gossip", id: 2, asker, summary, seats: noHash };
   const side = await say(a, b, bytesOf([joiner, { kind: "ping", id: 1 }, gossip]));
   assert.equal(messagesTo(side).length, 3);
-  const get: Request = { kind: "replica-get", id: 3, knownHash: 1, copies: 3, bucket: "b", key: "k" };
+  const get: Request = { kind: "replica-get", id: 3, knownHash: 1, changes: 3, bucket: "b", key: "k" };
   side.connection?.write([bytesOf([get]).subarray(8)]);
   await a.world.simulation.run(100);
   assert.notEqual(side.closed, undefined);

@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { defaultLimits } from "../../src/core/limits.ts";
 import { calmLink } from "../../src/sim/network.ts";
-import type { ChangeInquiry, CoordinateWrite } from "../../src/wire/message.ts";
+import type { CoordinateWrite } from "../../src/wire/message.ts";
+import { inquiry as inquiryOf } from "./inquiry.ts";
 import { type Place, World } from "./world.ts";
 
-const inquiry: ChangeInquiry = { kind: "change-inquiry", id: 0, attempt: "x" };
+const inquiry = inquiryOf("x");
 
 /** How soon a side that is heard of again must be up, in ms. */
 const soonMs = 1500;

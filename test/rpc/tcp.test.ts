@@ -19,6 +19,7 @@ import { FrameDecoder } from "../../src/wire/frame-decoder.ts";
 import { FrameEncoder } from "../../src/wire/frame-encoder.ts";
 import { encodePreamble, ownVersions } from "../../src/wire/hello.ts";
 import type { Answer, Hello, Request } from "../../src/wire/message.ts";
+import { asked, inquiry } from "./inquiry.ts";
 
 const runtime: Runtime = {
   clock: machineClock,
@@ -148,10 +149,9 @@ test("a connection that goes loses its calls", async (context) => {
 
 test("a call that is not answered in time fails, and its connection stays", async (context) => {
   const { peers } = await pair(context, (request, from) => {
-    if (request.kind !== "change-inquiry") done(request, from);
+    if (asked(request) === undefined) done(request, from);
   });
-  const inquiry: Request = { kind: "change-inquiry", id: 0, attempt: "x" };
-  assert.deepEqual(await peers.ask(answerer, inquiry, 30), { kind: "call-failure", failure: "timed-out" });
+  assert.deepEqual(await peers.ask(answerer, inquiry("x"), 30), { kind: "call-failure", failure: "timed-out" });
   assert.equal((await peers.ask(answerer, ping, 5000)).kind, "done");
 });
 
@@ -196,7 +196,7 @@ test("who does not read its answers is not read from, and gets them all once it 
   const encoder = new FrameEncoder(machineChecksum, limits.frameBytes);
   encoder.add(helloOf("0000000000000003" as NodeId), 0);
   for (let id = 1; id <= 300; id++) {
-    encoder.add({ kind: "replica-get", id, knownHash: 1, copies: 3, bucket: "b", key: "k" }, id);
+    encoder.add({ kind: "replica-get", id, knownHash: 1, changes: 3, bucket: "b", key: "k" }, id);
   }
   slow.connection.write([encodePreamble(ownVersions), ...encoder.take()]);
   await until(() => server.counters.messagesIn > 5);

@@ -71,7 +71,7 @@ test("a budget is cut to whole milliseconds and never negative", () => {
 });
 
 test("what is too long or empty for a bucket or key is refused", () => {
-  const get = { kind: "replica-get", id: 1, knownHash: 1, copies: 3, bucket: "b", key: "k" } as const;
+  const get = { kind: "replica-get", id: 1, knownHash: 1, changes: 3, bucket: "b", key: "k" } as const;
   const bad = [
     { bucket: "" },
     { key: "" },

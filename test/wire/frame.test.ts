@@ -97,7 +97,7 @@ function put(bytes: number, id = 1): ReplicaPut {
     kind: "replica-put",
     id,
     knownHash: 1,
-    copies: 3,
+    changes: 3,
     bucket: "b",
     key: "k",
     purpose: "write",

@@ -100,10 +100,11 @@ const recent = { earlier: { hi: 7, lo: 0xfedcba98 }, newest: [{ lamport: 300, au
 const noNews = { events: [], records: [], wantedEvents: [], wantedRecords: [], parts: [] };
 const tree = { partition: 300 as PartitionId, n: 3 };
 const coordinated = { knownHash: 0x89abcdef, bucket: "carts", key: "Grüße/42" };
-const key = { ...coordinated, copies: 3 };
+const key = { ...coordinated, changes: 3 };
 const known: KnownSeats = [
   { held: 1_048_577, holder: n1, fence: 2_097_152, fencedBy: n2 },
   { held: -1, fence: -1 },
+  { held: 3, holder: n2, fence: 3, filled: { count: 300, hash: 0x89abcdef } },
 ];
 
 const seat = { partition: 300 as PartitionId, seat: 2 };
@@ -277,32 +278,9 @@ const messages: Readonly<Record<string, Message>> = {
     records: [record],
     seats: [{ partition: 300 as PartitionId, known }],
   },
-  "prepare-change": { kind: "prepare-change", id: 24, attempt: "0123456789abcdef", sponsor: n1, history },
-  "prepare-change of a bucket": {
-    kind: "prepare-change",
-    id: 25,
-    attempt: "0123456789abcdef",
-    sponsor: n1,
-    history,
-    emptyBucket: "carts",
-  },
-  "change-inquiry": { kind: "change-inquiry", id: 26, attempt: "0123456789abcdef" },
-  "change-outcome": {
-    kind: "change-outcome",
-    id: 27,
-    attempt: "0123456789abcdef",
-    outcome: "committed",
-    events: [join],
-  },
-  "change-outcome undecided": {
-    kind: "change-outcome",
-    id: 28,
-    attempt: "0123456789abcdef",
-    outcome: "undecided",
-    events: [],
-  },
   "compare-trees": {
     kind: "compare-trees",
+    changes: 0x89abcdef,
     id: 29,
     trees: [
       { ...tree, root: { hi: 0x01234567, lo: 0x89abcdef } },
@@ -369,6 +347,7 @@ const messages: Readonly<Record<string, Message>> = {
       grant: { seat: 1, epoch: 1_048_576, by: n1 },
     },
   },
+  "fill-seat": { kind: "fill-seat", id: 41, partition: seat.partition, changes: 0x89abcdef },
   "fence-seat": { kind: "fence-seat", id: 41, ...seat, epoch: 1_048_576 },
   "seat-fenced": { kind: "seat-fenced", id: 42, voice: { seat: 0, epoch: 2 }, known },
   "rebuild-inquiry": { kind: "rebuild-inquiry", id: 43, ...seat, epoch: 1_048_576 },

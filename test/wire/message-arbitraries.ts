@@ -177,15 +177,16 @@ const anyTree = plainRecord({ partition: anyPartition, n: anyCopies });
 const anyEpoch = fc.oneof(fc.nat(300), fc.integer({ min: 0, max: 2 ** 40 }));
 const anySeat = fc.nat(15);
 const anyKnown = fc.array(
-  partly<KnownSeat, "holder" | "fencedBy" | "wasVacated">(
+  partly<KnownSeat, "holder" | "fencedBy" | "wasVacated" | "filled">(
     {
       held: anyEpoch.map((epoch) => epoch - 1),
       holder: anyNode,
       fence: anyEpoch.map((epoch) => epoch - 1),
       fencedBy: anyNode,
       wasVacated: fc.constant(true),
+      filled: plainRecord({ count: anyEpoch, hash: fc.nat(0xffff_ffff) }),
     },
-    ["holder", "fencedBy", "wasVacated"],
+    ["holder", "fencedBy", "wasVacated", "filled"],
   ),
   { maxLength: 5 },
 );
@@ -229,7 +230,7 @@ export const anyMessage: { readonly [K in Message["kind"]]: fc.Arbitrary<Of<K>> 
       kind: kind("replica-get"),
       id: anyId,
       knownHash: anyCheck,
-      copies: anyCopies,
+      changes: anyCheck,
       bucket: anyBucket,
       key: anyKey,
       standInFor: anyNode,
@@ -241,7 +242,7 @@ export const anyMessage: { readonly [K in Message["kind"]]: fc.Arbitrary<Of<K>> 
       kind: kind("replica-put"),
       id: anyId,
       knownHash: anyCheck,
-      copies: anyCopies,
+      changes: anyCheck,
       bucket: anyBucket,
       key: anyKey,
       purpose: fc.constantFrom("write" as const, "repair" as const, "hint" as const),
@@ -358,28 +359,10 @@ export const anyMessage: { readonly [K in Message["kind"]]: fc.Arbitrary<Of<K>> 
     records: anyRecords,
     seats: anyPartitions,
   }),
-  "prepare-change": partly<Of<"prepare-change">, "emptyBucket">(
-    {
-      kind: kind("prepare-change"),
-      id: anyId,
-      attempt: anyText,
-      sponsor: anyNode,
-      history: anyHistoryDigest,
-      emptyBucket: anyBucket,
-    },
-    ["emptyBucket"],
-  ),
-  "change-inquiry": plainRecord({ kind: kind("change-inquiry"), id: anyId, attempt: anyText }),
-  "change-outcome": plainRecord({
-    kind: kind("change-outcome"),
-    id: anyId,
-    attempt: anyText,
-    outcome: fc.constantFrom("committed" as const, "aborted" as const, "undecided" as const),
-    events: anyEvents,
-  }),
   "compare-trees": plainRecord({
     kind: kind("compare-trees"),
     id: anyId,
+    changes: anyCheck,
     trees: fc.array(plainRecord({ partition: anyPartition, n: anyCopies, root: anyHash }), { maxLength: 20 }),
     wantsSizes: fc.boolean(),
   }),
@@ -460,6 +443,7 @@ export const anyMessage: { readonly [K in Message["kind"]]: fc.Arbitrary<Of<K>> 
     ),
   }),
   "fence-seat": plainRecord({ kind: kind("fence-seat"), ...seatOf, epoch: anyEpoch }),
+  "fill-seat": plainRecord({ kind: kind("fill-seat"), id: anyId, partition: anyPartition, changes: anyCheck }),
   "seat-fenced": plainRecord({ kind: kind("seat-fenced"), id: anyId, voice: anyVoice, known: anyKnown }),
   "rebuild-inquiry": plainRecord({ kind: kind("rebuild-inquiry"), ...seatOf, epoch: anyEpoch }),
   "rebuild-state": plainRecord({ kind: kind("rebuild-state"), id: anyId, isUnderWay: fc.boolean(), known: anyKnown }),

@@ -26,9 +26,20 @@ export interface Needed {
   readonly owners: number;
 }
 
+/** Some seats, and how many of them must answer. */
+export interface SeatQuorum extends Needed {
+  readonly seats: readonly number[];
+}
+
+/** The same, the seats as bits. */
+interface Quorum extends Needed {
+  readonly seats: number;
+}
+
 export class Tally {
-  #needed: Needed;
-  /** The seats that count. */
+  /** Each of them must be met. The first is the newest, and the one that is told of. */
+  #quorums: readonly Quorum[] = [];
+  /** The seats that count: those of any. */
   #seats = 0;
   /** Seats whose voice has spoken, and since when it has had that voice. */
   #voices = 0;
@@ -40,28 +51,40 @@ export class Tally {
   #standInsToCome = 0;
   #takesAny = false;
 
-  /** `seats`: the numbers of the seats that are asked, each of its owner. */
-  constructor(needed: Needed, seats: readonly number[]) {
-    this.#needed = needed;
-    for (const seat of seats) this.#seats |= 1 << seat;
+  /**
+   * `seats`: the numbers of the seats that are asked, each of its owner. While a bucket's n changes, the quorums of
+   * earlier times must be met besides.
+   */
+  constructor(needed: Needed, seats: readonly number[], earlier: readonly SeatQuorum[] = []) {
+    this.#take(needed, seats, earlier);
     this.#ownersToCome = this.#seats;
   }
 
-  /** How many seats the request needs. */
+  /** How many seats the request needs: of the first quorum that lacks some, or of the newest. */
   get needed(): number {
-    return this.#needed.answers;
+    return this.#told.answers;
   }
 
   /** More is known: these seats count, so many are needed, and some voices are void. */
-  follow(needed: Needed, seats: readonly number[], isVoid: (voice: Voice) => boolean): void {
-    this.#needed = needed;
-    this.#seats = 0;
-    for (const seat of seats) this.#seats |= 1 << seat;
+  follow(
+    needed: Needed,
+    seats: readonly number[],
+    isVoid: (voice: Voice) => boolean,
+    earlier: readonly SeatQuorum[] = [],
+  ): void {
+    this.#take(needed, seats, earlier);
     for (const [seat, epoch] of this.#epochs) {
       if (!isVoid({ seat, epoch })) continue;
       this.#voices &= ~(1 << seat);
       this.#epochs.delete(seat);
     }
+  }
+
+  #take({ answers, owners }: Needed, seats: readonly number[], earlier: readonly SeatQuorum[]): void {
+    const newest: Quorum = { answers, owners, seats: bitsOf(seats) };
+    this.#quorums = [newest, ...earlier.map((quorum) => ({ ...quorum, seats: bitsOf(quorum.seats) }))];
+    this.#seats = 0;
+    for (const quorum of this.#quorums) this.#seats |= quorum.seats;
   }
 
   /** Another node is asked as the seat's owner. */
@@ -119,35 +142,33 @@ export class Tally {
 
   /** Voices heard so far. */
   get voices(): number {
-    return bitsIn(this.#voices & this.#seats);
+    return bitsIn(this.#voices & this.#told.seats);
   }
 
   /** Seats that have answered so far, one way or the other. */
   get received(): number {
-    return bitsIn((this.#voices | this.#standIns) & this.#seats);
+    return bitsIn((this.#voices | this.#standIns) & this.#told.seats);
   }
 
   get isMet(): boolean {
-    const voices = this.voices;
-    if (voices < this.#needed.owners) return false;
-    if (voices >= this.needed) return true;
-    const mayWait = (this.#ownersToCome & this.#seats & ~this.#voices) !== 0;
-    return this.received >= this.needed && (this.#takesAny || !mayWait);
+    return this.#quorums.every((quorum) => this.#isMet(quorum));
   }
 
   /** What is to come cannot make up for what is missing. */
   get isLost(): boolean {
-    return this.lacksVoices || this.#most(this.#ownersToCome) < this.needed;
+    return this.lacksVoices || this.#quorums.some((quorum) => this.#most(quorum, this.#ownersToCome) < quorum.answers);
   }
 
   /** Too few voices can come where voices alone count. */
   get lacksVoices(): boolean {
-    return bitsIn((this.#voices | this.#ownersToCome) & this.#seats) < this.#needed.owners;
+    const toCome = this.#voices | this.#ownersToCome;
+    return this.#quorums.some(({ seats, owners }) => bitsIn(toCome & seats) < owners);
   }
 
   /** How many seats somebody else must yet answer for; none (or less) while those asked may do, in time. */
   get missing(): number {
-    return this.needed - this.#most(this.#takesAny ? 0 : this.#ownersToCome);
+    const owners = this.#takesAny ? 0 : this.#ownersToCome;
+    return Math.max(...this.#quorums.map((quorum) => quorum.answers - this.#most(quorum, owners)));
   }
 
   /** Whether nobody is asked any more. */
@@ -155,9 +176,30 @@ export class Tally {
     return (this.#ownersToCome | this.#standInsToCome) === 0;
   }
 
-  #most(owners: number): number {
-    return bitsIn((this.#voices | this.#standIns | this.#standInsToCome | owners) & this.#seats);
+  /** What a client is told about: what lacks something. */
+  get #told(): Quorum {
+    const newest = this.#quorums[0] as Quorum;
+    return this.#quorums.length === 1 ? newest : (this.#quorums.find((quorum) => !this.#isMet(quorum)) ?? newest);
   }
+
+  #isMet({ seats, answers, owners }: Quorum): boolean {
+    const voices = bitsIn(this.#voices & seats);
+    if (voices < owners) return false;
+    if (voices >= answers) return true;
+    const mayWait = (this.#ownersToCome & seats & ~this.#voices) !== 0;
+    const received = bitsIn((this.#voices | this.#standIns) & seats);
+    return received >= answers && (this.#takesAny || !mayWait);
+  }
+
+  #most({ seats }: Quorum, owners: number): number {
+    return bitsIn((this.#voices | this.#standIns | this.#standInsToCome | owners) & seats);
+  }
+}
+
+function bitsOf(seats: readonly number[]): number {
+  let bits = 0;
+  for (const seat of seats) bits |= 1 << seat;
+  return bits;
 }
 
 function bitsIn(set: number): number {

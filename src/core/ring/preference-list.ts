@@ -15,7 +15,7 @@ import { mostCopies } from "../limits.ts";
 import { draw, saltOf } from "./draw.ts";
 import type { Member, Ring } from "./ring.ts";
 
-export { bucketSettings } from "./ring.ts";
+export { bucketSettings, bucketVersion } from "./ring.ts";
 
 export interface Preferred {
   readonly node: NodeId;

@@ -12,6 +12,7 @@ import type { FoundEvent, HistoryEvent } from "../membership/event.ts";
 import { compareEvents, eventName, type History, isPlacement } from "../membership/history.ts";
 import { type BucketSettings, type ClusterSettings, defaultBucketSettings } from "../settings.ts";
 import { claim, type Seats } from "./claim.ts";
+import { type Eras, firstVersion, noEras, withChange, withSettings } from "./eras.ts";
 import { apply, type Member, type People, staying } from "./members.ts";
 import { zonesOf } from "./shares.ts";
 
@@ -42,6 +43,8 @@ export interface Ring {
   readonly buckets: ReadonlyMap<string, BucketSettings>;
   /** The numbers of copies that buckets ask for, the least first; those that were told nothing ask for the cluster's. */
   readonly copies: readonly number[];
+  /** How often, and with what, each bucket's n was changed. */
+  readonly eras: Eras;
   /** What it was folded from. */
   readonly history: History;
   /** Answers of `preferenceOrder` by partition: a memo, true as long as the ring, which never changes. */
@@ -107,6 +110,7 @@ function foundRing(found: FoundEvent): Ring {
     seats,
     buckets: new Map(),
     copies: [settings.n],
+    eras: noEras,
     history: [found],
     ...emptyMemos(),
   };
@@ -116,12 +120,17 @@ function foldOnto(ring: Ring, events: readonly HistoryEvent[], history: History)
   const people: People = { members: new Map(ring.members), removed: new Set(ring.removed) };
   const buckets = new Map(ring.buckets);
   const size = { partitions: ring.settings.partitions, copies: ring.settings.n };
-  let { seats, version } = ring;
+  let { seats, version, eras } = ring;
   for (const event of events) {
     if (isPlacement(event)) version = versionWith(version, event);
     if (event.kind === "bucket") {
       const before = buckets.get(event.bucket) ?? defaultBucketSettings(ring.settings);
-      buckets.set(event.bucket, { ...before, ...event.change });
+      const now = { ...before, ...event.change };
+      buckets.set(event.bucket, now);
+      eras =
+        event.change.n === undefined
+          ? withSettings(eras, event.bucket, now)
+          : withChange(eras, { bucket: event.bucket, event: eventName(event), before, now });
     } else if (event.kind === "found") {
       throw new Error(`a second found event, ${eventName(event)}`);
     } else if (apply(people, event)) seats = claim(seats, staying(people.members), size);
@@ -134,7 +143,21 @@ function foldOnto(ring: Ring, events: readonly HistoryEvent[], history: History)
   const copies = copiesOf(ring.settings, buckets);
   const those = staying(members);
   const population = { size: those.length, zones: zonesOf(those).length };
-  return { ...ring, ...population, version, members, removed, seats, buckets, copies, history, orders, owners, wanted };
+  return {
+    ...ring,
+    ...population,
+    version,
+    members,
+    removed,
+    seats,
+    buckets,
+    copies,
+    eras,
+    history,
+    orders,
+    owners,
+    wanted,
+  };
 }
 
 function emptyMemos(): Pick<Ring, "orders" | "owners" | "wanted"> {
@@ -150,6 +173,11 @@ function copiesOf({ n }: ClusterSettings, buckets: Ring["buckets"]): readonly nu
 /** What a bucket asks for: what it was told, over the cluster's defaults. Not capped by the number of members. */
 export function bucketSettings(ring: Ring, bucket: string): BucketSettings {
   return ring.buckets.get(bucket) ?? defaultBucketSettings(ring.settings);
+}
+
+/** Names the changes of the bucket's n that the ring knows. */
+export function bucketVersion(ring: Ring, bucket: string): number {
+  return ring.eras.buckets.get(bucket)?.version ?? firstVersion;
 }
 
 /** The member of that name, if there is one. */

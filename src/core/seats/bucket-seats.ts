@@ -26,9 +26,9 @@ export interface SeatOwner {
   readonly isVacant: boolean;
 }
 
-/** How many seats a partition is to have: the cluster's N, or the most copies that a bucket asks for. */
-export function seatsWanted({ copies }: Ring): number {
-  return copies.at(-1) as number;
+/** How many seats a partition is to have: the cluster's N, or the most copies that a bucket asks for, or ever did. */
+export function seatsWanted({ copies, eras }: Ring): number {
+  return Math.max(copies.at(-1) as number, eras.most);
 }
 
 /** Who shall own the partition, by the seat that the ring gives it; fewer than `seatsWanted` where members are fewer. */

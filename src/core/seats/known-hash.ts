@@ -13,8 +13,9 @@ export function hashOfKnown(known: KnownSeats): number {
   while (last > 0 && knownSeat(known, last - 1).fence < 0 && knownSeat(known, last - 1).held < 0) last--;
   const text = known
     .slice(0, last)
-    .map(({ held, holder, fence, fencedBy, wasVacated }) => {
-      return `${held} ${holder ?? (wasVacated ? "=" : "-")} ${fence} ${fencedBy ?? "-"}`;
+    .map(({ held, holder, fence, fencedBy, wasVacated, filled }) => {
+      const mark = filled === undefined ? "" : ` ${filled.count} ${filled.hash}`;
+      return `${held} ${holder ?? (wasVacated ? "=" : "-")} ${fence} ${fencedBy ?? "-"}${mark}`;
     })
     .join(",");
   return hash128(new TextEncoder().encode(text))[0] >>> 0;

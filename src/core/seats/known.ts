@@ -13,6 +13,12 @@ import type { NodeId } from "../ids.ts";
 import type { Voice } from "../quorum/voice.ts";
 import { type Epoch, firstEpoch, neverHeld } from "./epoch.ts";
 
+/** A set of changes of buckets' n: so many, and the hash that names them (`core/ring/eras.ts`). */
+export interface Filled {
+  readonly count: number;
+  readonly hash: number;
+}
+
 /** One seat as a node knows it. */
 export interface KnownSeat {
   /** The newest epoch at which the seat is known to have had a voice. */
@@ -28,6 +34,8 @@ export interface KnownSeat {
    * no seat until somebody is let fill it.
    */
   readonly wasVacated?: true;
+  /** For which changes of n its holder says that it has all it must have (`filled.ts`). It passes on with a hand-over. */
+  readonly filled?: Filled;
 }
 
 /** By seat. */
@@ -54,17 +62,32 @@ export function uniteKnown(a: KnownSeats, b: KnownSeats): KnownSeats {
 function uniteSeat(a: KnownSeat, b: KnownSeat): KnownSeat {
   const isLost = b.held === a.held && a.holder !== undefined && b.holder === undefined;
   const isFencer = isAheadIn(b, a) && b.fence > a.held;
-  if (b.held <= a.held && b.fence <= a.fence && !isLost && !isFencer) return a;
+  const isFuller = b.held === a.held && isMore(b.filled, a.filled);
+  if (b.held <= a.held && b.fence <= a.fence && !isLost && !isFencer && !isFuller) return a;
   const { held, holder, wasVacated } = isLost || b.held > a.held ? b : a;
   const { fence, fencedBy } = isAheadIn(b, a) ? b : a;
+  const { filled } = b.held > a.held || isFuller ? b : a;
   const isUnderWay = fencedBy !== undefined && fence > held;
-  return { held, ...(holder && { holder }), fence, ...(isUnderWay && { fencedBy }), ...(wasVacated && { wasVacated }) };
+  return {
+    held,
+    ...(holder && { holder }),
+    fence,
+    ...(isUnderWay && { fencedBy }),
+    ...(wasVacated && { wasVacated }),
+    ...(filled && { filled }),
+  };
 }
 
 /** Whose fence counts. Two may have begun at the same epoch, and all must come to name the same one. */
 function isAheadIn(a: KnownSeat, b: KnownSeat): boolean {
   if (a.fence !== b.fence) return a.fence > b.fence;
   return a.fencedBy !== undefined && (b.fencedBy === undefined || a.fencedBy < b.fencedBy);
+}
+
+/** A holder's changes only become more. */
+function isMore(a: Filled | undefined, b: Filled | undefined): boolean {
+  if (a === undefined || b === undefined) return a !== undefined;
+  return a.count === b.count ? a.hash > b.hash : a.count > b.count;
 }
 
 /** The same, as one knows it who is said to hold seats and does not: only the holder itself can know that. */
@@ -78,7 +101,7 @@ function lostSeat({ holder: _, ...rest }: KnownSeat): KnownSeat {
   return rest;
 }
 
-/** That a holder speaks for the seat at this epoch. */
+/** That a holder speaks for the seat at this epoch. It has yet to say for what it has filled it. */
 export function withHolder(known: KnownSeats, seat: number, epoch: Epoch, holder: NodeId): KnownSeats {
   return withSeat(known, seat, { held: epoch, holder, fence: epoch });
 }
@@ -98,6 +121,17 @@ export function isVacant(known: KnownSeats, seat: number): boolean {
 export function hasNothing(known: KnownSeats, seat: number): boolean {
   const { held, wasVacated } = knownSeat(known, seat);
   return held === neverHeld || wasVacated === true;
+}
+
+/** The same, of a seat that has passed to another holder, who has all that the one before had. */
+export function withNextHolder(known: KnownSeats, seat: number, epoch: Epoch, holder: NodeId): KnownSeats {
+  const { filled } = knownSeat(known, seat);
+  return withSeat(known, seat, { held: epoch, holder, fence: epoch, ...(filled && { filled }) });
+}
+
+/** That the holder of the seat has filled it. */
+export function withFilled(known: KnownSeats, seat: number, filled: Filled): KnownSeats {
+  return withSeat(known, seat, { ...knownSeat(known, seat), filled });
 }
 
 /** That nobody speaks for the seat any more who did so before this epoch. */

@@ -17,7 +17,7 @@
 import type { NodeId } from "../ids.ts";
 import type { Voice } from "../quorum/voice.ts";
 import { type Epoch, nextGeneration } from "./epoch.ts";
-import { hasNothing, type KnownSeats, knownSeat, withFence, withHolder } from "./known.ts";
+import { type Filled, hasNothing, type KnownSeats, knownSeat, withFence, withFilled, withHolder } from "./known.ts";
 import { type Hold, holdWithout, type SeatRecord, voiceOf } from "./record.ts";
 
 /** Which other seat has no holder, as far as is known: then a rebuild would be in vain, and only stand in its way. */
@@ -102,11 +102,21 @@ export function nextToCopy({ hold, known }: SeatRecord, seats: number): number |
   return undefined;
 }
 
-/** The rebuilt seat speaks; undefined while something is still to be copied. All copies must be on this node's disk. */
-export function finishRebuild(record: SeatRecord, seats: number, self: NodeId): SeatRecord | undefined {
+/**
+ * The rebuilt seat speaks; undefined while something is still to be copied. All copies must be on this node's disk. They
+ * fill it for the changes of n that all who were copied knew of then, if that was the same set.
+ */
+export function finishRebuild(
+  record: SeatRecord,
+  seats: number,
+  self: NodeId,
+  filled?: Filled,
+): SeatRecord | undefined {
   const { hold, known } = record;
   if (hold.kind !== "rebuilding" || nextToCopy(record, seats) !== undefined) return undefined;
   const { seat, epoch } = hold;
+  const held = withHolder(known, seat, epoch, self);
+  const after = filled === undefined ? held : withFilled(held, seat, filled);
   // A holder that rebuilds its own seat may be promised to another's.
-  return { ...record, hold: { kind: "active", seat, epoch }, known: withHolder(known, seat, epoch, self) };
+  return { ...record, hold: { kind: "active", seat, epoch }, known: after };
 }

@@ -21,7 +21,7 @@
 import type { NodeId } from "../ids.ts";
 import type { Voice } from "../quorum/voice.ts";
 import { afterHandOver, type Epoch, generationOf } from "./epoch.ts";
-import { isOutdated, type KnownSeats, knownSeat, uniteKnown, withHolder, withoutHolder } from "./known.ts";
+import { isOutdated, type KnownSeats, knownSeat, uniteKnown, withNextHolder, withoutHolder } from "./known.ts";
 
 /** A directory of a member: one that lost its disk and took its place again is another one under the same id. */
 export interface Successor {
@@ -110,7 +110,7 @@ export function takeOver(record: SeatRecord, handOver: HandOver): SeatRecord | u
   if (hold.kind !== "none" && hold.kind !== "former") return undefined;
   if (epoch <= knownSeat(known, seat).held || isOutdated({ seat, epoch }, known)) return undefined;
   const active = { kind: "active", seat, epoch } as const;
-  return { hold: active, known: withHolder(known, seat, epoch, to.node), ...(grant && { grant }) };
+  return { hold: active, known: withNextHolder(known, seat, epoch, to.node), ...(grant && { grant }) };
 }
 
 /**
@@ -121,7 +121,7 @@ export function decline(record: SeatRecord, { seat, epoch, known }: HandOver): S
   const { holder } = knownSeat(known, seat);
   const united = uniteKnown(record.known, known);
   if (holder === undefined || knownSeat(united, seat).held >= epoch) return undefined;
-  return { ...record, known: withHolder(united, seat, afterHandOver(epoch), holder) };
+  return { ...record, known: withNextHolder(united, seat, afterHandOver(epoch), holder) };
 }
 
 /**

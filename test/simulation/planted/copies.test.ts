@@ -11,8 +11,8 @@ const crashes = [
 caughtTest({
   name: "a quorum of one voice too few",
   file: "core/quorum/tally",
-  find: "if (voices >= this.needed)",
-  replace: "if (voices >= Math.max(1, this.needed - 1))",
+  find: "if (voices >= answers)",
+  replace: "if (voices >= Math.max(1, answers - 1))",
   laws: ["regular reads", "durability"],
   plan: busy(
     [
