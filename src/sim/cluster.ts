@@ -58,6 +58,8 @@ export interface SimMember {
   hasMoved: boolean;
   /** Started once, and its disk not wiped since: it needs nobody to join it. */
   hasJoined: boolean;
+  /** How often its disk was wiped. */
+  wipes: number;
   /** Removed: so it was asked for, at least; nothing that it answers needs to count. */
   standing: "member" | "left" | "removed";
   /** It was asked to leave. */
@@ -137,6 +139,7 @@ export class SimCluster {
       node: undefined,
       hasMoved: false,
       hasJoined: false,
+      wipes: 0,
       standing: "member",
       isLeaving: false,
       isLost: false,
@@ -230,6 +233,7 @@ export class SimCluster {
   wipe(member: SimMember): void {
     member.machine.disk.replace(new Map());
     member.hasJoined = false;
+    member.wipes++;
   }
 
   /** Gives a member that does not run another address. */

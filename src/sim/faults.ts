@@ -6,7 +6,7 @@ import { kindBytes } from "../wire/codec.ts";
 import type { SimCluster, SimMember } from "./cluster.ts";
 import type { Damage } from "./damage.ts";
 import { LinkFaults } from "./link-faults.ts";
-import { maySpare } from "./lost-seats.ts";
+import { isHeardOf, maySpare } from "./lost-seats.ts";
 import { type ChangeName, MembershipChanges } from "./membership-changes.ts";
 import type { FaultName } from "./plan.ts";
 import type { Prng } from "./prng.ts";
@@ -239,6 +239,7 @@ export class Nemesis {
   /** One disk of a partition at a time: the loss of a second would be allowed to cost what was acknowledged by two. */
   #wipe(member: SimMember): string | undefined {
     if (!member.hasJoined || member.isLost || !maySpare(this.#cluster, member.machine)) return undefined;
+    if (!isHeardOf(this.#cluster, member)) return undefined;
     this.#cluster.kill(member);
     this.#cluster.wipe(member);
     this.#lose(member, "memory");

@@ -1,10 +1,14 @@
 /**
  * Which disk may be lost next: what acknowledgements promise survives the loss of one seat of a partition at a time. The
  * next may go when that one's place is taken by a disk that has copied all others.
+ *
+ * Nor is the disk lost that took a lost one's place, before all members have heard of it: somebody who has not could
+ * have the next one take that place at the same Lamport time, and the dead one's name may be the later.
  */
 
 import type { PartitionId } from "../core/ids.ts";
-import type { SimCluster } from "./cluster.ts";
+import { eventName } from "../core/membership/history.ts";
+import type { SimCluster, SimMember } from "./cluster.ts";
 import type { SimMachine } from "./machine.ts";
 import type { Spoken } from "./seat-book.ts";
 
@@ -18,6 +22,15 @@ export function maySpare(cluster: SimCluster, machine: SimMachine): boolean {
     if (losses > 1 || losses === seats.size) return false;
   }
   return true;
+}
+
+/** Whether all others know that the member took its place again, if it did. */
+export function isHeardOf({ book, members }: SimCluster, member: SimMember): boolean {
+  const { incarnation } = book.identity(member.machine) ?? {};
+  if (incarnation === undefined || member.wipes === 0) return true;
+  return members.every((other) => {
+    return other.node?.history().some((event) => eventName(event) === incarnation) === true;
+  });
 }
 
 /** Whether somebody speaks for the seat, or takes it over from who does. */
