@@ -43,7 +43,9 @@ async function fill(through: readonly RealNode[]): Promise<void> {
   const writers = Array.from({ length: 24 }, async () => {
     for (let i = next++; i < keys; i = next++) {
       const node = through[i % through.length] as RealNode;
-      const { status } = await node.call("PUT", load.path(i), { body: load.value(i) });
+      const { status } = await node.call("PUT", load.path(i), { body: load.value(i) }).catch((error: unknown) => {
+        throw new Error(`${node.name} ${node.isRunning ? "runs" : `ended: ${node.errors}`}`, { cause: error });
+      });
       if (status !== 204) throw new Error(`PUT ${load.path(i)} at ${node.name}: ${status}`);
     }
   });

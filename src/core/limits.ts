@@ -83,7 +83,7 @@ export const defaultLimits: Limits = {
   messageLifeMs: 60_000,
   reapGraceMs: 600_000,
   exchangeEveryMs: 10_000,
-  transferBytesPerSecond: 16 * 1024 * 1024,
+  transferBytesPerSecond: 8 * 1024 * 1024,
 };
 
 /**

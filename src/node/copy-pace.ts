@@ -17,8 +17,8 @@ const slowestPart = 1 / 8;
 /** It begins with this part. */
 const firstPart = 1 / 4;
 /** A batch took too long if it took this many times the shortest one and so many ms more. */
-const crowdedTimes = 3;
-const crowdedMs = 20;
+const crowdedTimes = 2;
+const crowdedMs = 10;
 /** Between two steps of the speed, in ms. */
 const stepMs = 100;
 /** A step up is this part of the limit, a step down this part of the speed. */

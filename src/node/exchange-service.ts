@@ -38,7 +38,7 @@ const mostPages = 64;
 /** Lists made at a time. */
 const mostLists = 4;
 /** An answer with states ends once it has so many bytes. */
-const copiedBytes = 128 * 1024;
+const copiedBytes = 256 * 1024;
 /** Between two pages, in ms. */
 const pauseMs = 1;
 

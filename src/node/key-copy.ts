@@ -18,9 +18,9 @@ import { type KeyPlace, placeOf } from "./key-place.ts";
 import { Stored } from "./key-repair.ts";
 
 /** Keys asked for at once. The answer ends earlier where they are large (`exchange-service.ts`). */
-const batchKeys = 32;
-/** Batches under way at a time, for each copy. */
-const batchesAtOnce = 2;
+const batchKeys = 64;
+/** Batches under way at a time, for each copy: each is a commit of its own, which writes of clients wait behind. */
+const batchesAtOnce = 1;
 
 type Key = CopyStates["keys"][number];
 

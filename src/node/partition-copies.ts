@@ -48,7 +48,7 @@ interface Progress {
 }
 
 /** Partitions that are copied at a time: rather some soon than all late. Where a seat is silent, that goes first. */
-export const copiesAtOnce: number = 4;
+export const copiesAtOnce: number = 2;
 /** Trees asked about with one message. */
 const treesAtOnce = 1024;
 const surveyTimeoutMs = 5000;

@@ -18,6 +18,8 @@ export { until } from "./until.ts";
 export interface RealClusterOptions {
   /** What every start of a node is given besides. */
   readonly args?: readonly string[];
+  /** What every start of one node is given besides that. */
+  readonly argsOf?: (name: string) => readonly string[];
   /** Where each node lives in a namespace of its own; loopback if absent. */
   readonly network?: NamespaceNetwork;
   /** Where a node's data is, if not in the cluster's own directory. */
@@ -108,7 +110,7 @@ async function place(size: number, directory: string, options: RealClusterOption
     return new RealNode({
       name,
       data: options.dataOf?.(name) ?? join(directory, name),
-      args: network === undefined ? args : ["--insecure", ...args],
+      args: [...(network === undefined ? [] : ["--insecure"]), ...args, ...(options.argsOf?.(name) ?? [])],
       ...home,
       ...(within !== undefined && { within }),
       ...(executable !== undefined && { executable }),
