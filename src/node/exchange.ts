@@ -49,6 +49,8 @@ export interface Pull {
   readonly kind: "pull";
   /** How fast; absent where a seat is silent until the copy is made. */
   readonly pace: CopyPace | undefined;
+  /** Runs what brings a tree's keys here, when it is its turn: what does not differ waits for nobody. */
+  inTurn(copy: () => Promise<void>): Promise<void>;
   /** Hears what each of the trees stands for at the other, as soon as it says so. */
   onSizes(sizes: readonly TreeSize[]): void;
 }
@@ -143,8 +145,13 @@ export class Exchange {
   async #compare(trees: readonly TreeName[]): Promise<void> {
     const differing = await this.#compareRoots(trees);
     this.#parts.totals.partitionsCompared += new Set(trees.map(({ partition }) => partition)).size;
-    for (const place of differing) await this.#descend(trees[place] as TreeName);
-    await this.#keys.idle();
+    if (differing.length === 0) return;
+    const repair = async (): Promise<void> => {
+      for (const place of differing) await this.#descend(trees[place] as TreeName);
+      await this.#keys.idle();
+    };
+    const { direction } = this.#parts;
+    await (direction.kind === "pull" ? direction.inTurn(repair) : repair());
   }
 
   async #descend(tree: TreeName): Promise<void> {

@@ -94,7 +94,7 @@ export class PartitionCopies {
    * with `StorageError`.
    */
   copy(partition: PartitionId, peer: NodeId, seat?: number): Promise<Copied> {
-    return this.#slots.run(() => this.#copy(partition, peer, seat, this.#pace));
+    return this.#copy(partition, peer, seat, this.#pace);
   }
 
   /** The same, at once and as fast as that goes: somebody waits for it. */
@@ -114,17 +114,23 @@ export class PartitionCopies {
     const before = totals.keysRepaired;
     const compared = this.#kept(partition, seat);
     progress.compared = compared;
-    progress.sinceMs ??= this.#node.runtime.clock.monotonicMs();
-    progress.copying += 1;
-    let outcome: ExchangeOutcome;
-    try {
-      const onSizes = (sizes: readonly TreeSize[]): void => {
+    const copyNow = async (copy: () => Promise<void>): Promise<void> => {
+      progress.sinceMs ??= this.#node.runtime.clock.monotonicMs();
+      progress.copying += 1;
+      try {
+        await copy();
+      } finally {
+        progress.copying -= 1;
+      }
+    };
+    const outcome = await this.#exchange(peer, compared, totals, {
+      kind: "pull",
+      pace,
+      inTurn: (copy) => (pace === undefined ? copyNow(copy) : this.#slots.run(() => copyNow(copy))),
+      onSizes(sizes) {
         progress.there.set(peer, sumOf(sizes));
-      };
-      outcome = await this.#exchange(peer, compared, totals, { kind: "pull", pace, onSizes });
-    } finally {
-      progress.copying -= 1;
-    }
+      },
+    });
     if (outcome.kind !== "compared") return { kind: "failed", why: outcome.why };
     if (outcome.keysRefused > 0 || outcome.incomplete.size > 0) {
       return { kind: "partial", why: "does not vouch for all it holds, or has a damaged record" };

@@ -28,7 +28,7 @@ const everyMs = 500;
 const togetherMs = 5;
 /** Partitions in which something is done at a time; of those, seats that are being taken, and copies dropped. */
 const mostAtOnce = 64;
-const mostTaken = 16;
+const mostTaken = 48;
 const mostDropped = 1;
 /** A holder is asked again after so long, in ms, how much there is to copy, where it has not said so. */
 const surveyEveryMs = 2000;
@@ -234,6 +234,8 @@ export class Transfer {
       transfers: seats.partitions.flatMap((partition) => {
         const task = this.#work.next(partition);
         if (task === undefined) return [];
+        // It has the seat, and is about to say so once more to one who has not heard.
+        if (task.what === "hand-over" && seats.hold(partition).kind === "active") return [];
         const view = this.#viewOf(partition, task, nowMs);
         // Where there is nothing to drop is found out soon.
         return view.kind === "drop" && view.keys === 0 ? [] : [view];

@@ -52,7 +52,7 @@ export class RealCluster {
         node.start(node === seed ? [] : ["--join", `${seed.peer.host}:${seed.peer.port}`]);
       }
       for (const node of founders) await node.ready();
-      await cluster.whole(founders);
+      await cluster.whole(founders, 60_000);
     } catch (error) {
       await cluster.stop();
       throw error;
