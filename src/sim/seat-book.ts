@@ -22,8 +22,8 @@ export interface Spoken extends Voice {
   /** Virtual ms: from when to when it was on the disk; as long as it is, there is no end. */
   readonly from: number;
   until: number;
-  /** Its writer was told that it is not on the disk, and has not spoken with it. */
-  isRefused: boolean;
+  /** Its writer has not spoken with it: it was told that this is not on the disk, or knew better before that was done. */
+  isUnsaid: boolean;
 }
 
 /** Which directory of which member a disk holds. */
@@ -64,7 +64,7 @@ export class SeatBook {
     };
     machine.disk.onRefused = (value) => {
       const voice = this.#byValue.get(value);
-      if (voice !== undefined) voice.isRefused = true;
+      if (voice !== undefined) voice.isUnsaid = true;
     };
   }
 
@@ -130,10 +130,13 @@ export class SeatBook {
     const before = this.#speaks.get(machine)?.get(partition);
     const voice = voiceIn(record.hold);
     if (before !== undefined && before.seat === voice?.seat && before.epoch === voice.epoch) {
-      if (before.isRefused) this.#byValue.set(value, before);
-      before.isRefused = false;
+      if (before.isUnsaid) this.#byValue.set(value, before);
+      before.isUnsaid = false;
       return;
     }
+    // A rebuild that learned that it was not at its end while that was being written.
+    const { hold } = record;
+    if (before !== undefined && hold.kind === "rebuilding" && hold.epoch === before.epoch) before.isUnsaid = true;
     this.#falls(machine, partition);
     if (voice !== undefined) this.#byValue.set(value, this.#rises(machine, partition, voice, record));
   }
@@ -155,14 +158,13 @@ export class SeatBook {
   #rises(machine: SimMachine, partition: PartitionId, { seat, epoch }: Voice, record: SeatRecord): Spoken {
     const life = this.#lifeOf(machine);
     const from = this.#simulation.now;
-    const fresh = { partition, seat, epoch, machine, life, from, until: Number.POSITIVE_INFINITY, isRefused: false };
+    const fresh = { partition, seat, epoch, machine, life, from, until: Number.POSITIVE_INFINITY, isUnsaid: false };
     const name = `${partition}/${seat}/${epoch}`;
     const before = this.#all.get(name);
-    // A write that was refused may be there all the same, until the next one: then nothing was ever said.
-    const isAgain = before?.machine === machine && before.life === life && before.isRefused;
+    const isAgain = before?.machine === machine && before.life === life && before.isUnsaid;
     const voice: Spoken = isAgain ? before : fresh;
     voice.until = Number.POSITIVE_INFINITY;
-    voice.isRefused = false;
+    voice.isUnsaid = false;
     const speaks = this.#speaks.get(machine) ?? new Map<PartitionId, Spoken>();
     this.#speaks.set(machine, speaks.set(partition, voice));
     if (!isAgain) this.onVoice?.(voice, record);

@@ -87,3 +87,13 @@ test("a voice that was refused twice, and is there, was still never said; one th
     assert.equal(bench.begun, 2);
   }
 });
+
+test("a rebuild that goes on after its end was written has said nothing, and may end once more", async () => {
+  const bench = new Bench(1);
+  const rebuilding: Hold = { kind: "rebuilding", seat: 1, epoch: 3, lost: 2, isHolder: false, copied: [] };
+  for (const hold of [rebuilding, active, rebuilding, active]) await bench.store(hold);
+  assert.equal(bench.begun, 1);
+  // One that was deposed since, and rebuilds the seat at another epoch, has.
+  for (const hold of [{ ...rebuilding, epoch: 9 }, active]) await bench.store(hold);
+  assert.equal(bench.begun, 2);
+});
