@@ -98,9 +98,12 @@ export class Rebuilds {
   /** Whether somebody else's rebuild of this partition may go on, for all this node does. */
   isUnderWay(partition: PartitionId, seat: number, epoch: number): boolean {
     const { seats } = this.#node;
-    // One that is given up, and not yet on disk, would go on after a crash.
+    // One that is given up, and not yet on disk, would go on after a crash, or be at its end already.
     const holds = [seats.hold(partition), seats.storedHold(partition)];
-    return holds.some((hold) => hold?.kind === "rebuilding" && hold.seat === seat && hold.epoch === epoch);
+    return holds.some((hold) => {
+      const isIt = hold?.kind === "rebuilding" || hold?.kind === "active";
+      return isIt && hold.seat === seat && hold.epoch === epoch;
+    });
   }
 
   /** Gives it up for good. */

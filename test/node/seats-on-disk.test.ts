@@ -5,7 +5,11 @@ import { test } from "node:test";
 import type { NodeId, PartitionId } from "../../src/core/ids.ts";
 import { beginRebuild, finishRebuild, giveUpRebuild, grantRebuild, withCopied } from "../../src/core/seats/rebuild.ts";
 import type { SeatRecord } from "../../src/core/seats/record.ts";
+import type { Coordination } from "../../src/node/coordination.ts";
 import { Membership } from "../../src/node/membership.ts";
+import type { PartitionCopies } from "../../src/node/partition-copies.ts";
+import { Rebuilds } from "../../src/node/rebuild.ts";
+import type { SeatNews } from "../../src/node/seat-news.ts";
 import { Seats } from "../../src/node/seats.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
 import { MachineClock } from "../../src/sim/clock.ts";
@@ -111,4 +115,24 @@ test("a rebuild that is given up while its end is being stored does not end, and
   assert.ok(await givenUp);
   assert.deepEqual(seats.hold(partition), { kind: "active", seat: 0, epoch: 0 });
   assert.deepEqual(meta.stored().hold, { kind: "active", seat: 0, epoch: 0 });
+});
+
+test("nor is it over while the disk says that it has ended", async () => {
+  const { seats, meta, self } = await rebuilding();
+  const hold = seats.hold(partition);
+  const epoch = hold.kind === "rebuilding" ? hold.epoch : assert.fail(hold.kind);
+  const rebuilds = new Rebuilds({ seats } as Coordination, {} as PartitionCopies, {} as SeatNews);
+  meta.isSlow = true;
+  const finished = seats.commit(partition, finish(self));
+  await Promise.resolve();
+  await Promise.resolve();
+  const givenUp = seats.change(partition, giveUpRebuild);
+  meta.goOn();
+  meta.isSlow = true;
+  assert.equal(await finished, undefined);
+  assert.deepEqual(meta.stored().hold, { kind: "active", seat: 0, epoch });
+  assert.ok(rebuilds.isUnderWay(partition, 0, epoch), "a crash would make it speak");
+  meta.goOn();
+  assert.ok(await givenUp);
+  assert.ok(!rebuilds.isUnderWay(partition, 0, epoch));
 });
