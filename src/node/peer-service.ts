@@ -9,6 +9,7 @@ import type { NodeId, PartitionId } from "../core/ids.ts";
 import type { Voice } from "../core/quorum/voice.ts";
 import { bucketSettings, bucketVersion } from "../core/ring/preference-list.ts";
 import type { KnownSeats } from "../core/seats/known.ts";
+import { keepForVacant } from "../core/seats/record.ts";
 import type { BucketSettings } from "../core/settings.ts";
 import type { Requester } from "../rpc/server.ts";
 import type { StorageError } from "../storage/engine.ts";
@@ -155,7 +156,12 @@ export class PeerService {
       return undefined;
     }
     if (voice !== undefined || node.seats.mayKeep(partition)) return { known, place, bucket, voice };
-    const passing = kind === "sealed" || kind === "active" || node.seats.isToTake(partition);
+    const seat = node.seats.seatToTake(partition);
+    const passing = kind === "sealed" || kind === "active" || seat !== undefined;
+    if (seat !== undefined && request.kind === "replica-put") {
+      // When it is asked again, it may have that on its disk.
+      void node.seats.change(partition, (record) => keepForVacant(record, seat));
+    }
     const why = kind === "sealed" ? "hands its seat over in" : "holds no seat of";
     this.#refuse(
       request.id,

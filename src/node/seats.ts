@@ -19,7 +19,7 @@ import { type SeatOwner, wantedOwners } from "../core/seats/bucket-seats.ts";
 import { firstEpoch } from "../core/seats/epoch.ts";
 import { firstHolders, type KnownSeats } from "../core/seats/known.ts";
 import { hashOfKnown, hashOfTable } from "../core/seats/known-hash.ts";
-import { disown, type Hold, learn, type SeatRecord, voiceOf } from "../core/seats/record.ts";
+import { disown, type Hold, isSameHold, isVoiceless, learn, type SeatRecord, voiceOf } from "../core/seats/record.ts";
 import { seatToTake } from "../core/seats/wanted.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
@@ -213,14 +213,16 @@ export class Seats {
   /** Whether it may do so for others though it does not speak yet: it is to take a seat, and whoever speaks will hear. */
   mayKeep(partition: PartitionId): boolean {
     const { kind } = this.hold(partition);
-    return kind === "rebuilding" || (kind === "former" && this.isToTake(partition));
+    // Once its disk says so, too: a start drops what it says is nobody's.
+    if (!isVoiceless(this.#entries[partition]?.stored?.hold)) return false;
+    return kind === "rebuilding" || (kind === "former" && this.seatToTake(partition) !== undefined);
   }
 
-  /** Whether it is to take a seat that it does not hold, as far as it knows. */
-  isToTake(partition: PartitionId): boolean {
+  /** The seat that it is to take and does not hold, as far as it knows. */
+  seatToTake(partition: PartitionId): number | undefined {
     const { hold, known } = this.record(partition);
     const { ring, self } = this.#membership;
-    return seatToTake(self, hold, wantedOwners(ring, partition), known) !== undefined;
+    return seatToTake(self, hold, wantedOwners(ring, partition), known);
   }
 
   /** The first n seats of the partition that there are. */
@@ -391,8 +393,4 @@ export class Seats {
     else if (!isSameHold(after.hold, stored?.hold)) void this.#write(partition, undefined);
     return true;
   }
-}
-
-function isSameHold(a: Hold, b: Hold | undefined): boolean {
-  return a === b || (b !== undefined && JSON.stringify(a) === JSON.stringify(b));
 }

@@ -76,6 +76,32 @@ test("a write of two copies is held by two nodes before it is acknowledged", asy
   }
 });
 
+test("who has yet to begin filling a seat keeps what it is given for it: nobody waits for its turn", async () => {
+  const world = new World(6);
+  // More seats than are filled within the time of a request, and nobody else to stand in.
+  const limits = { requestTimeoutMs: 400 };
+  const settings = { partitions: 1024 };
+  await world.up("n1", { limits, settings });
+  world.start("n2", { join: ["n1"], limits, settings });
+  const knowsBoth = (name: string): boolean => world.nodes.get(name)?.cluster().members.length === 2;
+  assert.ok(await world.simulation.runUntil(() => knowsBoth("n1") && knowsBoth("n2"), 10_000));
+  const keys = Array.from({ length: 60 }, (_, i) => `k${i}`);
+  const told = Promise.all(keys.map((key) => put(2)(world, "n1", key)));
+  const outcomes = await world.simulation.settle(told, 30_000, "all are told");
+  assert.ok(
+    (world.nodes.get("n2")?.repair().rebuild.voices ?? 0) < 1024,
+    "the seats were filled too fast for this test",
+  );
+  const holding = keys.map((key) => machinesWith(world, key).length);
+  assert.deepEqual(
+    outcomes.filter((what) => what !== "written"),
+    [],
+  );
+  assert.ok(holding.every((copies) => copies === 2));
+  await world.agreed();
+  for (const key of keys) assert.deepEqual(await world.get("n2", key, 2), [key]);
+});
+
 test("a write of all copies succeeds", async () => {
   for (let seed = 7; seed <= 12; seed++) {
     for (const { key, what, copies } of await young(seed, put(3))) {

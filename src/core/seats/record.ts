@@ -21,7 +21,15 @@
 import type { NodeId } from "../ids.ts";
 import type { Voice } from "../quorum/voice.ts";
 import { afterHandOver, type Epoch, generationOf } from "./epoch.ts";
-import { isOutdated, type KnownSeats, knownSeat, uniteKnown, withNextHolder, withoutHolder } from "./known.ts";
+import {
+  isOutdated,
+  isVacant,
+  type KnownSeats,
+  knownSeat,
+  uniteKnown,
+  withNextHolder,
+  withoutHolder,
+} from "./known.ts";
 
 /** A directory of a member: one that lost its disk and took its place again is another one under the same id. */
 export interface Successor {
@@ -163,6 +171,21 @@ function holdAfter(hold: Hold, known: KnownSeats, self: NodeId): Hold {
       // The successor was active, and so has all of it; or it has declined.
       return holder === self ? { kind: "active", seat, epoch: held } : { kind: "none" };
   }
+}
+
+export function isSameHold(a: Hold, b: Hold | undefined): boolean {
+  return a === b || (b !== undefined && JSON.stringify(a) === JSON.stringify(b));
+}
+
+/** Whether it keeps a copy that is not to go, and does not answer for it with a voice, or not with a sure one. */
+export function isVoiceless(hold: Hold | undefined): boolean {
+  return hold?.kind === "rebuilding" || hold?.kind === "former";
+}
+
+/** The node keeps copies for a vacant seat that it is to fill, before it begins to; undefined where that is not so. */
+export function keepForVacant(record: SeatRecord, seat: number): SeatRecord | undefined {
+  if (record.hold.kind !== "none" || !isVacant(record.known, seat)) return undefined;
+  return { ...record, hold: { kind: "former" } };
 }
 
 /** What is left of a rebuild that is given up. */
