@@ -81,8 +81,8 @@ export function nameOf(ring: Ring, node: NodeId): string {
 }
 
 /** The zone that the node is in. */
-export function zoneOf(ring: Ring, node: NodeId): string {
-  return ring.members.get(node)?.zone ?? "";
+export function zoneOf(ring: Ring, node: NodeId): string | undefined {
+  return ring.members.get(node)?.zone;
 }
 
 /** What became of a call, as those are told it who run the cluster. */

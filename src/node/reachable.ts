@@ -29,8 +29,9 @@ export function reachable({ node, seats, standsIn, free: freeNow, countsZones }:
   const answers = reached.length + here.length + standIns;
   const owners = reached.filter(({ isVacant }) => !isVacant).length;
   if (!countsZones) return { answers, owners, zones: 1 };
-  const inZone = (member: NodeId): string => zoneOf(node.ring(), member);
-  const zones = new Set([...reached.map(({ owner }) => owner), ...here].map(inZone));
-  const others = new Set(free.map(inZone).filter((zone) => !zones.has(zone)));
+  const zonesOf = (members: readonly NodeId[]): Set<string> =>
+    new Set(members.flatMap((member) => zoneOf(node.ring(), member) ?? []));
+  const zones = zonesOf([...reached.map(({ owner }) => owner), ...here]);
+  const others = new Set([...zonesOf(free)].filter((zone) => !zones.has(zone)));
   return { answers, owners, zones: zones.size + Math.min(missing - here.length, others.size) };
 }

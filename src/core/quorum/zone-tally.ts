@@ -14,7 +14,8 @@ import type { Voice } from "./voice.ts";
 export class ZoneTally {
   /** How many zones the request needs. */
   readonly needed: number;
-  readonly #zoneOf: (node: NodeId) => string;
+  /** Undefined for one that is no member, as far as is known: it may be in any zone, and counts for none. */
+  readonly #zoneOf: (node: NodeId) => string | undefined;
   /** The nodes that count, each with its voice, if it has one. */
   readonly #counted: Map<NodeId, Voice | undefined> = new Map();
   readonly #ownersToCome: Set<NodeId>;
@@ -22,7 +23,7 @@ export class ZoneTally {
   #waitsForOwners = true;
 
   /** `owners`: all that are asked. */
-  constructor(needed: number, owners: readonly NodeId[], zoneOf: (node: NodeId) => string) {
+  constructor(needed: number, owners: readonly NodeId[], zoneOf: (node: NodeId) => string | undefined) {
     this.needed = needed;
     this.#ownersToCome = new Set(owners);
     this.#zoneOf = zoneOf;
@@ -92,22 +93,34 @@ export class ZoneTally {
     for (const node of nodes) {
       if (wanted.length >= missing) break;
       const zone = this.#zoneOf(node);
-      if (!zones.has(zone)) wanted.push(node);
+      if (zone === undefined || zones.has(zone)) continue;
+      wanted.push(node);
       zones.add(zone);
     }
     return wanted;
   }
 
   #countedZones(): Set<string> {
-    return new Set([...this.#counted.keys()].map((node) => this.#zoneOf(node)));
+    return this.#add(new Set(), this.#counted.keys());
   }
 
   /** Zones counted or to come. */
   #zones(withOwners: boolean, without?: NodeId): Set<string> {
     const zones = this.#countedZones();
-    for (const node of this.#standInsToCome) zones.add(this.#zoneOf(node));
-    if (!withOwners) return zones;
-    for (const node of this.#ownersToCome) if (node !== without) zones.add(this.#zoneOf(node));
+    this.#add(zones, this.#standInsToCome);
+    return withOwners
+      ? this.#add(
+          zones,
+          [...this.#ownersToCome].filter((node) => node !== without),
+        )
+      : zones;
+  }
+
+  #add(zones: Set<string>, nodes: Iterable<NodeId>): Set<string> {
+    for (const node of nodes) {
+      const zone = this.#zoneOf(node);
+      if (zone !== undefined) zones.add(zone);
+    }
     return zones;
   }
 }

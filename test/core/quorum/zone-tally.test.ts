@@ -90,3 +90,12 @@ test("a voice that turns out to be outdated counts for its zone no more, and the
   tally.heard(node(2), { seat: 0, epoch: 2 }, false);
   assert.equal(tally.isMet, true);
 });
+
+test("one that nobody knows as a member counts for no zone: it may be in one that counts already", () => {
+  const tally = new ZoneTally(2, [node(0), node(1)], (id) => (id === node(0) ? "a" : undefined));
+  tally.heard(node(0), { seat: 0, epoch: 1 }, true);
+  tally.heard(node(1), { seat: 1, epoch: 1 }, true);
+  assert.equal(tally.received, 1);
+  assert.equal(tally.isMet, false);
+  assert.deepEqual(tally.wanted([node(2)]), []);
+});
