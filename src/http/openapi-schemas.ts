@@ -36,6 +36,17 @@ const bucketProperties: Record<string, Shape> = {
   reconcile: oneOf("siblings", "last-write-wins"),
 };
 
+/** A change of n that is under way. */
+const filling: Shape = {
+  ...exactly({
+    from: { type: "integer", minimum: 1 },
+    filled: { type: "integer", minimum: 0 },
+    partitions: { type: "integer", minimum: 1 },
+  }),
+  description:
+    "In how many partitions n counts alone; in the others requests meet the quorums of the earlier one, too.",
+};
+
 const types = problemTypes();
 
 /** The names of the shapes, as the description refers to them. */
@@ -239,7 +250,7 @@ export const schemas: { readonly [Name in SchemaName]: Shape } = {
       },
     }),
   }),
-  Bucket: exactly({ bucket: text, ...bucketProperties }),
+  Bucket: exactly({ bucket: text, ...bucketProperties, filling }, ["filling"]),
   Buckets: exactly({ buckets: listOf({ $ref: "#/components/schemas/Bucket" }) }),
   BucketChange: exactly(bucketProperties, Object.keys(bucketProperties)),
   Alive: exactly({ status: { const: "alive" } }),

@@ -11,10 +11,22 @@ import type { RunningNode, SimCluster, SimMember } from "./cluster.ts";
 import { maySpare } from "./lost-seats.ts";
 import type { Prng } from "./prng.ts";
 
-export const changeNames = ["join", "leave", "remove", "capacity", "zone", "both sides of a split"] as const;
+export const changeNames = [
+  "join",
+  "leave",
+  "remove",
+  "capacity",
+  "zone",
+  "both sides of a split",
+  "n of a bucket",
+] as const;
 export type ChangeName = (typeof changeNames)[number];
-/** What an operator asks for. */
-type Asked = Exclude<ChangeName, "both sides of a split">;
+/** What an operator asks for of members. */
+type Asked = Exclude<ChangeName, "both sides of a split" | "n of a bucket">;
+
+/** The bucket whose n changes: not below what the plan says, so that what its requests ask for can be had all along. */
+const changing = "carts";
+const mostMore = 2;
 
 /** A cluster does not grow beyond this: what is run for its members costs the square of them. */
 export const mostMembers = 9;
@@ -38,6 +50,8 @@ export class MembershipChanges {
   readonly #cluster: SimCluster;
   readonly #prng: Prng;
   readonly #hands: Hands;
+  /** The greatest n that the changing bucket had. */
+  #mostCopies = 0;
 
   constructor(cluster: SimCluster, hands: Hands) {
     this.#cluster = cluster;
@@ -49,6 +63,7 @@ export class MembershipChanges {
   strike(change: ChangeName): void {
     const { members } = this.#cluster;
     if (change === "both sides of a split") return this.#bothSides();
+    if (change === "n of a bucket") return this.#changeN();
     this.#one(change, members);
     if (this.#prng.chance(0.2)) this.#one(this.#prng.pick(asked), members);
   }
@@ -77,6 +92,22 @@ export class MembershipChanges {
       );
     }
     this.#after(askAgainMs, () => this.#insistOn(member));
+  }
+
+  /** No more copies than members, or the seats for them would stand in the way of one that leaves. */
+  #changeN(): void {
+    const { members, plan } = this.#cluster;
+    const ready = members.filter(({ node }) => node?.isReady === true);
+    const n = plan.settings.n + this.#prng.between(0, mostMore);
+    const staying = members.filter(({ isLeaving, isLost, hasJoined }) => hasJoined && !isLeaving && !isLost);
+    if (ready.length === 0 || staying.length < n) return;
+    this.#mostCopies = Math.max(this.#mostCopies, n);
+    const sponsor = this.#prng.pick(ready);
+    const { node, machine } = sponsor;
+    const { simulation } = this.#cluster;
+    simulation.schedule(0, machine.process, () => void node?.setBucket(changing, { n }).catch(() => {}));
+    this.#count("n of a bucket", `${changing} to ${n}, asked of ${machine.name}`);
+    this.#maybeCrash([sponsor]);
   }
 
   /** Cuts the cluster in two, and has each side change. */
@@ -201,7 +232,7 @@ export class MembershipChanges {
   get #maySpareOne(): boolean {
     const { members, plan } = this.#cluster;
     const staying = members.filter(({ isLeaving, isLost }) => !isLeaving && !isLost);
-    const most = Math.max(plan.settings.n, ...plan.buckets.map(({ change }) => change.n ?? 0));
+    const most = Math.max(this.#mostCopies, plan.settings.n, ...plan.buckets.map(({ change }) => change.n ?? 0));
     return staying.length > most;
   }
 

@@ -225,6 +225,9 @@ function drawFaults(prng: Prng): ReadonlyMap<FaultName, number> {
 function drawChanges(seed: number): ReadonlyMap<ChangeName, number> {
   const prng = new Prng(seed, "changes in plan");
   if (prng.chance(0.5)) return new Map();
-  const drawn = changeNames.filter(() => prng.chance(0.5));
-  return new Map(drawn.map((name) => [name, prng.pick([3000, 8000, 16_000])]));
+  const members = changeNames.filter((name) => name !== "n of a bucket");
+  const drawn = members.filter(() => prng.chance(0.5));
+  const changes = new Map<ChangeName, number>(drawn.map((name) => [name, prng.pick([3000, 8000, 16_000])]));
+  if (prng.chance(0.5)) changes.set("n of a bucket", prng.pick([2000, 5000, 12_000]));
+  return changes;
 }
