@@ -28,12 +28,14 @@ import type { ChangeName } from "./membership-changes.ts";
 import { doesExchange, doesForget, drawPlan, type FaultName, leniencyOf, mustHintsDo, type Plan } from "./plan.ts";
 import { Simulation, type Surroundings, type Violation } from "./simulation.ts";
 import type { TraceLine } from "./trace.ts";
-import { describeMembers, isWhole, whatIsPending } from "./wholeness.ts";
+import { describeMembers, isWhole, seatsPending, whatIsPending } from "./wholeness.ts";
 import { Client, type Known, type WorkloadCounts } from "./workload.ts";
 
 /** A founding cluster that nothing disturbs is complete by then, and a healed one well again, in ms. */
 const mostFoundingMs = 120_000;
 const mostHealingMs = 120_000;
+/** Of the seats on their way another one arrives within so long, in ms, or the time of healing begins. */
+const settlingMs = 30_000;
 /** Once all nodes see each other, no hint is left after so long, in ms. */
 const mostHandoffMs = 60_000;
 /** Calls a key, beyond which the checkers, which compare each with each, would take longer than the run. */
@@ -239,6 +241,7 @@ class Run {
   }
 
   async #heal(): Promise<boolean> {
+    await this.#seatsSettle();
     if (!(await this.#isSoon("a healed cluster is whole again", this.#whole(), mostHealingMs))) return false;
     const areBack = (): boolean => this.#cluster.haveAllVoices;
     if (!(await this.#isSoon("voices come back", areBack, mostHealingMs))) return false;
@@ -246,6 +249,21 @@ class Run {
     // What was under way when the faults ended has to end, too.
     await this.#simulation.run(this.#plan.limits.requestTimeoutMs + 5000);
     return true;
+  }
+
+  /**
+   * Waits while seats come to those who shall hold them: on slow links many take long, and how long nobody promises, but
+   * that it goes on.
+   */
+  async #seatsSettle(): Promise<void> {
+    let least = Number.POSITIVE_INFINITY;
+    for (let until = this.#simulation.now + settlingMs; this.#simulation.now < until; ) {
+      const pending = seatsPending(this.#cluster);
+      if (pending === 0) return;
+      if (pending < least) until = this.#simulation.now + settlingMs;
+      least = Math.min(least, pending);
+      await this.#simulation.run(1000);
+    }
   }
 
   /** Every change of members that was begun is complete. */

@@ -35,6 +35,11 @@ export function describeMembers({ members }: SimCluster): string {
     .join("; ");
 }
 
+/** How many seats are on their way, as the one knows it that knows of most. */
+export function seatsPending({ members }: SimCluster): number {
+  return Math.max(0, ...members.map(({ node }) => node?.transfers().pending ?? 0));
+}
+
 /** What is still to be done for changes of members: seats under way, copies to drop, news of seats to spread. */
 export function whatIsPending(cluster: SimCluster): string | undefined {
   for (const { machine, node } of cluster.members) {
