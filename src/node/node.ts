@@ -11,6 +11,7 @@ import type { Ring } from "../core/ring/ring.ts";
 import { Peers } from "../rpc/peers.ts";
 import { Server } from "../rpc/server.ts";
 import type { Address } from "../runtime/network.ts";
+import { Pause } from "../runtime/pause.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { TaskGroup } from "../runtime/task-group.ts";
 import type { StorageError } from "../storage/engine.ts";
@@ -57,6 +58,8 @@ import { Trees, tellAll } from "./trees.ts";
 
 /** How long requests under way may take to finish once the node is told to stop, in ms. */
 const defaultGraceMs = 10_000;
+/** Between two tries to tell somebody that this node has left, in ms. */
+const tellAgainMs = 1000;
 
 export class Node implements NodeApi {
   readonly name: string;
@@ -246,8 +249,7 @@ export class Node implements NodeApi {
     const opened = await this.#membership.open();
     if (opened.kind === "refused") {
       const { departed } = this.#membership;
-      // It may have ended before anybody heard its own word of that.
-      if (departed !== undefined) await this.#gossip.askAll();
+      if (departed === "left") await this.#tellThatItLeft(opened.why);
       throw new NodeError(departed ?? "refused", opened.why);
     }
     const lost = opened.kind === "stranger" ? lostStore(this.#options) : undefined;
@@ -277,6 +279,15 @@ export class Node implements NodeApi {
     const { self, cluster, incarnation, ring } = this.#membership;
     const fields = { node: self, cluster, incarnation, members: ring.members.size, ...this.#seats.count };
     this.#runtime.log.info("serving", { ...fields, ...addresses });
+  }
+
+  /** It may have ended before anybody heard its own word of that, and nobody else can say it. */
+  async #tellThatItLeft(why: string): Promise<void> {
+    const { clock, log } = this.#runtime;
+    for (let tries = 0; !this.#isStopping && !(await this.#gossip.askAll()); tries++) {
+      if (tries === 0) log.warn(`${why}; no member can be reached that might not know it yet: trying until one is`);
+      await new Pause(clock).wait(tellAgainMs);
+    }
   }
 
   /**
