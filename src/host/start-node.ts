@@ -25,6 +25,8 @@ import { softwareVersion } from "./software.ts";
 
 /** How long what runs may take to finish once the node is told to stop. */
 const graceMs = 10_000;
+/** A node that leaves waits so long for its clients to go, in ms. */
+const leavingMs = 5000;
 
 /** Addresses of others kept in the directory, and how often they are looked at, in ms. */
 const mostPeers = 64;
@@ -118,6 +120,8 @@ async function open(options: StartNodeOptions, closers: Closers): Promise<Runnin
     limits,
     software: softwareVersion,
     onStoreRead,
+    onLeaving: async () => http?.drain(leavingMs),
+    onStaying: async () => http?.reopen(),
     onEnded: (error) => {
       if (error.code === "storage-damaged" || error.code === "storage-failed") directory?.distrust();
       const isDamaged = error.code === "storage-damaged" && directory !== undefined;

@@ -49,6 +49,10 @@ export interface HttpServer {
   serve(node: NodeApi): void;
   /** Every route, as the description has them. */
   readonly routes: readonly Route[];
+  /** Stops accepting, and serves what comes over connections that stand, for at most so long; to be closed after that. */
+  drain(mostMs: number): Promise<void>;
+  /** Accepts again after `drain`. Rejects if it cannot. */
+  reopen(): Promise<void>;
   /** Stops accepting, lets what runs finish for at most `graceMs`, and closes every connection. */
   close(graceMs: number): Promise<void>;
 }
@@ -69,6 +73,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   const ownNames = names.filter((name) => name !== "");
   const room = new BodyRoom(limits.bodiesBytes);
   let isClosing = false;
+  let isDraining = false;
 
   const app = fastify({
     keepAliveTimeout: keepAliveMs,
@@ -101,7 +106,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   });
   app.addHook("onSend", async (_request, reply) => {
     // What was running when the server began to close would else stay open, idle, until its client goes.
-    if (isClosing) reply.header("connection", "close");
+    if (isClosing || isDraining) reply.header("connection", "close");
     const contentType = sentTypes.get(reply.raw);
     if (contentType !== undefined) reply.header("content-type", contentType);
   });
@@ -128,6 +133,26 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     routes,
     serve(served) {
       node = served;
+    },
+    async drain(mostMs) {
+      isDraining = true;
+      await new Promise<void>((resolve) => {
+        const most = setTimeout(resolve, mostMs);
+        app.server.close(() => {
+          clearTimeout(most);
+          resolve();
+        });
+      });
+    },
+    async reopen() {
+      isDraining = false;
+      await new Promise<void>((resolve, reject) => {
+        app.server.once("error", reject);
+        app.server.listen({ host: listen.host, port }, () => {
+          app.server.off("error", reject);
+          resolve();
+        });
+      });
     },
     async close(graceMs) {
       isClosing = true;

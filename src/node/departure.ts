@@ -39,6 +39,10 @@ export interface DepartureParts {
   readonly hints: Pick<Hints, "isEmpty">;
   /** When somebody last asked this node for what makes a seat pass on. */
   readonly askedMs: () => number;
+  /** Resolves when clients ask it nothing more. */
+  readonly onLeaving: (() => Promise<void>) | undefined;
+  /** They may come again. */
+  readonly onStaying: (() => Promise<void>) | undefined;
   /** The node must not go on. */
   readonly end: (error: NodeError) => void;
 }
@@ -49,6 +53,8 @@ export class Departure {
   readonly #ticker: Ticker;
   /** Since when it has held nothing. */
   #sinceMs: number | undefined;
+  /** Clients were sent away. */
+  #isDeserted = false;
   /** Since when it has known that it was removed. */
   #knownMs: number | undefined;
 
@@ -78,11 +84,15 @@ export class Departure {
     if (membership.departed !== undefined) return this.#end();
     if (!this.#isLeaving() || !this.#isEmpty()) {
       this.#sinceMs = undefined;
+      if (this.#isDeserted) await this.#parts.onStaying?.();
+      this.#isDeserted = false;
       return;
     }
     const nowMs = this.#parts.runtime.clock.monotonicMs();
     this.#sinceMs ??= nowMs;
     if (nowMs - this.#sinceMs < quietMs) return;
+    if (!this.#isDeserted) await this.#parts.onLeaving?.();
+    this.#isDeserted = true;
     try {
       const gone = { kind: "remove", node: membership.self, claim: newestClaim } as const;
       await membership.append(gone, () => this.#isLeaving() && this.#isEmpty());

@@ -32,6 +32,10 @@ export interface NodeOptions {
   readonly isEmptied?: boolean;
   /** Everything that is stored was read once. */
   readonly onStoreRead?: () => void;
+  /** It has handed over all it held, and is about to leave: whoever lets clients in is to finish, while it still serves. */
+  readonly onLeaving?: () => Promise<void>;
+  /** It stays after all: clients may come again. */
+  readonly onStaying?: () => Promise<void>;
   /** The node found out that it must not go on; it serves nothing any more and is to be stopped. */
   readonly onEnded?: (error: NodeError) => void;
 }

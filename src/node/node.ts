@@ -195,6 +195,8 @@ export class Node implements NodeApi {
       transfer: this.#transfer,
       hints,
       askedMs: () => this.#peerRequests.askedMs,
+      onLeaving: options.onLeaving,
+      onStaying: options.onStaying,
       end,
     });
     this.#background = [this.#antiEntropy, this.#transfer, handoff, this.#reaper, departure];

@@ -54,3 +54,29 @@ test("what does not finish in time is cut off", async () => {
   await http.close(1);
   await closed;
 });
+
+test("one that is drained serves whoever is connected, and lets nobody in until it is opened again", async () => {
+  const served = await ServedNode.start();
+  const options = { listen: "127.0.0.1:0", limits: defaultLimits, names: [], software: "0", log: silentLog };
+  const http = await startHttpServer(options);
+  http.serve(served.node.api);
+  const port = Number(http.address.split(":")[1]);
+  const { socket, told } = await open(port);
+  socket.write("PUT /kv/b/k HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n");
+  while (!told().includes("100 Continue")) await once(socket, "data");
+  const drained = http.drain(60_000);
+  const [error] = await once(connect(port, "127.0.0.1"), "error");
+  assert.equal((error as NodeJS.ErrnoException).code, "ECONNREFUSED");
+  socket.write("body");
+  await once(socket, "close");
+  assert.match(told(), /HTTP\/1\.1 204 [\s\S]*connection: close/i);
+  await drained;
+  await http.reopen();
+  const again = await open(port);
+  again.socket.write("GET /kv/b/k HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+  await once(again.socket, "close");
+  assert.match(again.told(), /HTTP\/1\.1 200 [\s\S]*body/);
+  await http.drain(1);
+  await http.close(1);
+  await served.node.stop();
+});
