@@ -7,6 +7,7 @@
 
 import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
@@ -28,10 +29,32 @@ if (files.length === 0) {
   process.exit(1);
 }
 
-process.stderr.write(`running ${files.length} test files on Node ${process.versions.node} ...\n`);
 // A test that hangs is a test that fails.
 const flags = ["--enable-source-maps", "--test", "--test-reporter=spec", `--test-timeout=${10 * 60_000}`];
 const seeded = ["--import", pathToFileURL(join(root, "dist", "test", "property-seed.js")).href];
-const child = spawn(process.execPath, [...flags, ...seeded, ...options, ...files], { cwd: root, stdio: "inherit" });
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
-child.on("close", (code) => process.exit(code ?? 1));
+
+let isStopped = false;
+
+/** Runs the files, so many at a time. Resolves to the status. */
+function run(tests, atOnce) {
+  process.stderr.write(`running ${tests.length} test files on Node ${process.versions.node} ...\n`);
+  const all = [...flags, `--test-concurrency=${atOnce}`, ...seeded, ...options, ...tests];
+  const child = spawn(process.execPath, all, { cwd: root, stdio: "inherit" });
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
+    process.on(signal, () => {
+      isStopped = true;
+      child.kill(signal);
+    });
+  }
+  return new Promise((resolve) => child.on("close", (code) => resolve(code ?? 1)));
+}
+
+// Clusters of real processes, under load and with bounds on what may fail, have the machine for themselves.
+const isCluster = (name) => name.includes(join("test", "cluster"));
+const parts = [
+  { tests: files.filter((name) => !isCluster(name)), atOnce: availableParallelism() },
+  { tests: files.filter(isCluster), atOnce: 1 },
+];
+for (const { tests, atOnce } of parts) {
+  if (tests.length > 0 && !isStopped) process.exitCode = Math.max(process.exitCode ?? 0, await run(tests, atOnce));
+}

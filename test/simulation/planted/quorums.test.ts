@@ -21,7 +21,7 @@ caughtTest({
   name: "a stand-in that counts for an owner where owners alone do",
   file: "core/quorum/tally",
   find: "if (voices < owners)",
-  replace: "if (this.received < this.#needed.owners)",
+  replace: "if (bitsIn((this.#voices | this.#standIns) & seats) < owners)",
   laws: ["owners answer"],
   plan: busy(crashes, { nodes: 5, buckets: [{ name: "strict", change: { pr: 2, pw: 2 } }], safetyMs: 6000 }),
 });
