@@ -136,9 +136,10 @@ export class SeatBook {
     }
     // A rebuild that learned that it was not at its end while that was being written.
     const { hold } = record;
-    if (before !== undefined && hold.kind === "rebuilding" && hold.epoch === before.epoch) before.isUnsaid = true;
+    const goesOn = before !== undefined && hold.kind === "rebuilding" && hold.epoch === before.epoch;
+    if (goesOn) before.isUnsaid = true;
     this.#falls(machine, partition);
-    if (voice !== undefined) this.#byValue.set(value, this.#rises(machine, partition, voice, record));
+    if (voice !== undefined) this.#byValue.set(value, this.#rises(machine, partition, voice, record, goesOn));
   }
 
   #note(partition: PartitionId, { known }: SeatRecord): void {
@@ -155,13 +156,20 @@ export class SeatBook {
     speaks?.delete(partition);
   }
 
-  #rises(machine: SimMachine, partition: PartitionId, { seat, epoch }: Voice, record: SeatRecord): Spoken {
+  /** `goesOn`: what was to end its voice was withdrawn, and it has it as before. */
+  #rises(
+    machine: SimMachine,
+    partition: PartitionId,
+    { seat, epoch }: Voice,
+    record: SeatRecord,
+    goesOn: boolean,
+  ): Spoken {
     const life = this.#lifeOf(machine);
     const from = this.#simulation.now;
     const fresh = { partition, seat, epoch, machine, life, from, until: Number.POSITIVE_INFINITY, isUnsaid: false };
     const name = `${partition}/${seat}/${epoch}`;
     const before = this.#all.get(name);
-    const isAgain = before?.machine === machine && before.life === life && before.isUnsaid;
+    const isAgain = before?.machine === machine && before.life === life && (before.isUnsaid || goesOn);
     const voice: Spoken = isAgain ? before : fresh;
     voice.until = Number.POSITIVE_INFINITY;
     voice.isUnsaid = false;

@@ -97,3 +97,12 @@ test("a rebuild that goes on after its end was written has said nothing, and may
   for (const hold of [{ ...rebuilding, epoch: 9 }, active]) await bench.store(hold);
   assert.equal(bench.begun, 2);
 });
+
+test("a holder that rebuilds its own seat keeps its voice where the end of that is withdrawn; after silence it has none", async () => {
+  const bench = new Bench(2);
+  const own: Hold = { kind: "rebuilding", seat: 1, epoch: 3, lost: 2, isHolder: true, copied: [] };
+  for (const hold of [own, active, own, active]) await bench.store(hold);
+  assert.equal(bench.begun, 2, "the voice it had, and the one it came to have");
+  await bench.store({ kind: "active", seat: 1, epoch: 2 });
+  assert.equal(bench.begun, 3, "the first one again, long after the second");
+});
