@@ -147,6 +147,7 @@ export class Rebuilds {
     if (!isUp(holder)) return { peer: holder, why: "cannot be reached" };
     const fenced = await this.fence(partition, hold, holder);
     if ("why" in fenced) return fenced;
+    if (fenced.seat !== next) return { peer: holder, why: "has another seat by now" };
     const changes = allChanges(this.#node.ring().eras).hash;
     const copied = await this.#copies.copyTail(partition, holder, hold.seat);
     if (copied.kind !== "whole") return { peer: holder, why: copied.why };

@@ -193,7 +193,7 @@ export class Vacating {
     }
     const reached: Other[] = [];
     for (const other of this.#seatsBeside(partition, fencing.seat)) {
-      const delay = await this.#fenceAndTake(partition, fencing, voice.seat, other.holder);
+      const delay = await this.#fenceAndTake(partition, fencing, voice.seat, other);
       if (delay !== undefined && without === undefined) return delay;
       if (delay === undefined && other.holder !== undefined) reached.push({ ...other, holder: other.holder });
       else if (other.holder !== undefined) without?.(nameOf(ring(), other.holder));
@@ -210,12 +210,13 @@ export class Vacating {
     partition: PartitionId,
     fencing: Fencing,
     ownSeat: number,
-    holder: NodeId | undefined,
+    { seat, holder }: { readonly seat: number; readonly holder: NodeId | undefined },
   ): Promise<Delay | undefined> {
     if (holder === undefined) return { peer: undefined, why: "another seat has no voice, either" };
     if (!this.#node.isUp(holder)) return { peer: holder, why: "cannot be reached" };
     const fenced = await this.#rebuilds.fence(partition, fencing, holder);
     if ("why" in fenced) return fenced;
+    if (fenced.seat !== seat) return { peer: holder, why: "has another seat by now" };
     const copied = await this.#copies.copyTail(partition, holder, ownSeat);
     if (copied.kind !== "whole") return { peer: holder, why: copied.why };
     const still = await this.#rebuilds.fence(partition, fencing, holder);
