@@ -115,7 +115,9 @@ export class Coordinator {
     // One that knows its own voice to be void cannot coordinate with it either.
     const isNoOwner = owners.every((owner) => owner.node !== node.self);
     const speaks = !isNoOwner && node.voice(place) !== undefined;
-    const mayCoordinate = request.asFallback === true ? isNoOwner || node.seats.mayStore(place.partition) : speaks;
+    // What one that leaves kept for others now would be gone with it.
+    const mayStandIn = isNoOwner && ring.members.get(node.self)?.isLeaving === false;
+    const mayCoordinate = request.asFallback === true ? mayStandIn || node.seats.mayStore(place.partition) : speaks;
     if (owners.length === 0 || !mayCoordinate) {
       const isSealed = node.seats.hold(place.partition).kind === "sealed";
       const why = `this node has no voice for partition ${place.partition}`;

@@ -7,7 +7,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ClusterSettings } from "../../src/core/settings.ts";
 import type { MemberChangeOutcome } from "../../src/node/api.ts";
+import { Coordinator } from "../../src/node/coordinator.ts";
+import { Membership } from "../../src/node/membership.ts";
 import type { Node } from "../../src/node/node.ts";
+import type { CoordinateWrite } from "../../src/wire/message.ts";
+import { plant } from "./plant.ts";
 import { World } from "./world.ts";
 
 const accepted: MemberChangeOutcome = { kind: "accepted" };
@@ -224,4 +228,54 @@ test("a leave is taken back while it is under way, and cannot be once the member
     );
     await isWhole(world);
   }
+});
+
+test("in the moment in which it goes a member that leaves keeps no write for another: it would be gone with it", async () => {
+  const world = await filled(9, 4, { n: 1, r: 1, w: 1 });
+  const n4 = world.nodes.get("n4") as Node;
+  const keyOf = (owner: string): string => {
+    const keys = Array.from({ length: 200 }, (_, i) => `of ${i}`);
+    return keys.find((key) => n4.locate("carts", key)?.preferenceList[0]?.name === owner) as string;
+  };
+  // How it is asked to coordinate, and by whom inside it.
+  let asked: { readonly coordinator: Coordinator; readonly request: CoordinateWrite } | undefined;
+  const { write } = Coordinator.prototype;
+  const takeOut = plant(Coordinator.prototype, "write", function (this: Coordinator, request, deliver) {
+    if (request.kind === "coordinate-write") asked = { coordinator: this, request };
+    write.call(this, request, deliver);
+  });
+  assert.equal(await world.put("n4", keyOf("n4"), "its own"), "written");
+  takeOut();
+  const answers: string[] = [];
+  const late = keyOf("n3");
+  const { append } = Membership.prototype;
+  const goesOn = plant(Membership.prototype, "append", function (this: Membership, draft, isStill, also) {
+    return append.call(
+      this,
+      draft,
+      () => {
+        const isIt = isStill === undefined || isStill();
+        // From now on it only waits for its disk. A member that has not heard that it leaves asks it to stand in.
+        if (isIt && draft.kind === "remove" && asked !== undefined) {
+          const { coordinator, request } = asked;
+          coordinator.write({ ...request, key: late, asFallback: true }, (answer) => {
+            answers.push(answer.kind === "refusal" ? answer.code : answer.kind);
+          });
+        }
+        return isIt;
+      },
+      also,
+    );
+  });
+  try {
+    assert.deepEqual(await world.inside("n2", (node) => node.leave("n4")), accepted);
+    const holdsNothing = (): boolean => n4.transfers().pending === 0 && n4.cluster().pendingTransfers === 0;
+    await world.simulation.run(1000);
+    assert.ok(await world.simulation.runUntil(holdsNothing, 20_000));
+    world.kill("n3");
+    assert.equal(await hasEnded(world, "n4"), "left");
+  } finally {
+    goesOn();
+  }
+  assert.deepEqual(answers, ["no-owner"]);
 });
