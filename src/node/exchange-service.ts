@@ -24,13 +24,14 @@ import type {
   RefusalCode,
   TreeName,
   TreeSize,
+  WhenStored,
 } from "../wire/message.ts";
 import { type Coordination, refusal } from "./coordination.ts";
 import { placeOf } from "./key-place.ts";
 import type { LeafScan } from "./leaf-scan.ts";
 import type { Trees } from "./trees.ts";
 
-export type ExchangeRequest = CompareTrees | CompareNodes | ListKeys | CopyStates;
+export type ExchangeRequest = CompareTrees | CompareNodes | ListKeys | CopyStates | WhenStored;
 
 /** A part of a list ends at this many keys, or after so many pages of the store. */
 const mostListed = 256;
@@ -77,6 +78,8 @@ export class ExchangeService {
       case "copy-states":
         if (this.#isShared(request.tree, ring, from, request.id)) this.#copyStates(request, ring, from);
         return;
+      case "when-stored":
+        return this.#whenStored(request, from);
     }
   }
 
@@ -113,6 +116,14 @@ export class ExchangeService {
     }
     const sizes = wantsSizes ? trees.map((tree) => (this.#isHeld(tree, ring) ? this.#trees.size(tree) : nothing)) : [];
     from.reply({ kind: "hashes-compared", id, differing, unvouched, sizes }, id);
+  }
+
+  #whenStored({ id }: WhenStored, from: Requester): void {
+    const { replica } = this.#node;
+    replica.afterAll({
+      onDurable: () => from.reply({ kind: "all-stored", id, run: replica.run }, id),
+      onFailed: (error) => this.#refuse(id, from, "storage-failed", error.message),
+    });
   }
 
   #copyStates({ id, tree, keys }: CopyStates, ring: Ring, from: Requester): void {

@@ -52,6 +52,8 @@ export const copiesAtOnce: number = 2;
 /** Trees asked about with one message. */
 const treesAtOnce = 1024;
 const surveyTimeoutMs = 5000;
+/** How long the peer's disk may take, in ms. */
+const storedTimeoutMs = 5000;
 
 const noSize: TreeSize = { keys: 0, bytes: 0 };
 
@@ -142,11 +144,21 @@ export class PartitionCopies {
 
   /**
    * Has the peer merge what this node holds of the partition, in these trees, if they are given; whether it has, on its
-   * disk. Rejects with `StorageError`.
+   * disk. What was equal there may have been so in memory only: no commit of the peer's may have failed meanwhile.
+   * Rejects with `StorageError`.
    */
   async push(partition: PartitionId, peer: NodeId, trees?: readonly TreeName[]): Promise<boolean> {
+    const run = await this.#storedBy(peer);
+    if (run === undefined) return false;
     const outcome = await this.#exchange(peer, trees ?? this.#treesOf(partition), newTotals(), { kind: "push" });
-    return outcome.kind === "compared" && outcome.keysRefused === 0 && outcome.incomplete.size === 0;
+    const isMerged = outcome.kind === "compared" && outcome.keysRefused === 0 && outcome.incomplete.size === 0;
+    return isMerged && (await this.#storedBy(peer)) === run;
+  }
+
+  /** The peer's run, once all that it holds is on its disk; undefined where that is not to be had. */
+  async #storedBy(peer: NodeId): Promise<string | undefined> {
+    const answer = await this.#node.peers.ask(peer, { kind: "when-stored", id: 0 }, storedTimeoutMs);
+    return answer.kind === "all-stored" ? answer.run : undefined;
   }
 
   /** Asks the peer how much there is to copy, so that progress can be told before it is made. */

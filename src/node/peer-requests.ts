@@ -49,6 +49,7 @@ export class PeerRequests {
       case "compare-nodes":
       case "list-keys":
       case "copy-states":
+      case "when-stored":
         if (this.#admits(request, from, true)) exchanges.serve(request, from);
         return;
       case "ask-forgetting":

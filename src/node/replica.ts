@@ -115,6 +115,16 @@ export class Replica {
     this.#actors.renewRun(this.#runtime.random.bytes(runBytes));
   }
 
+  /** Names the time since the start, or since a commit last failed. */
+  get run(): string {
+    return this.#actors.run;
+  }
+
+  /** Tells `done` once all that is held now is on disk, as far as the run is the same by then. */
+  afterAll(done: DurableListener): void {
+    this.#buffer.afterAll(done);
+  }
+
   /** This node's state of a key, writes in flight included. */
   read(place: KeyPlace): LocalState | ReplicaRefusal {
     const held = this.#load(place);

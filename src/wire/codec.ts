@@ -23,6 +23,7 @@ import {
   writeWriteAnswer,
 } from "./coordinate-codec.ts";
 import {
+  readAllStored,
   readCompareNodes,
   readCompareTrees,
   readCopyStates,
@@ -30,6 +31,7 @@ import {
   readKeysListed,
   readListKeys,
   readStatesCopied,
+  writeAllStored,
   writeCompareNodes,
   writeCompareTrees,
   writeCopyStates,
@@ -123,6 +125,8 @@ export const kindBytes: Readonly<Record<Message["kind"], number>> = {
   "keys-listed": 84,
   "copy-states": 85,
   "states-copied": 86,
+  "when-stored": 87,
+  "all-stored": 88,
   "ask-forgetting": 96,
   "forgetting-views": 97,
   forget: 98,
@@ -214,6 +218,9 @@ export function encodeMessage(head: ByteWriter, bodies: Uint8Array[], message: M
     case "states-copied":
       writeStatesCopied(head, bodies, message);
       return;
+    case "all-stored":
+      writeAllStored(head, message);
+      return;
     case "ask-forgetting":
       writeAskForgetting(head, message);
       return;
@@ -248,6 +255,7 @@ export function encodeMessage(head: ByteWriter, bodies: Uint8Array[], message: M
     case "seats-told":
       writeSeatsTold(head, message);
       return;
+    case "when-stored":
     case "ping":
     case "done":
       return;
@@ -311,6 +319,10 @@ export function decodeMessage(head: ByteReader, bodies: ByteReader): Message {
       return readCopyStates(head, id);
     case kindBytes["states-copied"]:
       return readStatesCopied(head, bodies, id);
+    case kindBytes["when-stored"]:
+      return { kind: "when-stored", id };
+    case kindBytes["all-stored"]:
+      return readAllStored(head, id);
     case kindBytes["ask-forgetting"]:
       return readAskForgetting(head, id);
     case kindBytes["forgetting-views"]:

@@ -13,6 +13,7 @@ import { mostCopies } from "../core/limits.ts";
 import type { NodeChildren } from "../core/merkle/exchange.ts";
 import { emptyHash, fanOut, leafCount, leafLevel, sameHash } from "../core/merkle/hash-tree.ts";
 import type {
+  AllStored,
   CompareNodes,
   CompareTrees,
   CopiedState,
@@ -30,6 +31,7 @@ import {
   readHash,
   readKey,
   readList,
+  readShortText,
   writeFlag,
   writeHash,
   writeKey,
@@ -39,6 +41,8 @@ import { readState, writeState } from "./state-codec.ts";
 
 /** A stored key is at most its head, a bucket and a key long. */
 const mostStoredKeyBytes = 2048;
+/** The name of a run (`core/causality/minting.ts`) is shorter. */
+const mostRunBytes = 64;
 
 function writeTree(head: ByteWriter, { partition, n }: TreeName): void {
   head.u16(partition);
@@ -170,6 +174,14 @@ export function readCopyStates(head: ByteReader, id: number): CopyStates {
   const tree = readTree(head);
   const keys = readList(head, 4, (from) => ({ bucket: readBucket(from), key: readKey(from) }));
   return { kind: "copy-states", id, tree, keys };
+}
+
+export function writeAllStored(head: ByteWriter, { run }: AllStored): void {
+  head.text(run);
+}
+
+export function readAllStored(head: ByteReader, id: number): AllStored {
+  return { kind: "all-stored", id, run: readShortText(head, mostRunBytes) };
 }
 
 const noState = 0;

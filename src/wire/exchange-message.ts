@@ -75,6 +75,23 @@ export interface KeysListed {
   readonly until?: Uint8Array;
 }
 
+/** Asks to hear once all that the answerer holds now is on its disk. Answered with `all-stored`. */
+export interface WhenStored {
+  readonly kind: "when-stored";
+  readonly id: number;
+}
+
+/** It is. */
+export interface AllStored {
+  readonly kind: "all-stored";
+  readonly id: number;
+  /**
+   * Names a time in which the answerer lost nothing that it held, on disk or not: the name is another one after a
+   * restart, and after a commit that failed.
+   */
+  readonly run: string;
+}
+
 /** Asks for the states of these keys of a tree, to copy them: whether the answerer has a voice does not matter. */
 export interface CopyStates {
   readonly kind: "copy-states";

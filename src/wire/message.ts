@@ -14,6 +14,7 @@ import type { Voice } from "../core/quorum/voice.ts";
 import type { KnownSeats } from "../core/seats/known.ts";
 import type { Quorum } from "../core/settings.ts";
 import type {
+  AllStored,
   CompareNodes,
   CompareTrees,
   CopyStates,
@@ -21,6 +22,7 @@ import type {
   KeysListed,
   ListKeys,
   StatesCopied,
+  WhenStored,
 } from "./exchange-message.ts";
 import type { AskForgetting, Forget, ForgettingViews } from "./forgetting-message.ts";
 import type { Gossip, GossipAnswer, GossipDelta, GossipDigest } from "./gossip-message.ts";
@@ -38,6 +40,7 @@ import type {
 } from "./seat-message.ts";
 
 export type {
+  AllStored,
   CompareNodes,
   CompareTrees,
   CopiedState,
@@ -49,6 +52,7 @@ export type {
   StatesCopied,
   TreeName,
   TreeSize,
+  WhenStored,
 } from "./exchange-message.ts";
 export type { AskForgetting, Forget, ForgettingView, ForgettingViews } from "./forgetting-message.ts";
 export type { Gossip, GossipAnswer, GossipDelta, GossipDigest } from "./gossip-message.ts";
@@ -291,6 +295,7 @@ export type Request =
   | CompareNodes
   | ListKeys
   | CopyStates
+  | WhenStored
   | AskForgetting
   | Forget
   | TakeSeat
@@ -314,6 +319,7 @@ export type Answer =
   | HashesCompared
   | KeysListed
   | StatesCopied
+  | AllStored
   | ForgettingViews
   | SeatSealed
   | SeatFenced

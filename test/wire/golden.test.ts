@@ -357,6 +357,8 @@ const messages: Readonly<Record<string, Message>> = {
   "replica-state with news of seats": { kind: "replica-state", id: 48, known },
   "copy-states": { kind: "copy-states", id: 49, tree, keys: [{ bucket: "carts", key: "Grüße/42" }] },
   "states-copied": { kind: "states-copied", id: 50, states: [undefined, state, "refused"] },
+  "when-stored": { kind: "when-stored", id: 52 },
+  "all-stored": { kind: "all-stored", id: 53, run: "AAECAwQFBgc." },
 };
 
 function frameOf(message: Message): string {

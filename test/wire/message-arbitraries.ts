@@ -392,6 +392,8 @@ export const anyMessage: { readonly [K in Message["kind"]]: fc.Arbitrary<Of<K>> 
     tree: anyTree,
     keys: fc.array(plainRecord({ bucket: anyBucket, key: anyKey }), { maxLength: 20 }),
   }),
+  "when-stored": plainRecord({ kind: kind("when-stored"), id: anyId }),
+  "all-stored": plainRecord({ kind: kind("all-stored"), id: anyId, run: fc.stringMatching(/^[A-Za-z0-9_.-]{0,64}$/) }),
   "states-copied": plainRecord({
     kind: kind("states-copied"),
     id: anyId,

@@ -51,6 +51,11 @@ export class ActorSource {
     this.#run = runText(random);
   }
 
+  /** What the run is called. */
+  get run(): string {
+    return this.#run;
+  }
+
   /** The next dot of the key that this record is stored beside; the record's actor goes on if this run made it. */
   mint(record: MintRecord | undefined): Minted {
     const ours = record?.actor.startsWith(this.#run) ? record : { actor: this.#newActor(), counter: 0 };
