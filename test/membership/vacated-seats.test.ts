@@ -6,6 +6,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { PartitionCopies } from "../../src/node/partition-copies.ts";
+import { Replica } from "../../src/node/replica.ts";
+import { plant } from "./plant.ts";
 import { World } from "./world.ts";
 
 /** Nobody keeps hints, and nobody compares trees unless it must. */
@@ -111,5 +113,14 @@ async function leftInMemory(
 test("a member that leaves does not go before what it gave is on the others' disks", async () => {
   for (let seed = 11; seed <= 14; seed++) {
     assert.deepEqual(await leftInMemory(seed), { read: ["second"], hasGone: false }, `seed ${seed}`);
+  }
+});
+
+test("it catches one that says so at once, and does not wait for its disk", async () => {
+  const takeOut = plant(Replica.prototype, "afterAll", (done) => done.onDurable());
+  try {
+    assert.deepEqual(await leftInMemory(11), { read: [], hasGone: true });
+  } finally {
+    takeOut();
   }
 });
