@@ -35,7 +35,7 @@ export interface DepartureParts {
   readonly runtime: Runtime;
   readonly membership: Membership;
   readonly gossip: Pick<Gossip, "askAll">;
-  readonly transfer: Pick<Transfer, "holdsNothing" | "holdsSeats">;
+  readonly transfer: Pick<Transfer, "holdsNothing" | "holdsSeats" | "isAwaited">;
   readonly hints: Pick<Hints, "isEmpty">;
   /** When somebody last asked this node for what makes a seat pass on. */
   readonly askedMs: () => number;
@@ -123,11 +123,20 @@ export class Departure {
     end(new NodeError(departed, departedAs(departed, membership.name)));
   }
 
-  /** Whether somebody may take a seat from this node still: members have asked not long ago. */
+  /**
+   * Whether somebody may take a seat from this node still, since members have asked not long ago; or has sealed one for
+   * it, which it is to give back: nobody else can.
+   */
   #isWorthWaiting(): boolean {
     const { transfer, askedMs, runtime } = this.#parts;
-    if (this.#knownMs === undefined || !transfer.holdsSeats) return false;
-    return runtime.clock.monotonicMs() - Math.max(askedMs(), this.#knownMs) < goneAfterMs;
+    if (this.#knownMs === undefined) return false;
+    const nowMs = runtime.clock.monotonicMs();
+    if (!transfer.holdsSeats && !transfer.isAwaited) {
+      this.#sinceMs ??= nowMs;
+      return nowMs - this.#sinceMs < quietMs;
+    }
+    this.#sinceMs = undefined;
+    return nowMs - Math.max(askedMs(), this.#knownMs) < goneAfterMs;
   }
 
   #tellRemoved(): void {

@@ -45,6 +45,11 @@ export class HandOvers {
     this.#incarnation = incarnation;
   }
 
+  /** Whether somebody has fallen silent for this node's sake. */
+  get areAwaited(): boolean {
+    return this.#sealed.size > 0;
+  }
+
   /** The seat whose holder has fallen silent for this node's sake, if there is one. */
   awaited(partition: PartitionId): { readonly seat: number; readonly from: NodeId } | undefined {
     const sealed = this.#sealed.get(partition);
@@ -103,6 +108,14 @@ export class HandOvers {
     this.#sealed.delete(partition);
     this.#news.tell(partition, [from]);
     return undefined;
+  }
+
+  /** Gives back what is sealed for this node, which may take nothing any more. */
+  async giveBack(partition: PartitionId): Promise<Delay | undefined> {
+    const sealed = this.#sealed.get(partition);
+    if (sealed === undefined) return undefined;
+    this.#node.seats.learn(partition, sealed.handOver.known);
+    return this.#giveBack(partition, sealed);
   }
 
   async #giveBack(partition: PartitionId, { handOver, from }: Sealed): Promise<Delay | undefined> {

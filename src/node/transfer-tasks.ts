@@ -109,10 +109,15 @@ export class TransferTasks {
     return { what: "fill", seat: seats.voiceIn(partition)?.seat, from: undefined, to: self, act };
   }
 
-  /** It gives away what it holds, and takes nothing. */
+  /** It gives away what it holds, and takes nothing: not even what was sealed for it before its holder knew. */
   #ofOneRemoved(partition: PartitionId): Task | undefined {
-    const { upkeep, rebuilds } = this.#parts;
+    const { handOvers, upkeep, rebuilds } = this.#parts;
     const { self, seats } = this.#node;
+    const awaited = handOvers.awaited(partition);
+    if (awaited !== undefined) {
+      const act = (): Promise<Delay | undefined> => handOvers.giveBack(partition);
+      return { what: "hand-over", ...awaited, to: self, isUrgent: true, act };
+    }
     const hold = seats.hold(partition);
     if (hold.kind === "sealed" && !isForNobody(hold, self)) {
       const act = (): Promise<Delay | undefined> => upkeep.remind(partition);

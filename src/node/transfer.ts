@@ -146,6 +146,11 @@ export class Transfer {
     );
   }
 
+  /** Whether somebody has fallen silent for this node's sake, or may be about to: it has asked, and not been answered. */
+  get isAwaited(): boolean {
+    return this.#parts.handOvers.areAwaited || [...this.#busy.values()].includes("hand-over");
+  }
+
   /** How many seats are not with those who shall hold them yet, as far as this node knows. */
   get pending(): number {
     const { seats, ring } = this.#node;

@@ -8,6 +8,7 @@ import { test } from "node:test";
 import type { ClusterSettings } from "../../src/core/settings.ts";
 import type { MemberChangeOutcome } from "../../src/node/api.ts";
 import { Coordinator } from "../../src/node/coordinator.ts";
+import { HandOvers } from "../../src/node/hand-over.ts";
 import { Membership } from "../../src/node/membership.ts";
 import type { Node } from "../../src/node/node.ts";
 import type { CoordinateWrite } from "../../src/wire/message.ts";
@@ -278,4 +279,27 @@ test("in the moment in which it goes a member that leaves keeps no write for ano
     goesOn();
   }
   assert.deepEqual(answers, ["no-owner"]);
+});
+
+test("one that is removed while holders have fallen silent for its sake gives their seats back before it ends", async () => {
+  const world = await filled(10, 3);
+  const silent = (): number => {
+    const transfers = [...world.nodes.values()].flatMap((node) => node.transfers().transfers);
+    return transfers.filter(({ kind }) => kind === "reminder").length;
+  };
+  const heal = plant(HandOvers.prototype, "finish", async () => ({ peer: undefined, why: "the tail is slow to copy" }));
+  try {
+    await world.up("n4", { join: ["n1"] });
+    assert.ok(await world.simulation.runUntil(() => silent() > 3, 10_000));
+    assert.deepEqual(await world.inside("n1", (node) => node.remove("n4", { force: true })), accepted);
+    const knows = (): boolean => world.nodes.get("n4")?.departed === "removed";
+    assert.ok(await world.simulation.runUntil(knows, 5000));
+  } finally {
+    heal();
+  }
+  // Long before its silence could mean that the seats are lost.
+  assert.equal(await hasEnded(world, "n4", 15_000), "removed");
+  assert.equal(silent(), 0);
+  await world.agreed(1000);
+  await isWhole(world);
 });
