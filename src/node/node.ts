@@ -28,6 +28,7 @@ import { Coordinator } from "./coordinator.ts";
 import { type NodeCounters, newCounters } from "./counters.ts";
 import { DamagedRecords } from "./damaged-records.ts";
 import { Departure } from "./departure.ts";
+import { EmptyPartitions } from "./empty-partitions.ts";
 import { FailureDetector } from "./failure-detector.ts";
 import { foreignSeed } from "./foreign-seeds.ts";
 import { defaultGossipOptions, Gossip } from "./gossip.ts";
@@ -103,6 +104,7 @@ export class Node implements NodeApi {
     this.name = options.name;
     this.#tasks = new TaskGroup(log);
     const meta = openMetaStore(engine, runtime.checksum);
+    const empty = new EmptyPartitions();
     const onCommitFailed = (error: StorageError, keys: readonly Uint8Array[]): void => {
       replica.endRun();
       hints.mayHaveReverted(keys);
@@ -122,7 +124,7 @@ export class Node implements NodeApi {
     const onDamaged: OnDamaged = (key, bytes, why) => this.#damaged.found(key, bytes, why);
     const onScanned = (): void => options.onStoreRead?.();
     this.#trees = new Trees({ clock, log, checksum, buffer: this.#buffer, onDamaged, onScanned, ring });
-    const states = tellAll(() => [this.#trees, this.#reaper]);
+    const states = tellAll(() => [this.#trees, this.#reaper, empty]);
     const replica = new Replica({ runtime, buffer: this.#buffer, limits, counters, states, onDamaged });
     const hints = new Hints({ runtime, buffer: this.#buffer, limits, counters, setAside, ring });
     this.#hints = hints;
@@ -182,7 +184,7 @@ export class Node implements NodeApi {
     this.#clients = new ClientRequests(this.#node, this.#coordinator, membership);
     this.#buckets = new Buckets(membership, this.#gossip, seats);
     const scan = new LeafScan(this.#buffer, runtime.checksum, (...found) => this.#damaged.found(...found));
-    const parts = { node: this.#node, membership, trees: this.#trees, scan, buffer: this.#buffer, states, news };
+    const parts = { node: this.#node, membership, trees: this.#trees, scan, buffer: this.#buffer, states, news, empty };
     this.#transfer = newTransfer(parts);
     this.#antiEntropy = new AntiEntropy(this.#node, this.#trees, scan, this.#transfer);
     this.#reaper = new Reaper(this.#node, this.#buffer);

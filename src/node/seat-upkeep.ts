@@ -19,6 +19,7 @@ import { partitionRange } from "../storage/store-key.ts";
 import type { WriteBuffer } from "../storage/write-buffer.ts";
 import type { Coordination } from "./coordination.ts";
 import { dropRecord } from "./drop-record.ts";
+import type { EmptyPartitions } from "./empty-partitions.ts";
 import type { Delay } from "./hand-over.ts";
 import type { PartitionCopies } from "./partition-copies.ts";
 import type { StoredStates } from "./trees.ts";
@@ -28,29 +29,34 @@ const callTimeoutMs = 2000;
 const pageRecords = 64;
 const pauseMs = 2;
 
+/** What it works on. */
+export interface UpkeepParts {
+  readonly node: Coordination;
+  readonly copies: PartitionCopies;
+  readonly buffer: WriteBuffer;
+  /** Hears of every record that is dropped. */
+  readonly states: StoredStates;
+  readonly empty: EmptyPartitions;
+}
+
 export class SeatUpkeep {
   readonly #node: Coordination;
   readonly #copies: PartitionCopies;
   readonly #buffer: WriteBuffer;
   readonly #states: StoredStates;
+  readonly #empty: EmptyPartitions;
   #isStopped = false;
-  /** Partitions that are known to be empty here. */
-  readonly #empty: Set<PartitionId> = new Set();
 
-  constructor(node: Coordination, copies: PartitionCopies, buffer: WriteBuffer, states: StoredStates) {
+  constructor({ node, copies, buffer, states, empty }: UpkeepParts) {
     this.#node = node;
     this.#copies = copies;
     this.#buffer = buffer;
     this.#states = states;
+    this.#empty = empty;
   }
 
   stop(): void {
     this.#isStopped = true;
-  }
-
-  /** This node is about to store something of the partition. */
-  fills(partition: PartitionId): void {
-    this.#empty.delete(partition);
   }
 
   /** Whether a copy that is nobody's may be left. */

@@ -2,6 +2,7 @@
 
 import type { WriteBuffer } from "../storage/write-buffer.ts";
 import type { Coordination } from "./coordination.ts";
+import type { EmptyPartitions } from "./empty-partitions.ts";
 import { Fillings } from "./fillings.ts";
 import { HandOvers } from "./hand-over.ts";
 import type { LeafScan } from "./leaf-scan.ts";
@@ -25,11 +26,13 @@ export interface TransferSurroundings {
   /** Hears of every record that is dropped. */
   readonly states: StoredStates;
   readonly news: SeatNews;
+  /** Hears of every record that is stored, too. */
+  readonly empty: EmptyPartitions;
 }
 
 /** A transfer that looks again whenever the ring changes. */
 export function newTransfer(of: TransferSurroundings): Transfer {
-  const { node, membership, trees, scan, buffer, states, news } = of;
+  const { node, membership, trees, scan, buffer, states, news, empty } = of;
   const copies = new PartitionCopies(node, trees, scan, buffer);
   const rebuilds = new Rebuilds(node, copies, news);
   const transfer = new Transfer(node, {
@@ -38,7 +41,7 @@ export function newTransfer(of: TransferSurroundings): Transfer {
     rebuilds,
     fillings: new Fillings(node, copies, news),
     vacating: new Vacating(node, copies, rebuilds, news),
-    upkeep: new SeatUpkeep(node, copies, buffer, states),
+    upkeep: new SeatUpkeep({ node, copies, buffer, states, empty }),
     surplus: new Surplus(node, copies, buffer, states, trees),
   });
   membership.onChange(({ history }) => {

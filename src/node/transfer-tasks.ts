@@ -81,18 +81,12 @@ export class TransferTasks {
     const seat = seatToTake(self, hold, wantedOwners(ring(), partition), known);
     const holder = seat === undefined ? undefined : knownSeat(known, seat).holder;
     if (seat !== undefined && holder !== undefined) {
-      const act = (): Promise<Delay | undefined> => {
-        upkeep.fills(partition);
-        return handOvers.take(partition, seat, holder);
-      };
+      const act = (): Promise<Delay | undefined> => handOvers.take(partition, seat, holder);
       return { what: "hand-over", seat, from: holder, to: self, act };
     }
     const own = { seat: undefined, from: self, to: undefined };
     if (hold.kind === "former") {
-      const act = (): Promise<Delay | undefined> => {
-        upkeep.fills(partition);
-        return upkeep.handBack(partition);
-      };
+      const act = (): Promise<Delay | undefined> => upkeep.handBack(partition);
       return { what: "hand-back", ...own, act };
     }
     if (fillings.isLeft(partition)) return this.#fill(partition);
@@ -144,7 +138,6 @@ export class TransferTasks {
 
   async #rebuild(partition: PartitionId, seat: number): Promise<Delay | undefined> {
     const { seats } = this.#node;
-    this.#parts.upkeep.fills(partition);
     if (seats.hold(partition).kind === "none") {
       // In the place of the one that is lost, or was never there, it takes writes already: somebody with a voice will
       // merge them.
