@@ -17,7 +17,7 @@ import { TaskGroup } from "../runtime/task-group.ts";
 import { Ticker } from "../runtime/ticker.ts";
 import { TurnTaking } from "../runtime/turn-taking.ts";
 import type { TreeName } from "../wire/message.ts";
-import type { RepairView } from "./api.ts";
+import type { LeftOut, RepairView } from "./api.ts";
 import { type Coordination, nameOf } from "./coordination.ts";
 import { Exchange, type ExchangeOutcome, type ExchangeTotals } from "./exchange.ts";
 import { type ExchangeRequest, ExchangeService } from "./exchange-service.ts";
@@ -51,7 +51,7 @@ export interface AntiEntropyCounts {
 interface Run {
   readonly totals: ExchangeTotals;
   /** Owners that it gave up. */
-  readonly leftOut: { readonly name: string; readonly why: string }[];
+  readonly leftOut: LeftOut[];
   finishedMs: number | undefined;
 }
 
@@ -123,7 +123,7 @@ export class AntiEntropy {
         const endsMs = this.#node.runtime.clock.monotonicMs() + patienceMs;
         for (const peer of this.#partners()) await this.#repairWith(peer, run, endsMs);
         await this.#transfer.tryAll();
-        if (this.#isForced && !this.#isStopped) await this.#force();
+        if (this.#isForced && !this.#isStopped) run.leftOut.push(...(await this.#force()));
       } finally {
         this.#isForced = false;
         run.finishedMs = this.#node.runtime.clock.wallMs();
@@ -132,9 +132,10 @@ export class AntiEntropy {
     });
   }
 
-  async #force(): Promise<void> {
-    await this.#transfer.force();
+  async #force(): Promise<readonly LeftOut[]> {
+    const leftOut = await this.#transfer.force();
     await this.#node.damaged.force();
+    return leftOut;
   }
 
   view(): RepairView {

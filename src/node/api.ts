@@ -193,7 +193,7 @@ export interface RepairView {
   /** The run under way, else the last one; undefined where nobody has asked for one since the start. */
   readonly lastRun: RepairRun | undefined;
   /** The owners that this run could not be ended with: what they hold, or lack, is not compared. */
-  readonly leftOut: readonly { readonly name: string; readonly why: string }[];
+  readonly leftOut: readonly LeftOut[];
   /** Records found damaged on this node's disk since it started. */
   readonly damaged: {
     /** Of those, keys that this node refuses until their other owners have said what they hold. */
@@ -203,6 +203,12 @@ export interface RepairView {
   };
   /** How far this node is in getting back the voices that went with a lost disk. */
   readonly rebuild: RebuildView;
+}
+
+/** An owner, and why it was given up. */
+export interface LeftOut {
+  readonly name: string;
+  readonly why: string;
 }
 
 /** The seats of a node whose disk was lost, and what keeps it from speaking for them (`rebuild.ts`). */

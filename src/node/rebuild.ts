@@ -88,9 +88,12 @@ export class Rebuilds {
       if (hold.kind !== "rebuilding") return undefined;
       const next = nextToCopy(seats.record(partition), this.#seatCount(partition));
       if (next === undefined) return this.#finish(partition, attempt);
+      if (isForced && !this.#canBeHad(partition, next)) {
+        await this.#goWithout(partition, next);
+        continue;
+      }
       const delay = await this.#copy(partition, hold, next);
       if (delay === undefined) attempt.progressMs = this.#nowMs();
-      else if (isForced) await this.#goWithout(partition, next);
       else return this.#delayed(partition, hold, attempt, delay);
     }
   }
@@ -175,6 +178,13 @@ export class Rebuilds {
     // Somebody else began at the very same epoch, and was first there.
     const isOvertaken = fence === epoch && fencedBy !== self;
     return { peer: holder, why: isOvertaken ? overtaken : answer.detail };
+  }
+
+  /** One that is up may refuse now, and not the next time. */
+  #canBeHad(partition: PartitionId, seat: number): boolean {
+    const { seats, isUp } = this.#node;
+    const { holder } = knownSeat(seats.known(partition), seat);
+    return holder !== undefined && isUp(holder);
   }
 
   /** The operator said so: what that seat's holder alone may have besides the lost one is given up. */

@@ -14,9 +14,10 @@ import { TaskGroup } from "../runtime/task-group.ts";
 import { Ticker } from "../runtime/ticker.ts";
 import { StorageError } from "../storage/engine.ts";
 import type { SeatSealed } from "../wire/message.ts";
-import type { ForcedVoices, RebuildView, TransfersView, TransferView } from "./api.ts";
+import type { LeftOut, RebuildView, TransfersView, TransferView } from "./api.ts";
 import { type Coordination, nameOf } from "./coordination.ts";
 import type { ExchangeTotals } from "./exchange.ts";
+import { VoicesByForce } from "./forced-voices.ts";
 import type { Delay } from "./hand-over.ts";
 import { copiesAtOnce } from "./partition-copies.ts";
 import { Taking } from "./taking.ts";
@@ -69,13 +70,13 @@ export class Transfer {
   readonly #tasks: TaskGroup;
   readonly #busy: Map<PartitionId, Task["what"]> = new Map();
   readonly #taking: Taking = new Taking();
+  readonly #forced: VoicesByForce;
   readonly #waiting: Map<PartitionId, Waiting> = new Map();
   #inquiredMs = 0;
   #toldMs = Number.NEGATIVE_INFINITY;
   /** There was more to do in the last round than may be done at a time. */
   #isShort = false;
   #surveyedMs = Number.NEGATIVE_INFINITY;
-  #forced: ForcedVoices | undefined;
   #told = "";
   #isStarted = false;
   #isStopped = false;
@@ -85,6 +86,7 @@ export class Transfer {
     this.#node = node;
     this.#parts = parts;
     this.#work = new TransferTasks(node, parts);
+    this.#forced = new VoicesByForce(node, parts, (partition) => this.#work.seatToRebuild(partition));
     this.#tasks = new TaskGroup(log);
     this.#ticker = new Ticker({ name: "transfer", clock, random, log, everyMs, round: () => this.#round() });
   }
@@ -184,30 +186,26 @@ export class Transfer {
     return this.#node.seats.partitions.filter((partition) => this.#work.seatToRebuild(partition) !== undefined).length;
   }
 
-  /** Rebuilds what this node is to rebuild without the copies that cannot be had. Rejects with `StorageError`. */
-  async force(): Promise<void> {
-    const { ring, self, seats, runtime } = this.#node;
-    const { rebuilds, vacating } = this.#parts;
-    const vacated = new Set<string>();
-    let partitions = 0;
-    for (const partition of seats.partitions) {
-      if (this.#busy.has(partition)) continue;
-      const seat = this.#work.seatToRebuild(partition);
-      this.#busy.set(partition, "rebuild");
-      try {
-        if (seat !== undefined) await rebuilds.rebuild(partition, seat, true);
-        if (seat !== undefined || (await vacating.force(partition, (name) => vacated.add(name)))) partitions += 1;
-      } finally {
-        this.#busy.delete(partition);
-        this.#waiting.delete(partition);
-      }
+  /**
+   * Takes what this node is to rebuild, or to vacate, without the copies that cannot be had; whose it could neither have
+   * nor do without. Rejects with `StorageError`.
+   */
+  force(): Promise<readonly LeftOut[]> {
+    return this.#forced.take({
+      alone: (partition, act) => this.#alone(partition, act),
+      isStopped: () => this.#isStopped,
+    });
+  }
+
+  async #alone(partition: PartitionId, act: () => Promise<Delay | undefined>): Promise<Delay | undefined | "busy"> {
+    if (this.#busy.has(partition)) return "busy";
+    this.#busy.set(partition, "rebuild");
+    try {
+      return await act();
+    } finally {
+      this.#busy.delete(partition);
+      this.#waiting.delete(partition);
     }
-    if (partitions === 0) return;
-    const without = [...new Set([...rebuilds.without, ...vacated])];
-    const lost = vacated.size > 0 ? "those who were removed" : `${nameOf(ring(), self)}'s lost disk`;
-    const mayBeLost = `writes that were acknowledged by ${lost} and ${without.join(" and ")} alone`;
-    runtime.log.warn("voices are taken by force", { partitions, without, mayBeLost });
-    this.#forced = { partitions, without, mayBeLost };
   }
 
   view(): RebuildView {
@@ -223,7 +221,7 @@ export class Transfer {
       const wait = waits.get(name) ?? { name, partitions: 0, why };
       waits.set(name, { ...wait, partitions: wait.partitions + 1 });
     }
-    return { ...seats.count, running: missing > 0, waitingFor: [...waits.values()], forced: this.#forced };
+    return { ...seats.count, running: missing > 0, waitingFor: [...waits.values()], forced: this.#forced.taken };
   }
 
   /** What is done and what waits here, by partition. */

@@ -89,13 +89,25 @@ export class Vacating {
     return { seat: lost, from: holder, act: () => this.#vacateLost(partition, lost) };
   }
 
-  /** Does without the copies that cannot be had; whose those are is told to `without`. Rejects with `StorageError`. */
-  async force(partition: PartitionId, without: (name: string) => void): Promise<boolean> {
+  /** Whether there is a lost seat that this node could vacate by force. */
+  isToForce(partition: PartitionId): boolean {
+    return voiceOf(this.#node.seats.record(partition)) !== undefined && this.#lostSeat(partition) !== undefined;
+  }
+
+  /**
+   * Does without the copies of those who are down, or have no voice; who that is is told to `without`. Rejects with
+   * `StorageError`.
+   */
+  async force(partition: PartitionId, without: (name: string) => void): Promise<Delay | undefined> {
+    const lost = this.#lostSeat(partition);
+    return lost === undefined ? undefined : this.#vacateLost(partition, lost, without);
+  }
+
+  #lostSeat(partition: PartitionId): number | undefined {
     const { seats, ring } = this.#node;
-    const surplus = surplusSeats(wantedOwners(ring(), partition), seats.known(partition));
-    const lost = surplus.find((seat) => this.#isLost(knownSeat(seats.known(partition), seat).holder));
-    if (lost === undefined || voiceOf(seats.record(partition)) === undefined) return false;
-    return (await this.#vacateLost(partition, lost, without)) === undefined;
+    const known = seats.known(partition);
+    const surplus = surplusSeats(wantedOwners(ring(), partition), known);
+    return surplus.find((seat) => this.#isLost(knownSeat(known, seat).holder));
   }
 
   #isLost(holder: NodeId | undefined): boolean {
@@ -192,18 +204,26 @@ export class Vacating {
       return "why" in others ? others : { peer: undefined, why: "this node does not speak any more" };
     }
     const reached: Other[] = [];
+    const missing: (NodeId | undefined)[] = [];
     for (const other of this.#seatsBeside(partition, fencing.seat)) {
+      const { holder } = other;
+      if (without !== undefined && (holder === undefined || !this.#node.isUp(holder))) {
+        missing.push(holder);
+        continue;
+      }
       const delay = await this.#fenceAndTake(partition, fencing, voice.seat, other);
-      if (delay !== undefined && without === undefined) return delay;
-      if (delay === undefined && other.holder !== undefined) reached.push({ ...other, holder: other.holder });
-      else if (other.holder !== undefined) without?.(nameOf(ring(), other.holder));
+      if (delay !== undefined) return delay;
+      if (holder !== undefined) reached.push({ ...other, holder });
     }
     const delay = await this.#give(partition, reached);
     if (delay !== undefined) return delay;
     const now = this.#seatsBeside(partition, fencing.seat);
     const isStill = reached.every(({ seat, holder }) => now.some((one) => one.seat === seat && one.holder === holder));
-    if (isStill && (without !== undefined || now.length === reached.length)) return undefined;
-    return { peer: undefined, why: "another seat has passed on meanwhile" };
+    if (!isStill || now.length !== reached.length + missing.length) {
+      return { peer: undefined, why: "another seat has passed on meanwhile" };
+    }
+    for (const holder of missing) if (holder !== undefined) without?.(nameOf(ring(), holder));
+    return undefined;
   }
 
   async #fenceAndTake(

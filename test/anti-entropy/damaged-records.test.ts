@@ -155,8 +155,17 @@ test("an owner with a damaged record does not vouch for its partition when anoth
   const rebuild = world.nodes.get("n3")?.repair().rebuild;
   assert.deepEqual([rebuild?.running, rebuild?.voices], [true, 0]);
   assert.ok(waits(world, "n2") > 0);
-  // Each waits for the other: only a person can say that the copy of n1 is to do.
+  // Each waits for the other: only a person can say that the copy of n1 is to do, and must say it of n2's records.
   await world.inside("n3", async (node) => node.startRepair(true));
+  await world.simulation.run(500);
+  assert.ok(await world.simulation.runUntil(() => world.nodes.get("n3")?.repair().running === false, 60_000));
+  const leftOut = world.nodes.get("n3")?.repair().leftOut ?? [];
+  assert.deepEqual(
+    leftOut.map(({ name }) => name),
+    ["n2"],
+  );
+  assert.match(leftOut[0]?.why ?? "", /does not go without one that is up.*has a damaged record/);
+  await world.inside("n2", async (node) => node.startRepair(true));
   const isOver = (): boolean => world.nodes.get("n3")?.repair().rebuild.running === false;
   assert.ok(await world.simulation.runUntil(isOver, 60_000));
   await whole(world, "n2");
