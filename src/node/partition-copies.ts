@@ -254,12 +254,10 @@ export class PartitionCopies {
     return this.#node.ring().copies.map((n) => ({ partition, n }));
   }
 
-  /** The trees of the keys that the seat keeps, or all. */
+  /** The trees of the keys that the seat keeps, or is to keep once it is filled; or all. */
   #kept(partition: PartitionId, seat: number | undefined): readonly TreeName[] {
     const { seats } = this.#node;
-    return this.#treesOf(partition).filter(
-      ({ n }) => seat === undefined || seats.seatsFor(partition, n).includes(seat),
-    );
+    return this.#treesOf(partition).filter(({ n }) => seat === undefined || seats.keeps(partition, n, seat));
   }
 
   /** Resolves once all that waits for the disk now is on it, or was given up. */

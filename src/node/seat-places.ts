@@ -6,7 +6,14 @@
 import type { PartitionId } from "../core/ids.ts";
 import type { Era } from "../core/ring/eras.ts";
 import { bucketSettings, type Ring } from "../core/ring/ring.ts";
-import { bucketSeats, type SeatOwner, seatOrder, seatOwners, seatsWanted } from "../core/seats/bucket-seats.ts";
+import {
+  bucketSeats,
+  keepsBucket,
+  type SeatOwner,
+  seatOrder,
+  seatOwners,
+  seatsWanted,
+} from "../core/seats/bucket-seats.ts";
 import { openEras } from "../core/seats/filled.ts";
 import type { KnownSeats } from "../core/seats/known.ts";
 
@@ -83,6 +90,12 @@ export class SeatPlaces {
   /** Those that are asked for seats which somebody holds, or held. */
   owners(partition: PartitionId, n: number): readonly SeatOwner[] {
     return this.asked(partition, n).filter(({ isVacant }) => !isVacant);
+  }
+
+  /** Whether the seat keeps the keys of a bucket of n copies, or would if it were the next to be filled. */
+  keeps(partition: PartitionId, n: number, seat: number): boolean {
+    const { order, known } = this.#of(partition);
+    return keepsBucket(order, known, n, seat);
   }
 
   #of(partition: PartitionId): Places {

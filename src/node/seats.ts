@@ -189,10 +189,7 @@ export class Seats {
     return this.#entries.filter((_, partition) => this.voiceIn(partition as PartitionId) !== undefined).length;
   }
 
-  /**
-   * This node's voice for a bucket's keys in a partition; undefined if it keeps none of them, or has nothing to vouch
-   * for. Cheap: asked for with every request.
-   */
+  /** Its voice for a bucket's keys; undefined if it keeps none, or has nothing to vouch for. Each request asks for it. */
   voice(place: BucketPlace): Voice | undefined {
     const voice = this.voiceIn(place.partition);
     return voice !== undefined && this.seatsOf(place).includes(voice.seat) ? voice : undefined;
@@ -223,6 +220,11 @@ export class Seats {
     const { hold, known } = this.record(partition);
     const { ring, self } = this.#membership;
     return seatToTake(self, hold, wantedOwners(ring, partition), known);
+  }
+
+  /** Whether the seat keeps the keys of a bucket of n copies, or would if it were the next to be filled. */
+  keeps(partition: PartitionId, n: number, seat: number): boolean {
+    return this.#places.keeps(partition, n, seat);
   }
 
   /** The first n seats of the partition that there are. */

@@ -50,6 +50,12 @@ export function seatOrder(ring: Ring, partition: PartitionId, most: number): rea
   return [...table, ...Array.from({ length: Math.max(0, most - n) }, (_, i) => n + i)];
 }
 
+/** Whether the seat keeps the keys of a bucket of n copies, or would if it were the next to be filled. */
+export function keepsBucket(order: readonly number[], known: KnownSeats, n: number, seat: number): boolean {
+  const there = order.filter((other) => other === seat || !isVacant(known, other));
+  return there.slice(0, n).includes(seat);
+}
+
 /** The seats that keep the keys of a bucket of n copies, as far as is known. */
 export function bucketSeats(order: readonly number[], known: KnownSeats, n: number): readonly number[] {
   return order.filter((seat) => !isVacant(known, seat)).slice(0, n);
