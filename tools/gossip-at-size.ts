@@ -103,7 +103,7 @@ async function measure(size: number): Promise<void> {
   const sponsor = nodes[Math.floor(size / 2)] as FleetNode;
   const bucket = await spreadEvent(fleet, sponsor, { kind: "bucket", bucket: "carts", change: { r: 1 } });
   const node = idOf(size + 1);
-  const place = { zone: "", capacity: 1, claim: newestClaim, founding: true } as const;
+  const place = { zone: "", capacity: 1, claim: newestClaim } as const;
   const join = await spreadEvent(fleet, sponsor, { kind: "join", node, directory: node, name: "new", ...place });
   await fleet.simulation.run(restMs);
   const moved = await spread(

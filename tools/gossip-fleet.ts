@@ -101,7 +101,7 @@ export function directoryOf(size: number): Directory {
     const node = idOf(i + 1);
     // Nodes join through any other: authors are many, too.
     const author = idOf((i * 7) % (i + 1));
-    const who = { node, directory: node, name: `n${i + 1}`, founding: true } as const;
+    const who = { node, directory: node, name: `n${i + 1}` } as const;
     return { kind: "join", lamport: i + 2, author, at: 1_700_000_000_000 + i, ...who, ...place };
   });
   const events = [found, ...joins];

@@ -80,7 +80,7 @@ export class Sponsor {
       return !ring.members.has(node) && memberNamed(ring, name) === undefined;
     };
     const who = { node, directory: node, name, zone, capacity } as const;
-    await this.#membership.append({ kind: "join", ...who, claim: newestClaim, founding: false }, isNew);
+    await this.#membership.append({ kind: "join", ...who, claim: newestClaim }, isNew);
     const member = this.#membership.ring.members.get(node);
     if (member !== undefined) return this.#welcome(request, member);
     return this.#refuse(request, "not-ready", `another ${name} became a member meanwhile; try again`);
@@ -100,7 +100,7 @@ export class Sponsor {
     }
     const isStill = (): boolean => this.#membership.ring.members.get(node)?.incarnation === incarnation;
     const who = { node, directory, name, zone: lost.zone, capacity: lost.capacity } as const;
-    const draft = { kind: "join", ...who, claim: newestClaim, founding: false } as const;
+    const draft = { kind: "join", ...who, claim: newestClaim } as const;
     const event = await this.#membership.append(draft, isStill);
     const member = this.#membership.ring.members.get(node);
     if (event === undefined || member === undefined) {

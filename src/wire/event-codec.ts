@@ -11,13 +11,11 @@ import type { NodeRecord } from "../core/membership/node-record.ts";
 import type { BucketChange } from "../core/settings.ts";
 import {
   readBucket,
-  readFlag,
   readName,
   readNodeId,
   readPresence,
   readQuorum,
   readShortText,
-  writeFlag,
   writeName,
   writeNodeId,
   writeQuorum,
@@ -144,7 +142,6 @@ function writeJoin(head: ByteWriter, event: JoinEvent): void {
   head.text(event.zone);
   head.varint(event.capacity);
   head.varint(event.claim);
-  writeFlag(head, event.founding);
 }
 
 function readJoin(head: ByteReader): JoinEvent {
@@ -159,7 +156,6 @@ function readJoin(head: ByteReader): JoinEvent {
     zone: readShortText(head),
     capacity: head.varint(),
     claim: head.varint(),
-    founding: readFlag(head),
   };
 }
 

@@ -148,7 +148,7 @@ test("all leave: the last one stays, and so does who would be the last by a remo
 test("a removal is final for its id, before and after: a late join, a rejoin, a second directory come to nothing", () => {
   const base = joins(settings, [place, place, place]);
   const removal = change("remove", 2, 5);
-  const again = { ...join(2, 9, place), directory: nodeId(50), founding: false } as const;
+  const again = { ...join(2, 9, place), directory: nodeId(50) } as const;
   const under = { ...join(2, 9, place), name: "another" } as const;
   for (const late of [again, under, { ...again, lamport: 4, author: nodeId(1) }]) {
     const ring = foldHistory(uniteHistories(base, [removal, late]));

@@ -45,7 +45,6 @@ export function join(i: number, lamport: number, place: Place): JoinEvent {
     directory: nodeId(i),
     name: `n${i}`,
     claim: 1,
-    founding: true,
     ...place,
   };
 }
@@ -115,7 +114,6 @@ export const histories: fc.Arbitrary<readonly HistoryEvent[]> = fc
       } else if (step.kind === "capacity") events.push({ kind: "capacity", ...base, node, capacity, claim: 1 });
       else if (step.kind === "zone") events.push({ kind: "zone", ...base, node, zone, claim: 1 });
       else {
-        const founding = step.kind === "join";
         events.push({
           kind: "join",
           ...base,
@@ -125,7 +123,6 @@ export const histories: fc.Arbitrary<readonly HistoryEvent[]> = fc
           zone,
           capacity,
           claim: 1,
-          founding,
         });
       }
     }

@@ -5,7 +5,7 @@ import type { PartitionId } from "../../src/core/ids.ts";
 import type { HistoryEvent } from "../../src/core/membership/event.ts";
 import { type History, isPlacement, uniteHistories } from "../../src/core/membership/history.ts";
 import { keyHash, partitionOf } from "../../src/core/ring/key-hash.ts";
-import { ownersOf, preferenceList, preferenceOrder, seatOf } from "../../src/core/ring/preference-list.ts";
+import { ownersOf, preferenceList, preferenceOrder } from "../../src/core/ring/preference-list.ts";
 import { bucketSettings, foldHistory, memberNamed, placementTime, type Ring } from "../../src/core/ring/ring.ts";
 import { histories, join, joins, nodeId, places } from "./membership-arbitraries.ts";
 
@@ -77,7 +77,6 @@ test("two rings that differ in an event of placement differ in version, be their
     ...join(i, lamport, { zone: "", capacity: 1 }),
     author: nodeId(author),
     directory: nodeId(100 + i),
-    founding: false,
   });
   const bucket = { kind: "bucket", lamport: 4, author: nodeId(2), at: 0, bucket: "b", change: { n: 2 } } as const;
   const sides = [[rejoin(0, 1, 2000)], [rejoin(1, 0, 2000)], [bucket, rejoin(0, 1, 2000)], [bucket]];
@@ -109,31 +108,15 @@ test("preference lists: every member once, owners first, zones spread, one order
           list.filter(({ role }) => role === "owner").map(({ node }) => node),
           owners,
         );
-        const seatNumbers = owners.map((node) => seatOf(ring, partition, n, node));
-        assert.equal(new Set(seatNumbers).size, owners.length, "one seat, two voices");
+        assert.equal(new Set(owners).size, owners.length, "an owner twice");
         if (n <= copies) {
           const spread = new Set(owners.map((node) => ring.members.get(node)?.zone)).size;
           assert.equal(spread, Math.min(n, copies, zones, where.length), "zones left out");
         }
-        assert.equal(seatOf(ring, partition, n, nodeId(77)), undefined);
       }
     }),
     { numRuns: 300 },
   );
-});
-
-test("a node's seat number is the same in buckets of every n that it owns", () => {
-  const ring = foldHistory(joins({ partitions: 16, n: 3, r: 1, w: 1 }, Array(8).fill({ zone: "", capacity: 1 })));
-  for (let partition = 0; partition < 16; partition++) {
-    for (const node of ring.members.keys()) {
-      const numbers = new Set<number>();
-      for (let n = 1; n <= 8; n++) {
-        const seat = seatOf(ring, partition as PartitionId, n, node);
-        if (seat !== undefined) numbers.add(seat);
-      }
-      assert.ok(numbers.size <= 1, `${node} votes with seats ${[...numbers]}`);
-    }
-  }
 });
 
 test("the partitions of a lost node fall back on nearly all others", (t) => {

@@ -63,7 +63,6 @@ const join: HistoryEvent = {
   zone: "b",
   capacity: 100,
   claim: 1,
-  founding: true,
 };
 const bucket: HistoryEvent = {
   kind: "bucket",

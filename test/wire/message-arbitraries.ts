@@ -87,7 +87,6 @@ export const anyEvent: fc.Arbitrary<HistoryEvent> = fc.oneof(
     zone: anyText,
     capacity: fc.nat(100),
     claim: fc.nat(9),
-    founding: fc.boolean(),
   }),
   plainRecord({ kind: fc.constant("bucket" as const), ...anyBase, bucket: anyBucket, change: anyChange }),
   plainRecord({

@@ -96,9 +96,7 @@ function readJoin(base: EventBase, fields: Readonly<Record<string, unknown>>): H
   if (node === undefined) return "a join names no node";
   const directory = readNodeId(fields["directory"]);
   if (directory === undefined) return "a join names no directory";
-  const { founding } = fields;
-  if (typeof founding !== "boolean") return "a join does not say whether it is a founding one";
-  return { kind: "join", ...base, node, directory, ...place, founding };
+  return { kind: "join", ...base, node, directory, ...place };
 }
 
 function readMemberEvent(

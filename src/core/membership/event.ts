@@ -48,8 +48,6 @@ export interface JoinEvent extends EventBase {
   readonly zone: string;
   readonly capacity: number;
   readonly claim: number;
-  /** Whether every member vouched that the cluster held no data: then the node speaks for its seats from the start. */
-  readonly founding: boolean;
 }
 
 /** A member is to hand over all that it holds: from now on it has no seats, and it is a member until it is removed. */

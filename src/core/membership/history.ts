@@ -95,14 +95,6 @@ export function digestOf(history: History): HistoryDigest {
   return [...authors.values()].sort((a, b) => (a.author < b.author ? -1 : 1));
 }
 
-export function sameDigest(a: HistoryDigest, b: HistoryDigest): boolean {
-  if (a.length !== b.length) return false;
-  return a.every((entry, i) => {
-    const other = b[i];
-    return entry.author === other?.author && entry.events === other.events && entry.last === other.last;
-  });
-}
-
 /**
  * The events that whoever sent `digest` lacks, in history order, so that any beginning of them may be sent alone and
  * leaves no gap and no effect without its cause.

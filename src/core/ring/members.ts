@@ -21,8 +21,6 @@ export interface Member {
   readonly incarnation: string;
   /** The id that the directory of that incarnation drew. */
   readonly directory: NodeId;
-  /** Whether every member vouched for an empty cluster then, so that it speaks for its seats from the start. */
-  readonly founding: boolean;
   /** Whether it is to hand over what it holds: it has no seats, and stands in for nobody. */
   readonly isLeaving: boolean;
 }
@@ -77,14 +75,14 @@ export function apply(
  * sponsor could not know, and two members must not answer to one name.
  */
 function join(members: Map<NodeId, Member>, event: JoinEvent): boolean {
-  const { node, directory, name, zone, capacity, founding } = event;
+  const { node, directory, name, zone, capacity } = event;
   const incarnation = eventName(event);
   const known = members.get(node);
   if (known !== undefined) {
-    members.set(node, { ...known, incarnation, directory, founding });
+    members.set(node, { ...known, incarnation, directory });
     return false;
   }
   for (const member of members.values()) if (member.name === name) return false;
-  members.set(node, { node, name, zone, capacity, incarnation, directory, founding, isLeaving: false });
+  members.set(node, { node, name, zone, capacity, incarnation, directory, isLeaving: false });
   return true;
 }

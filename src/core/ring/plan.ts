@@ -115,7 +115,7 @@ function membersAfter(before: readonly Member[], change: ProposedChange): readon
     case "join": {
       const { zone, capacity } = change;
       const who = { node: newcomer, directory: newcomer, name, zone, capacity };
-      return [...before, { ...who, incarnation: "", founding: false, isLeaving: false }];
+      return [...before, { ...who, incarnation: "", isLeaving: false }];
     }
     case "leave":
     case "remove":

@@ -6,8 +6,7 @@
  * by weighted rendezvous hashing (one draw for each unit of capacity, the highest counts), zones not yet taken first:
  * a lost node's load falls on nearly all others, where the next node clockwise would take all of it.
  *
- * The first n are a bucket's owners, so n > N goes on into the fallbacks' order. A node's place in `seatOrder` is the
- * number of the seat it votes with, whatever the bucket's n.
+ * The first n are a bucket's owners, so n > N goes on into the fallbacks' order.
  */
 
 import type { NodeId, PartitionId } from "../ids.ts";
@@ -44,17 +43,6 @@ export function preferenceOrder(ring: Ring, partition: PartitionId): readonly No
   const order = [...permutedSeats(ring, partition), ...fallbacksOf(ring, partition)];
   ring.orders.set(partition, order);
   return order;
-}
-
-/**
- * The number of the seat that the node holds in the partition for a bucket of n copies, or undefined. It is its place
- * in the ring's table of seats, or behind them in the order of the fallbacks.
- */
-export function seatOf(ring: Ring, partition: PartitionId, n: number, node: NodeId): number | undefined {
-  const place = ownersOf(ring, partition, n).indexOf(node);
-  if (place < 0) return undefined;
-  const seat = ring.seats[partition]?.indexOf(node) ?? -1;
-  return seat >= 0 ? seat : place;
 }
 
 /** Seats are permuted by their numbers, not by their holders, so that a new holder does not move the others. */

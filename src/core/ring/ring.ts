@@ -96,7 +96,7 @@ function foundRing(found: FoundEvent): Ring {
   const { author: node, name, zone, capacity, cluster, settings } = found;
   const version = versionWith(0, found);
   const incarnation = eventName(found);
-  const member: Member = { node, name, zone, capacity, incarnation, directory: node, founding: true, isLeaving: false };
+  const member: Member = { node, name, zone, capacity, incarnation, directory: node, isLeaving: false };
   const seats = claim([], [member], { partitions: settings.partitions, copies: settings.n });
   const members = new Map([[node, member]]);
   return {
