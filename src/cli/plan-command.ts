@@ -62,7 +62,7 @@ export function planText({ members, moves, fewest, copies, zones, efficiency }: 
   ]);
   const lines = [
     `${moves} copies of partitions would move, ${ofFewest(moves, fewest)}`,
-    `each partition has ${from(copies)} copies, in ${from(zones)} zones at least`,
+    `each partition has ${from(copies)} copies, in at least ${from(zones)} ${zones.after === 1 ? "zone" : "zones"}`,
     `efficiency ${efficiency.before.toFixed(2)} before, ${efficiency.after.toFixed(2)} after: ${evenness(efficiency.after)}`,
   ];
   const head = ["MEMBER", "ZONE", "CAPACITY", "PARTITIONS", "THEN", "GAINS", "LOSES"];
