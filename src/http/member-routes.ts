@@ -108,7 +108,7 @@ function refuse(name: string, value: unknown, rule: string): never {
 }
 
 /** Who did what when, the oldest first, members by the names they had. */
-function shownEvents(history: History): readonly unknown[] {
+export function shownEvents(history: History): readonly unknown[] {
   const names = new Map<string, string>();
   for (const event of history) {
     if (event.kind === "found") names.set(event.author, event.name);
@@ -116,10 +116,18 @@ function shownEvents(history: History): readonly unknown[] {
   }
   const nameOf = (node: string): string => names.get(node) ?? node;
   return history.map((event) => {
-    const { author, kind } = event;
+    const { author } = event;
+    const kind = hasLeft(event, history) ? "left" : event.kind;
     const at = new Date(event.at).toISOString();
     return { name: eventName(event), at, author: nameOf(author), kind, ...details(event, nameOf) };
   });
+}
+
+/** A removal by the member itself, which was told to leave before: it held nothing any more. */
+function hasLeft({ kind, author, ...event }: HistoryEvent, history: History): boolean {
+  if (kind !== "remove" || !("node" in event) || event.node !== author) return false;
+  const toldTo = history.find((told) => told.kind === "leave" && told.node === author);
+  return toldTo !== undefined && toldTo.lamport < event.lamport;
 }
 
 function details(event: HistoryEvent, nameOf: (node: string) => string): Readonly<Record<string, unknown>> {

@@ -158,7 +158,7 @@ export const schemas: { readonly [Name in SchemaName]: Shape } = {
           name: { ...text, description: "Lamport time and author; unique." },
           at: { type: "string", format: "date-time", description: "By the author's clock." },
           author: { ...text, description: "The member that accepted it; its id where it had no name then." },
-          kind: oneOf("found", "join", "leave", "stay", "remove", "capacity", "zone", "bucket"),
+          kind: oneOf("found", "join", "leave", "stay", "left", "remove", "capacity", "zone", "bucket"),
           member: { ...text, description: "The member it is about." },
           capacity: whole,
           zone: text,
