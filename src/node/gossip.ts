@@ -1,5 +1,5 @@
 /**
- * Gossip (§4.8.1): once a second with a random member, and with a seed now and then, each side learns what the other
+ * Gossip (§4.8.1): once a second with a random member, or with a seed now and then, each side learns what the other
  * knows of the cluster's history and of the nodes.
  *
  * One exchange begins with a summary of fixed size (`core/membership/summary.ts`). Who knows the same says just that, so
@@ -54,6 +54,9 @@ export const defaultGossipOptions: GossipOptions = {
 /** Most members that are told of something at once; the others hear of it by rounds. */
 const mostSpread = 16;
 
+/** Rounds in a row that nobody answered, after which every other one is with a seed: all may be somewhere else by now. */
+const loneRounds = 3;
+
 /**
  * What the descriptions of node records in one message may weigh. So an exchange brings some fifty records at the most,
  * and costs some 10 KB then; a larger one would bring more, and cost more in a cluster where all say something at once.
@@ -95,6 +98,8 @@ export class Gossip {
   /** The other members under the ring. */
   #others: { readonly ring: Ring | undefined; readonly nodes: readonly NodeId[] } = { ring: undefined, nodes: [] };
   #rounds = 0;
+  /** Rounds since one went through. */
+  #unheard = 0;
   #hasHeard = false;
 
   constructor(parts: GossipParts, options: GossipOptions) {
@@ -170,18 +175,25 @@ export class Gossip {
   }
 
   async #round(): Promise<void> {
-    const { random } = this.#runtime;
-    const { seeds, seedEvery, timeoutMs } = this.#options;
     this.#rounds++;
+    this.#unheard++;
     const [other] = this.#some(1);
-    if (seeds.length > 0 && (this.#rounds % seedEvery === 0 || other === undefined)) {
-      const seed = seeds[random.below(seeds.length)] as Address;
-      const known = [...this.#membership.records.values()].find(({ peer }) => peer === seed);
-      if (known?.node === this.#membership.self) return;
-      await this.#exchange((request) => this.#calls.askAddress(seed, request, timeoutMs), seed);
-    } else if (other !== undefined) {
-      await this.exchange(other);
-    }
+    const went = await (this.#isForSeed(other) ? this.#askSeed() : other !== undefined && this.exchange(other));
+    if (went) this.#unheard = 0;
+  }
+
+  #isForSeed(other: NodeId | undefined): boolean {
+    const { seeds, seedEvery } = this.#options;
+    if (seeds.length === 0) return false;
+    return other === undefined || this.#rounds % (this.#unheard > loneRounds ? 2 : seedEvery) === 0;
+  }
+
+  async #askSeed(): Promise<boolean> {
+    const { seeds, timeoutMs } = this.#options;
+    const seed = seeds[this.#runtime.random.below(seeds.length)] as Address;
+    const known = [...this.#membership.records.values()].find(({ peer }) => peer === seed);
+    if (known?.node === this.#membership.self) return false;
+    return this.#exchange((request) => this.#calls.askAddress(seed, request, timeoutMs), seed);
   }
 
   /** So many of the other members, or all, in random order. */

@@ -12,6 +12,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import { type StorageEngine, StorageError } from "../storage/engine.ts";
 import { MachineClock } from "./clock.ts";
 import { Damage } from "./damage.ts";
+import { FewestMembers } from "./fewest-members.ts";
 import type { WarningCounts } from "./log.ts";
 import { SimMachine } from "./machine.ts";
 import { SimNetwork } from "./network.ts";
@@ -89,6 +90,8 @@ export class SimCluster {
   readonly damage: Damage = new Damage();
   /** Where answers come from, for requests that ask for several zones. */
   readonly zones: ZoneWatch;
+  /** How few members any node saw. */
+  readonly fewest: FewestMembers;
   /** All that are members or shall be, those included that are leaving. */
   members: readonly SimMember[] = [];
   /** Those that were. */
@@ -108,6 +111,7 @@ export class SimCluster {
     this.network = new SimNetwork(simulation, plan.link);
     this.book = new SeatBook(simulation);
     this.zones = new ZoneWatch(this);
+    this.fewest = new FewestMembers(this);
     this.#prng = simulation.prng("machines");
     for (let index = 0; index < plan.nodes; index++) {
       this.add({ zone: `z${(index % plan.zones) + 1}`, capacity: this.#prng.pick([1, 1, 1, 2, 4]) });

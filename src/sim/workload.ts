@@ -87,6 +87,7 @@ export class Client {
   ): Promise<ReadEntry | Failure | undefined> {
     const { simulation } = this.#cluster;
     const began = simulation.now;
+    this.#cluster.fewest.look();
     const request = {
       bucket: key.bucket,
       key: key.key,
@@ -105,7 +106,7 @@ export class Client {
       // that nobody has ever held have acknowledged nothing.
       const { answers: ofSeats } = answersOfRead({ ...key.settings, n: Math.min(seats, key.settings.n) }, r, pr);
       const ofOwners = ended.outcome.context === undefined ? Math.max(ofSeats, owners) : owners;
-      this.#promised(key, `a read at ${member.machine.name}`, voices, ofOwners);
+      this.#promised(key, `a read at ${member.machine.name}`, began, voices, ofOwners);
       if (heard !== undefined) this.#fromZones(key, `a read at ${member.machine.name}`, heard, zones);
       return this.#saw(key, ended.outcome, { began, answers, voices, seats, node: member.machine.name });
     }
@@ -153,7 +154,8 @@ export class Client {
   }
 
   async #write(member: SimMember, key: KeyJournal, kind: "put" | "delete", known: Known | undefined): Promise<void> {
-    const { simulation } = this.#cluster;
+    const { simulation, fewest } = this.#cluster;
+    fewest.look();
     const prng = this.#prng;
     const w = drawQuorum(prng, key.settings.n);
     const dw = prng.chance(0.1) ? prng.between(0, key.settings.n) : undefined;
@@ -242,7 +244,7 @@ export class Client {
     }
     const dot = fresh[0] as Dot;
     this.#journal.named(key, dot, write, `by the answer of ${write.node}`);
-    this.#promised(key, `write ${write.number}`, written.voices, write.owners);
+    this.#promised(key, `write ${write.number}`, write.began, written.voices, write.owners);
     this.#zonesHold(key, write, dot);
     if (write.fate !== "acknowledged") {
       write.voices = written.voices;
@@ -255,11 +257,11 @@ export class Client {
   }
 
   /** Law: what owners alone can answer was not answered by stand-ins. */
-  #promised(key: KeyJournal, what: string, voices: number, owners: number): void {
-    if (voices >= owners) return;
-    // Where members are fewer, so are the owners that are asked for.
-    const views = this.#cluster.members.flatMap(({ node }) => node?.cluster().members.length ?? []);
-    if (voices >= Math.min(...views)) return;
+  #promised(key: KeyJournal, what: string, began: number, voices: number, owners: number): void {
+    const { fewest } = this.#cluster;
+    fewest.look();
+    // Where members are fewer, or were when it began, so are the owners that are asked for.
+    if (voices >= Math.min(owners, fewest.since(began))) return;
     const told = `${what} of ${key.bucket}/${key.key} needed ${owners} owners and was answered with ${voices} voices`;
     this.#cluster.simulation.violate("owners answer", `${told}\n${key.story()}`);
   }

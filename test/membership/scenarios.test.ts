@@ -161,6 +161,23 @@ test("a node that restarts is the same member wherever its address moved, also w
   assert.deepEqual(await world.get("n2", "k"), ["v"]);
 });
 
+test("members that all moved at once while nobody could be reached ask their seeds until one answers", async () => {
+  const world = new World(23);
+  await world.cluster(3);
+  const names = ["n1", "n2", "n3"];
+  for (const name of names) world.kill(name);
+  const { network } = world;
+  const ways = names.flatMap((a) => names.map((b) => [world.machine(a), world.machine(b)] as const));
+  for (const [from, to] of ways) network.cut(from, to);
+  // Each is told of the next one, and nobody knows its own address to be anybody's.
+  await world.up("n1", { host: "one", join: ["two"] });
+  await world.up("n2", { host: "two", join: ["three"] });
+  await world.up("n3", { host: "three", join: ["one"] });
+  await world.simulation.runUntil(() => false, 30_000);
+  for (const [from, to] of ways) network.mend(from, to);
+  await world.agreed(10_000);
+});
+
 test("a clock that goes back over a restart does not keep a node's new address from spreading", async () => {
   const world = new World(9);
   await world.cluster(3);
