@@ -40,6 +40,8 @@ export interface Coordination {
   mayBeCopied(): boolean;
   /** Whether the node serves: it is a member, and does not stop. */
   isServing(): boolean;
+  /** Whether what this node holds may be out of date, and no other must hear of it (`doubt.ts`). */
+  isInDoubt(): boolean;
   /** Whether the member can be expected to answer, in this node's own opinion of the moment; true of itself (§4.8.3). */
   isUp(node: NodeId): boolean;
   /** Whether the node is no member, and has been silent for so long that it will not hand over what it held. */

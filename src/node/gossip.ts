@@ -161,8 +161,13 @@ export class Gossip {
   }
 
   /** Exchanges with every member. Resolves when each has answered, or will not in time: whether anybody has. */
-  async askAll(): Promise<boolean> {
-    const went = await Promise.all(this.#some(Number.POSITIVE_INFINITY).map((node) => this.exchange(node)));
+  askAll(): Promise<boolean> {
+    return this.ask(this.#some(Number.POSITIVE_INFINITY));
+  }
+
+  /** The same with these. */
+  async ask(nodes: readonly NodeId[]): Promise<boolean> {
+    const went = await Promise.all(nodes.map((node) => this.exchange(node)));
     return went.includes(true);
   }
 
@@ -254,6 +259,7 @@ export class Gossip {
       const absorbed = await this.#absorb(heard);
       if (absorbed.kind !== "absorbed") {
         this.#runtime.log.warn("a peer's news cannot be taken in", { peer: whom, why: absorbed.why });
+        this.#hasHeard = true;
         return false;
       }
       if (heard.events.length >= this.#options.mostEntries) isWhole = false;

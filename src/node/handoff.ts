@@ -75,7 +75,7 @@ export class Handoff {
   #consider(owner: NodeId): void {
     const node = this.#node;
     // What one keeps that was removed may be forgotten by all members by now.
-    if (!node.ring().members.has(node.self)) return;
+    if (!node.ring().members.has(node.self) || node.isInDoubt()) return;
     if (this.#isStopped || this.#runs.has(owner) || !node.hints.mayHaveFor(owner)) return;
     if (!mayDeliver(node, owner)) return;
     const delayed = this.#delayed.get(owner);

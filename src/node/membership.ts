@@ -295,11 +295,10 @@ export class Membership {
       const why = history === this.#history ? undefined : flawOf(history);
       if (why !== undefined) return { kind: "invalid", why };
       const isProof = (record: NodeRecord): boolean => this.#isOutdatedBy(record, history);
-      if (records.some(isProof)) this.#isOutdated = true;
+      if (records.some(isProof)) this.foundOutdated();
       const fresh = records.filter((record) => this.#table.isNews(record) && !isProof(record));
       const changed = history !== this.#history || fresh.length > 0;
       if (changed) await this.#commit(history, fresh, []);
-      else if (this.#isOutdated) this.#announce({ history: false, records: false });
       return { kind: "absorbed", changed };
     });
   }

@@ -28,6 +28,7 @@ import { Coordinator } from "./coordinator.ts";
 import { type NodeCounters, newCounters } from "./counters.ts";
 import { DamagedRecords } from "./damaged-records.ts";
 import { Departure } from "./departure.ts";
+import { Doubt } from "./doubt.ts";
 import { EmptyPartitions } from "./empty-partitions.ts";
 import { FailureDetector } from "./failure-detector.ts";
 import { foreignSeed } from "./foreign-seeds.ts";
@@ -77,6 +78,7 @@ export class Node implements NodeApi {
   readonly #memberChanges: MemberChanges;
   readonly #joiner: Joiner;
   readonly #detector: FailureDetector;
+  readonly #doubt: Doubt;
   readonly #description: SelfDescription;
   readonly #node: Coordination;
   readonly #coordinator: Coordinator;
@@ -151,6 +153,7 @@ export class Node implements NodeApi {
     this.#gossip = new Gossip(carried, { ...defaultGossipOptions, seeds: join });
     this.#joiner = new Joiner(runtime, membership, this.#peers);
     this.#detector = new FailureDetector(runtime, membership, this.#peers);
+    this.#doubt = new Doubt({ runtime, membership, gossip: this.#gossip, detector: this.#detector });
     this.#description = new SelfDescription(runtime, { membership, seats, stamps, buffer: this.#buffer });
     this.#memberChanges = new MemberChanges(membership, this.#detector, this.#gossip);
     membership.onChange(() => {
@@ -173,8 +176,9 @@ export class Node implements NodeApi {
       },
       ring,
       voice: (place) => (membership.departed === undefined ? this.#seats.voice(place) : undefined),
-      mayBeCopied: () => this.#isServing,
-      isServing: () => this.#isServing && membership.departed === undefined,
+      mayBeCopied: () => this.#isServing && !this.#doubt.isThere,
+      isServing: () => this.#isServing && membership.departed === undefined && !this.#doubt.forbidsServing,
+      isInDoubt: () => this.#doubt.isThere,
       isUp: (node) => this.#detector.isUp(node),
       isGone: (node) => !membership.ring.members.has(node) && this.#detector.silentMs(node) >= goneAfterMs,
       onUp: (listener) => this.#detector.onUp(listener),
@@ -225,7 +229,7 @@ export class Node implements NodeApi {
     this.#peerRequests = new PeerRequests({
       clock,
       membership,
-      isServing: () => this.#isServing,
+      isServing: () => this.#isServing && !this.#doubt.isThere,
       data: new PeerService(this.#node, this.#coordinator),
       exchanges: this.#antiEntropy,
       reaper: this.#reaper,
@@ -273,6 +277,7 @@ export class Node implements NodeApi {
     const { departed } = this.#membership;
     if (departed !== undefined) throw new NodeError(departed, departedAs(departed, this.name));
     if (this.#membership.isOutdated) throw new NodeError("outdated", outdatedBy(this.#membership));
+    if (opened.kind === "member" && !hasAsked && !this.#gossip.hasHeard) this.#doubt.begin();
     this.#isServing = !this.#membership.isReplaced && !this.#hasEnded && !this.#isStopping;
     await this.#description.start(addresses, hasAsked, () => opened.kind === "stranger" || this.#gossip.hasHeard);
     this.#gossip.start();
@@ -302,7 +307,7 @@ export class Node implements NodeApi {
     this.#isServing = false;
     this.#isStopping = true;
     this.#joiner.stop();
-    const stopping = [...this.#background, this.#damaged, this.#hints].map((part) => part.stop());
+    const stopping = [...this.#background, this.#damaged, this.#hints, this.#doubt].map((part) => part.stop());
     await this.#coordinator.finish(graceMs);
     await Promise.all([this.#gossip.stop(), this.#detector.stop(), this.#description.stop()]);
     await this.#server.stop();

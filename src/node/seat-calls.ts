@@ -343,8 +343,8 @@ export class SeatCalls implements AnswerHandler {
 
   #call(seat: Seat, node: NodeId, isStandIn: boolean): void {
     const leftMs = this.#endsMs - this.#node.runtime.clock.monotonicMs();
-    const request = this.#listener.request(seat, isStandIn);
-    if (request === undefined) return this.failed(seat, node, "was to be given what is too old by now");
+    const request = this.#node.isInDoubt() ? undefined : this.#listener.request(seat, isStandIn);
+    if (request === undefined) return this.failed(seat, node, "was to be given what may be too old by now");
     const tag = 2 * this.#seats.indexOf(seat) + (isStandIn ? 1 : 0);
     this.#node.peers.call(node, request, Math.max(leastCallMs, leftMs), this, tag);
   }

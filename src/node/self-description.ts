@@ -37,7 +37,8 @@ export class SelfDescription {
   readonly #buffer: WriteBuffer;
   #addresses: OwnAddresses | undefined;
   #hasHeard: () => boolean = () => true;
-  #stampedMs = 0;
+  /** When the stamp was last raised, or began to be shown. */
+  #stampedMs: number | undefined;
   /** Whether it is to be said anew though nothing has changed. */
   #isNews = false;
   #writesThen = 0;
@@ -62,8 +63,6 @@ export class SelfDescription {
     this.#addresses = addresses;
     this.#hasHeard = hasHeard;
     this.#isNews = hasAsked;
-    // Nor a stamp: first it shows for a while, to others each second, the one that its directory has.
-    this.#stampedMs = this.#clock.monotonicMs();
     await this.#describeIfRoom();
     this.#ticker.start();
   }
@@ -103,8 +102,10 @@ export class SelfDescription {
     if (mayTell) await this.#raiseStamp();
   }
 
+  /** First it shows for a while, to others each second, the one that its directory has. */
   async #raiseStamp(): Promise<void> {
     const now = this.#clock.monotonicMs();
+    this.#stampedMs ??= now;
     const { writes } = this.#buffer.counts;
     if (writes === this.#writesThen || now - this.#stampedMs < freshMs) return;
     await this.#stamps.raise();
