@@ -32,6 +32,9 @@ interface Identity {
   readonly incarnation: string | undefined;
 }
 
+/** What ends a rebuild and is withdrawn while it is being written is followed by what takes its place within so long, in ms. */
+const withdrawnWithinMs = 500;
+
 const metaTag = 0x01;
 /** Before every small record stands its checksum. */
 const checksumBytes = 4;
@@ -51,6 +54,8 @@ export class SeatBook {
   readonly #all: Map<string, Spoken> = new Map();
   /** Voices by the very bytes with which each came to be on a disk. */
   readonly #byValue: WeakMap<Uint8Array, Spoken> = new WeakMap();
+  /** The epoch in whose place a voice's was to be: of one that rebuilt its own seat. */
+  readonly #instead: WeakMap<Spoken, number> = new WeakMap();
 
   constructor(simulation: Simulation) {
     this.#simulation = simulation;
@@ -125,6 +130,7 @@ export class SeatBook {
     const partition = Number(partitionText) as PartitionId;
     const record = jsonIn(value) as SeatRecord;
     const records = this.#records.get(machine) ?? new Map<PartitionId, SeatRecord>();
+    const holdBefore = records.get(partition)?.hold;
     this.#records.set(machine, records.set(partition, record));
     this.#note(partition, record);
     const before = this.#speaks.get(machine)?.get(partition);
@@ -134,12 +140,20 @@ export class SeatBook {
       before.isUnsaid = false;
       return;
     }
-    // A rebuild that learned that it was not at its end while that was being written.
-    const { hold } = record;
-    const goesOn = before !== undefined && hold.kind === "rebuilding" && hold.epoch === before.epoch;
+    const goesOn = before !== undefined && this.#isWithdrawn(before, record.hold);
     if (goesOn) before.isUnsaid = true;
     this.#falls(machine, partition);
-    if (voice !== undefined) this.#byValue.set(value, this.#rises(machine, partition, voice, record, goesOn));
+    if (voice === undefined) return;
+    const spoken = this.#rises(machine, partition, voice, record, goesOn);
+    this.#byValue.set(value, spoken);
+    if (holdBefore?.kind === "rebuilding" && holdBefore.isHolder) this.#instead.set(spoken, holdBefore.lost);
+  }
+
+  /** Whether a rebuild learned that it was not at its end while that was being written: it goes on, or is given up. */
+  #isWithdrawn(end: Spoken, hold: Hold): boolean {
+    if (hold.kind === "rebuilding") return hold.epoch === end.epoch;
+    if (hold.kind !== "active" || hold.seat !== end.seat || hold.epoch !== this.#instead.get(end)) return false;
+    return this.#simulation.now - end.from <= withdrawnWithinMs;
   }
 
   #note(partition: PartitionId, { known }: SeatRecord): void {

@@ -23,7 +23,7 @@ class Bench {
   /** How often a voice was told to have begun. */
   begun = 0;
   /** Writes what the node says it holds. */
-  readonly store: (hold: Hold) => Promise<"stored" | "refused">;
+  readonly store: (hold: Hold, withinMs?: number) => Promise<"stored" | "refused">;
 
   constructor(seed: number) {
     const simulation = new Simulation(seed, nodeSurroundings);
@@ -36,14 +36,14 @@ class Bench {
     this.book.follow(this.machine);
     this.book.onVoice = () => this.begun++;
     const { engine } = this.machine.spawn("10.0.0.1");
-    this.store = async (hold) => {
+    this.store = async (hold, withinMs = 1000) => {
       const key = Uint8Array.of(1, ...encoder.encode(`seat/${partition}`));
       const value = Uint8Array.of(0, 0, 0, 0, ...encoder.encode(JSON.stringify({ hold, known: [] })));
       const written = engine.write([{ key, value }]).then(
         () => "stored" as const,
         () => "refused" as const,
       );
-      await simulation.run(1000);
+      await simulation.run(withinMs);
       return written;
     };
   }
@@ -105,4 +105,16 @@ test("a holder that rebuilds its own seat keeps its voice where the end of that 
   assert.equal(bench.begun, 2, "the voice it had, and the one it came to have");
   await bench.store({ kind: "active", seat: 1, epoch: 2 });
   assert.equal(bench.begun, 3, "the first one again, long after the second");
+});
+
+test("a holder that gives up as the end of its rebuild is written has its voice as before, and never said the new one", async () => {
+  const bench = new Bench(3);
+  const own: Hold = { kind: "rebuilding", seat: 1, epoch: 3, lost: 2, isHolder: true, copied: [] };
+  const first: Hold = { kind: "active", seat: 1, epoch: 2 };
+  await bench.store(own);
+  await bench.store(active, 20);
+  await bench.store(first, 20);
+  assert.equal(bench.begun, 2);
+  assert.equal(bench.book.spoken(partition, { seat: 1, epoch: 2 })?.until, Number.POSITIVE_INFINITY);
+  assert.equal(bench.book.spoken(partition, { seat: 1, epoch: 3 })?.isUnsaid, true);
 });
