@@ -10,8 +10,8 @@ import type { NodeId, PartitionId } from "../core/ids.ts";
 import { compareEventNames } from "../core/membership/history.ts";
 import { wantedOwners } from "../core/seats/bucket-seats.ts";
 import { knownSeat } from "../core/seats/known.ts";
-import { isStanding, releaseGrant } from "../core/seats/rebuild.ts";
-import { handOverOf, successorIsLost } from "../core/seats/record.ts";
+import { promises, releaseGrant } from "../core/seats/rebuild.ts";
+import { type Grant, handOverOf, successorIsLost } from "../core/seats/record.ts";
 import { giveUpVacating } from "../core/seats/vacate.ts";
 import { seatToTake } from "../core/seats/wanted.ts";
 import { Pause } from "../runtime/pause.ts";
@@ -134,17 +134,19 @@ export class SeatUpkeep {
     return undefined;
   }
 
-  /** Asks whether the rebuild goes on to which this node is promised in the partition, if there is one. */
+  /** Asks whether the rebuilds go on to which this node is promised in the partition, if there are any. */
   async inquire(partition: PartitionId): Promise<void> {
+    for (const promise of promises(this.#node.seats.record(partition))) await this.#inquire(partition, promise);
+  }
+
+  async #inquire(partition: PartitionId, promise: Grant): Promise<void> {
     const { seats, peers, self } = this.#node;
-    const record = seats.record(partition);
-    if (record.grant === undefined || !isStanding(record)) return;
-    const { seat, epoch, by } = record.grant;
+    const { seat, epoch, by } = promise;
     // It was this node's own, before it was started anew (`vacating.ts`).
     if (by === self) return void (await seats.change(partition, (current) => giveUpVacating(current, self)));
     const answer = await peers.ask(by, { kind: "rebuild-inquiry", id: 0, partition, seat, epoch }, callTimeoutMs);
     if (answer.kind !== "rebuild-state") return;
     seats.learn(partition, answer.known);
-    if (!answer.isUnderWay) await seats.change(partition, (current) => releaseGrant(current, seat, epoch));
+    if (!answer.isUnderWay) await seats.change(partition, (current) => releaseGrant(current, promise));
   }
 }

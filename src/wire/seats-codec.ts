@@ -31,6 +31,9 @@ import type {
   TakeSeat,
 } from "./message.ts";
 
+/** A seat, an epoch, and a node. */
+const leastGrantBytes = 1 + 1 + 8;
+
 const hasHolder = 1;
 const hasFencer = 2;
 const isVacated = 4;
@@ -126,8 +129,7 @@ export function writeSeatSealed(head: ByteWriter, { partition, handOver }: SeatS
   writeNodeId(head, to.node);
   head.text(to.incarnation);
   writeKnown(head, known);
-  writeFlag(head, grant !== undefined);
-  if (grant !== undefined) writeGrant(head, grant);
+  writeGrants(head, grant);
 }
 
 export function readSeatSealed(head: ByteReader, id: number): SeatSealed {
@@ -136,8 +138,21 @@ export function readSeatSealed(head: ByteReader, id: number): SeatSealed {
   const epoch = head.varint();
   const to = { node: readNodeId(head), incarnation: readShortText(head) };
   const known = readKnown(head);
-  const handOver: HandOver = { seat, epoch, to, known, ...(readFlag(head) && { grant: readGrant(head) }) };
+  const grant = readGrants(head);
+  const handOver: HandOver = { seat, epoch, to, known, ...(grant && { grant }) };
   return { kind: "seat-sealed", id, partition, handOver };
+}
+
+/** The newest first. */
+function writeGrants(head: ByteWriter, newest: Grant | undefined): void {
+  const grants: Grant[] = [];
+  for (let one = newest; one !== undefined; one = one.before) grants.push(one);
+  writeList(head, grants, writeGrant);
+}
+
+function readGrants(head: ByteReader): Grant | undefined {
+  const grants = readList(head, leastGrantBytes, readGrant);
+  return grants.reduceRight<Grant | undefined>((before, one) => ({ ...one, ...(before && { before }) }), undefined);
 }
 
 function writeGrant(head: ByteWriter, { seat, epoch, by }: Grant): void {

@@ -22,6 +22,7 @@ import {
   grantRebuild,
   lostBeside,
   nextToCopy,
+  promises,
   releaseGrant,
   withCopied,
 } from "../../src/core/seats/rebuild.ts";
@@ -189,10 +190,28 @@ describe("a rebuild", () => {
     const begun = present(beginRebuild(none, 1, d));
     const [, atA] = present(copy(begun, d, active(0)));
     assert.ok(begun.hold.kind === "rebuilding");
-    const released = releaseGrant(atA, 1, begun.hold.epoch);
+    const released = releaseGrant(atA, { seat: 1, epoch: begun.hold.epoch, by: d });
     assert.ok(grantRebuild(released, 2, nextGeneration(0), e) !== undefined);
     const again = present(beginRebuild(giveUpRebuild(begun), 1, d));
     assert.ok(again.hold.kind === "rebuilding" && again.hold.epoch > begun.hold.epoch);
+  });
+
+  test("taken up by another one still binds whoever was promised to the first, which may be at its end unheard of", () => {
+    const [first, second] = [nextGeneration(0), 2 * nextGeneration(0)];
+    const toFirst = present(grantRebuild(active(0), 1, first, d));
+    const toBoth = present(grantRebuild(toFirst, 1, second, e));
+    assert.deepEqual(
+      promises(toBoth).map(({ by }) => by),
+      [e, d],
+    );
+    const secondGaveUp = releaseGrant(toBoth, { seat: 1, epoch: second, by: e });
+    assert.equal(grantRebuild(secondGaveUp, 2, nextGeneration(0), e), undefined);
+    const bothGaveUp = releaseGrant(secondGaveUp, { seat: 1, epoch: first, by: d });
+    assert.ok(grantRebuild(bothGaveUp, 2, nextGeneration(0), e) !== undefined);
+    const isHeld = learn(toBoth, withHolder(toBoth.known, 1, second, e), a);
+    assert.ok(grantRebuild(isHeld, 2, nextGeneration(0), e) !== undefined);
+    // Whoever begins anew has given up what it began before.
+    assert.equal(promises(present(grantRebuild(toFirst, 1, second, d))).length, 1);
   });
 
   test("begun by two at once is promised to one, and all come to name the same one", () => {
@@ -202,7 +221,13 @@ describe("a rebuild", () => {
     assert.deepEqual(heard.known, learn(begunBy(d), atA.known, d).known);
     assert.equal(knownSeat(heard.known, 1).fencedBy, d);
     assert.equal(copy(begunBy(d), d, heard), undefined);
-    const free = releaseGrant(heard, 1, nextGeneration(0));
+    const promised = { seat: 1, epoch: nextGeneration(0), by: e };
+    assert.equal(
+      releaseGrant(heard, { ...promised, by: d }),
+      heard,
+      "what the other one says of its own, late, frees nobody",
+    );
+    const free = releaseGrant(heard, promised);
     assert.ok(copy(begunBy(d), d, free) !== undefined);
     assert.equal(knownSeat(withHolder(heard.known, 1, nextGeneration(0), d), 1).fencedBy, undefined);
   });

@@ -18,7 +18,7 @@ import type { NodeId } from "../ids.ts";
 import type { Voice } from "../quorum/voice.ts";
 import { type Epoch, nextGeneration } from "./epoch.ts";
 import { type Filled, hasNothing, type KnownSeats, knownSeat, withFence, withFilled, withHolder } from "./known.ts";
-import { type Hold, holdWithout, type SeatRecord, voiceOf } from "./record.ts";
+import { type Grant, type Hold, holdWithout, type SeatRecord, voiceOf } from "./record.ts";
 
 /** Which other seat has no holder, as far as is known: then a rebuild would be in vain, and only stand in its way. */
 export function lostBeside(known: KnownSeats, seat: number, seats: number): number | undefined {
@@ -68,7 +68,8 @@ export function grantRebuild(record: SeatRecord, seat: number, epoch: Epoch, by:
   // Another one's, at the very same epoch: which of the two is named by the fence is no promise.
   if (grant?.seat === seat && grant.epoch === epoch && grant.by !== by) return undefined;
   if (grant !== undefined && grant.seat !== seat && isStanding(record)) return undefined;
-  return { ...record, known: withFence(known, seat, epoch, by), grant: { seat, epoch, by } };
+  const before = chained(promises(record).filter((earlier) => earlier.by !== by));
+  return { ...record, known: withFence(known, seat, epoch, by), grant: { seat, epoch, by, ...(before && { before }) } };
 }
 
 /** Whether the node is promised to a rebuild that has not come to its end, as far as it knows. */
@@ -76,10 +77,35 @@ export function isStanding({ known, grant }: SeatRecord): boolean {
   return grant !== undefined && knownSeat(known, grant.seat).held < grant.epoch;
 }
 
-/** The rebuild that was granted has been given up, says the one whose it was. The fence stays. */
-export function releaseGrant(record: SeatRecord, seat: number, epoch: Epoch): SeatRecord {
-  const { hold, known, grant } = record;
-  return grant?.seat === seat && grant.epoch === epoch ? { hold, known } : record;
+/**
+ * The promises that stand, the newest first. Who rebuilds a seat anew takes nothing back of what was promised to another
+ * before: that one may speak by now, with nobody here to know it, while the newer one gives up.
+ */
+export function promises({ known, grant }: SeatRecord): readonly Grant[] {
+  const standing: Grant[] = [];
+  for (let one = grant; one !== undefined; one = one.before) {
+    if (knownSeat(known, one.seat).held < one.epoch) standing.push(one);
+  }
+  return standing;
+}
+
+function chained(grants: readonly Grant[]): Grant | undefined {
+  return grants.reduceRight<Grant | undefined>((before, { seat, epoch, by }) => {
+    return { seat, epoch, by, ...(before && { before }) };
+  }, undefined);
+}
+
+/**
+ * The rebuild that was granted has been given up, says the one whose it was: what another one was promised since, for the
+ * same seat and perhaps at the same epoch, stays. So does the fence.
+ */
+export function releaseGrant(record: SeatRecord, { seat, epoch, by }: Omit<Grant, "before">): SeatRecord {
+  const { hold, known } = record;
+  const all = promises(record);
+  const left = all.filter((one) => one.seat !== seat || one.epoch !== epoch || one.by !== by);
+  if (left.length === all.length) return record;
+  const grant = chained(left);
+  return { hold, known, ...(grant && { grant }) };
 }
 
 /** A holder that has granted this rebuild was copied since; `from` is the voice it had then. */

@@ -67,6 +67,8 @@ export interface Grant {
   readonly seat: number;
   readonly epoch: Epoch;
   readonly by: NodeId;
+  /** What it had promised for the same seat before, to another node, which has not said yet that it gave up. */
+  readonly before?: Grant;
 }
 
 /** All that a node remembers of one partition's seats. */

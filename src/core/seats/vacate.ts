@@ -17,7 +17,7 @@
 import type { NodeId } from "../ids.ts";
 import { afterHandOver, nextGeneration } from "./epoch.ts";
 import { knownSeat, withHolder, withVacancy } from "./known.ts";
-import { grantRebuild, releaseGrant } from "./rebuild.ts";
+import { grantRebuild, promises, releaseGrant } from "./rebuild.ts";
 import { type Hold, type SeatRecord, voiceOf } from "./record.ts";
 
 /** The holder falls silent for nobody's sake; undefined if it does not speak. */
@@ -54,8 +54,8 @@ export function beginVacating(record: SeatRecord, seat: number, self: NodeId): S
 
 /** It gives that up for good. */
 export function giveUpVacating(record: SeatRecord, self: NodeId): SeatRecord | undefined {
-  const { grant } = record;
-  return grant?.by === self ? releaseGrant(record, grant.seat, grant.epoch) : undefined;
+  const own = promises(record).find(({ by }) => by === self);
+  return own === undefined ? undefined : releaseGrant(record, own);
 }
 
 /**

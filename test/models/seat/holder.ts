@@ -15,10 +15,10 @@ import {
   finishRebuild,
   giveUpRebuild,
   grantRebuild,
-  isStanding,
   knowsNoOther,
   lostBeside,
   nextToCopy,
+  promises,
   releaseGrant,
   withCopied,
 } from "../../../src/core/seats/rebuild.ts";
@@ -70,7 +70,7 @@ export type Message =
   | { readonly kind: "fetched"; readonly epoch: Epoch; readonly voice: Voice; readonly data: Writes }
   | { readonly kind: "push" | "pushed"; readonly data: Writes }
   | { readonly kind: "inquire"; readonly seat: number; readonly epoch: Epoch }
-  | { readonly kind: "given-up"; readonly seat: number; readonly epoch: Epoch };
+  | { readonly kind: "given-up"; readonly seat: number; readonly epoch: Epoch; readonly known: KnownSeats };
 
 interface Copy {
   readonly record: SeatRecord;
@@ -200,10 +200,11 @@ export class Holder {
         return;
       case "inquire":
         if (this.#isRebuilding(message.epoch)) return;
-        this.#send(from, { kind: "given-up", seat: message.seat, epoch: message.epoch });
+        this.#send(from, { ...message, kind: "given-up", known: this.record.known });
         return this.#tell(from);
       case "given-up":
-        return this.#store(releaseGrant(this.record, message.seat, message.epoch));
+        this.#learn(message.known);
+        return this.#beFreed(message.seat, message.epoch, from);
       case "answer":
         return;
     }
@@ -214,8 +215,7 @@ export class Holder {
     const { hold, known } = this.record;
     const { nodes, gossipPercent } = this.#outside;
     if (dice.percent(gossipPercent)) this.#tell(nodes[dice.below(nodes.length)] as NodeId);
-    if (isStanding(this.record) && this.record.grant !== undefined) {
-      const { by, seat, epoch } = this.record.grant;
+    for (const { by, seat, epoch } of promises(this.record)) {
       this.#send(by, { kind: "inquire", seat, epoch });
     }
     const seat = seatToTake(this.id, hold, this.view.owners, known);
@@ -379,12 +379,23 @@ export class Holder {
 
   #beFenced(seat: number, epoch: Epoch, by: NodeId): void {
     const { fences, fenceIsSynced } = this.#outside.rule;
-    const granted = grantRebuild(this.record, seat, epoch, by);
+    const granted = this.#grant(seat, epoch, by);
     const voice = voiceOf(this.record);
     if (granted === undefined || voice === undefined) return this.#tell(by);
     if (fences && fenceIsSynced) this.#store(granted);
     else if (fences) this.memory = { ...this.memory, record: granted };
     this.#send(by, { kind: "fenced", epoch, voice, known: this.record.known });
+  }
+
+  #grant(seat: number, epoch: Epoch, by: NodeId): SeatRecord | undefined {
+    const granted = grantRebuild(this.record, seat, epoch, by);
+    if (granted === undefined || this.#outside.rule.promisesStand) return granted;
+    return { ...granted, grant: { seat, epoch, by } };
+  }
+
+  #beFreed(seat: number, epoch: Epoch, from: NodeId): void {
+    const by = this.#outside.rule.promisesAreNamed ? from : this.record.grant?.by;
+    if (by !== undefined) this.#store(releaseGrant(this.record, { seat, epoch, by }));
   }
 
   #fetch(epoch: Epoch, voice: Voice, data: Writes): void {

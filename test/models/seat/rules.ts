@@ -37,6 +37,10 @@ export interface SeatRule {
   readonly generations: boolean;
   /** All other seats are copied, not just one. */
   readonly copiesAll: boolean;
+  /** A newer promise for a seat leaves the older ones standing, ... */
+  readonly promisesStand: boolean;
+  /** ... and each ends with the word of the one it was given to. */
+  readonly promisesAreNamed: boolean;
   /** Who knows of no other holder does not rebuild a seat that was held. */
   readonly needsOther: boolean;
   /**
@@ -64,6 +68,8 @@ export const seatRule: SeatRule = {
   fenceIsSynced: true,
   generations: true,
   copiesAll: true,
+  promisesStand: true,
+  promisesAreNamed: true,
   needsOther: true,
   countsBy: "fences",
 };
@@ -103,9 +109,19 @@ export const weakerSeatRules: readonly WeakerSeatRule[] = [
   { from: 5540, rule: { ...seatRule, name: "a rebuild is one epoch later, like a hand-over", generations: false } },
   { from: 1, rule: { ...seatRule, name: "a rebuild copies one other seat", copiesAll: false } },
   {
-    from: 1,
+    from: 201,
     filled: 1,
     rule: { ...seatRule, name: "who knows of no other holder rebuilds a seat from nothing", needsOther: false },
+  },
+  {
+    from: 9601,
+    filled: 1,
+    rule: { ...seatRule, name: "a newer promise for a seat takes the place of the older one", promisesStand: false },
+  },
+  {
+    from: 32201,
+    filled: 2,
+    rule: { ...seatRule, name: "who gives up ends another one's promise, too", promisesAreNamed: false },
   },
   { from: 1, filled: 1, rule: { ...seatRule, name: "a seat counts once it has a holder", countsBy: "holders" } },
   { from: 201, filled: 2, rule: { ...seatRule, name: "one answer is enough in a young cluster", countsBy: "nothing" } },

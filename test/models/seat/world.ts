@@ -11,6 +11,7 @@
  * its answers counts by the seats that those who answered know of.
  *
  * A second disk is lost only once every other seat is whole again: nothing helps against losing two of three at once.
+ * Nor does anything help against the removal of both holders of a partition that has no third one yet.
  */
 
 import type { NodeId } from "../../../src/core/ids.ts";
@@ -329,7 +330,7 @@ export class SeatWorld implements Outside {
   #remove({ id }: Holder, dice: Dice): void {
     const incarnations = new Map(this.#view.incarnations);
     if (!this.mayRebuild || incarnations.size <= nodeCount - 3 || !incarnations.delete(id)) return;
-    if (this.#mayBeSole(id)) return;
+    if (this.#mayBeSole(id) || this.#mayBeSplit(id)) return;
     const isSuccessor = this.#alive().some(({ record: { hold } }) => hold.kind === "sealed" && hold.to.node === id);
     if (isSuccessor && !this.#areOthersWhole(id)) return;
     if (dice.percent(40) && this.#areOthersWhole(id)) {
@@ -380,6 +381,17 @@ export class SeatWorld implements Outside {
     return (
       [0, 1, 2].filter((seat) => this.#isWhole(seat)).length < 2 && this.#alive().some((holder) => holder.id === id)
     );
+  }
+
+  /**
+   * Whether, of two seats that there are, the other one's holder was removed and may be alive: then each of the two would
+   * help to replace the other, and there is no third one that both rebuilds need.
+   */
+  #mayBeSplit(id: NodeId): boolean {
+    const known = this.#alive().map(({ disk: { record } }) => record.known);
+    if ([0, 1, 2].every((seat) => known.some((one) => knownSeat(one, seat).held >= 0))) return false;
+    const removed = this.#alive().filter((holder) => holder.id !== id && !this.#view.incarnations.has(holder.id));
+    return removed.some(({ disk, memory }) => [disk, memory].some(({ record: { hold } }) => "seat" in hold));
   }
 
   /** Whether every seat but the one that the node has a part in has a voice that nobody has heard the end of. */
