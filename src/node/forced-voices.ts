@@ -1,6 +1,6 @@
 /**
  * Takes voices without the copies that cannot be had any more, because an operator says so: those of seats that this node
- * rebuilds (`rebuild.ts`) or vacates (`vacating.ts`).
+ * rebuilds (`rebuild.ts`) or vacates (`vacating.ts`), and of those who are gone, to which this node is promised.
  *
  * What is done without is lost where nobody else has it. So it is only the copies of those who are down, or have no voice
  * themselves. Who is up and refuses at the moment, or does not answer, helps another rebuild perhaps: such a one is
@@ -8,6 +8,8 @@
  */
 
 import type { PartitionId } from "../core/ids.ts";
+import { promises, releaseGrant } from "../core/seats/rebuild.ts";
+import type { Grant } from "../core/seats/record.ts";
 import { Pause } from "../runtime/pause.ts";
 import type { ForcedVoices, LeftOut } from "./api.ts";
 import { type Coordination, nameOf } from "./coordination.ts";
@@ -88,7 +90,7 @@ export class VoicesByForce {
     for (const partition of partitions) {
       if (turns.isStopped()) break;
       const seat = this.#seatToRebuild(partition);
-      if (seat === undefined && !this.#vacating.isToForce(partition)) continue;
+      if (seat === undefined && !this.#vacating.isToForce(partition) && this.#inVain(partition).length === 0) continue;
       const delay = await turns.alone(partition, () => this.#takeOne(partition, seat));
       if (delay === undefined) this.#partitions += 1;
       else left.set(partition, delay === "busy" ? (before.get(partition) ?? elsewhere) : delay);
@@ -96,9 +98,27 @@ export class VoicesByForce {
     return left;
   }
 
-  #takeOne(partition: PartitionId, seat: number | undefined): Promise<Delay | undefined> {
+  async #takeOne(partition: PartitionId, seat: number | undefined): Promise<Delay | undefined> {
+    const delay = await this.#forgetThoseGone(partition);
+    if (delay !== undefined || (seat === undefined && !this.#vacating.isToForce(partition))) return delay;
     if (seat !== undefined) return this.#rebuilds.rebuild(partition, seat, true);
     return this.#vacating.force(partition, (name) => this.#withoutVacated.add(name));
+  }
+
+  /** What is promised to those who are gone: they may have spoken, and only an operator can say that this does not matter. */
+  #inVain(partition: PartitionId): readonly Grant[] {
+    const { seats, isGone } = this.#node;
+    return promises(seats.record(partition)).filter(({ by }) => isGone(by));
+  }
+
+  async #forgetThoseGone(partition: PartitionId): Promise<Delay | undefined> {
+    const { seats, ring } = this.#node;
+    const gone = this.#inVain(partition);
+    if (gone.length === 0) return undefined;
+    const freed = await seats.change(partition, (record) => gone.reduce(releaseGrant, record));
+    if (freed === undefined) return { peer: undefined, why: "this node cannot store it" };
+    for (const { by } of gone) this.#withoutVacated.add(nameOf(ring(), by));
+    return undefined;
   }
 
   #notHad(delays: readonly Delay[]): readonly LeftOut[] {

@@ -45,6 +45,8 @@ interface Attempt {
   /** How often it was given up in a row, and until when nothing is tried. */
   failures: number;
   notBeforeMs: number;
+  /** Why it was. */
+  delay: Delay | undefined;
   /** Which changes of n those knew that were copied, by seat. */
   readonly knew: Map<number, number>;
 }
@@ -93,8 +95,11 @@ export class Rebuilds {
         continue;
       }
       const delay = await this.#copy(partition, hold, next);
-      if (delay === undefined) attempt.progressMs = this.#nowMs();
-      else return this.#delayed(partition, hold, attempt, delay);
+      if (delay === undefined) {
+        attempt.progressMs = this.#nowMs();
+        continue;
+      }
+      return this.#delayed(partition, hold, attempt, delay);
     }
   }
 
@@ -123,8 +128,7 @@ export class Rebuilds {
     }
     const lost = lostBeside(seats.known(partition), seat, count);
     if (lost !== undefined) return { peer: this.#lastHolder(partition, lost), why: "has no voice there itself" };
-    if (this.#nowMs() < attempt.notBeforeMs) return { peer: undefined, why: "others rebuild the partition, too" };
-    return undefined;
+    return this.#nowMs() < attempt.notBeforeMs ? attempt.delay : undefined;
   }
 
   /** All that can be copied before anybody is asked for a promise. */
@@ -149,7 +153,7 @@ export class Rebuilds {
     if (holder === undefined) return { peer: this.#lastHolder(partition, next), why: "has no voice there itself" };
     if (!isUp(holder)) return { peer: holder, why: "cannot be reached" };
     const fenced = await this.fence(partition, hold, holder);
-    if ("why" in fenced) return fenced;
+    if ("why" in fenced) return this.#explained(partition, hold.seat, fenced);
     if (fenced.seat !== next) return { peer: holder, why: "has another seat by now" };
     const changes = allChanges(this.#node.ring().eras).hash;
     const copied = await this.#copies.copyTail(partition, holder, hold.seat);
@@ -185,6 +189,15 @@ export class Rebuilds {
     const { seats, isUp } = this.#node;
     const { holder } = knownSeat(seats.known(partition), seat);
     return holder !== undefined && isUp(holder);
+  }
+
+  /** A holder may wait for one that is gone: it can be told to wait no more (`forced-voices.ts`). */
+  #explained(partition: PartitionId, seat: number, delay: Delay): Delay {
+    if (delay.why !== promisedElsewhere) return delay;
+    const { seats, isGone, ring } = this.#node;
+    const others = seats.known(partition).filter((_, other) => other !== seat);
+    const gone = others.find(({ fencedBy }) => fencedBy !== undefined && isGone(fencedBy))?.fencedBy;
+    return gone === undefined ? delay : { ...delay, why: `${promisedToGone} ${nameOf(ring(), gone)}` };
   }
 
   /** The operator said so: what that seat's holder alone may have besides the lost one is given up. */
@@ -225,9 +238,10 @@ export class Rebuilds {
   async #delayed(partition: PartitionId, hold: Rebuilding, attempt: Attempt, delay: Delay): Promise<Delay> {
     const { seats, runtime } = this.#node;
     const isLost = lostBeside(seats.known(partition), hold.seat, this.#seatCount(partition)) !== undefined;
-    const isInVain = isLost || delay.why === promisedElsewhere || delay.why === overtaken;
+    const isInVain = isLost || isPromised(delay) || delay.why === overtaken;
     if (!isInVain && this.#nowMs() - attempt.progressMs < patienceMs) return delay;
     await seats.change(partition, giveUpRebuild);
+    attempt.delay = delay;
     attempt.failures = Math.min(attempt.failures + 1, mostDoublings);
     attempt.notBeforeMs = this.#nowMs() + runtime.random.below(pauseMs * 2 ** attempt.failures);
     return delay;
@@ -236,7 +250,7 @@ export class Rebuilds {
   #attemptAt(partition: PartitionId): Attempt {
     let attempt = this.#attempts.get(partition);
     if (attempt === undefined) {
-      attempt = { progressMs: this.#nowMs(), failures: 0, notBeforeMs: 0, knew: new Map() };
+      attempt = { progressMs: this.#nowMs(), failures: 0, notBeforeMs: 0, delay: undefined, knew: new Map() };
       this.#attempts.set(partition, attempt);
     }
     return attempt;
@@ -258,6 +272,13 @@ export class Rebuilds {
 }
 
 const overtaken = "another node began to rebuild it at the same time";
+
+const promisedToGone =
+  "waits for one that is gone, and may have spoken for another seat there; repair --force of it ends that:";
+
+function isPromised({ why }: Delay): boolean {
+  return why === promisedElsewhere || why.startsWith(promisedToGone);
+}
 
 /** What a holder says that helps to rebuild another seat of the partition. */
 export const promisedElsewhere = "helps to rebuild another seat of the partition first";

@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { RebuildView } from "../../src/node/api.ts";
+import { PartitionCopies } from "../../src/node/partition-copies.ts";
 import { Rebuilds } from "../../src/node/rebuild.ts";
 import { plant } from "../membership/plant.ts";
 import { World } from "../membership/world.ts";
@@ -100,4 +101,44 @@ test("one that is down is done without", async () => {
   await forced(world, ["n2"]);
   assert.deepEqual(rebuildOf(world, "n2").forced?.without, ["n1", "n3"]);
   assert.equal(rebuildOf(world, "n2").voices, 16);
+});
+
+test("a holder that is promised to one that is gone for ever is freed, and the one that is gone is named", async () => {
+  const world = new World(8);
+  const settings = { partitions: 16, n: 3, r: 2, w: 2 };
+  await world.cluster(2, { settings });
+  await writeMany(world, "n1", { from: 0, to: keys }, "kept");
+  await world.simulation.run(3000);
+  // n3 has both others fence the seats that it is about to fill, and gets no further.
+  const takeOut = plant(PartitionCopies.prototype, "copyTail", async () => ({ kind: "failed", why: "is slow" }));
+  world.start("n3", { join: ["n1"], settings });
+  const waits = (): number =>
+    world.nodes
+      .get("n3")
+      ?.transfers()
+      .transfers.filter(({ why }) => why === "is slow").length ?? 0;
+  assert.ok(await world.simulation.runUntil(() => waits() === 16, 10_000));
+  for (const name of ["n2", "n3"]) world.kill(name);
+  takeOut();
+  world.wipe("n2");
+  await world.simulation.run(2000);
+  await world.inside("n1", (node) => node.remove("n3", { force: true }));
+  await world.up("n2", { join: ["n1"] });
+  await world.simulation.run(120_000);
+  assert.equal(rebuildOf(world, "n2").voices, 0);
+  const why =
+    /^waits for one that is gone, and may have spoken for another seat there; repair --force of it ends that: n3$/;
+  const waiting = rebuildOf(world, "n2").waitingFor;
+  assert.deepEqual(
+    waiting.map(({ name, partitions }) => [name, partitions]),
+    [["n1", 16]],
+  );
+  assert.match(waiting[0]?.why ?? "", why);
+  await forced(world, ["n1"]);
+  assert.deepEqual(world.nodes.get("n1")?.repair().leftOut, []);
+  assert.deepEqual(rebuildOf(world, "n1").forced?.without, ["n3"]);
+  await world.agreed();
+  assert.equal(rebuildOf(world, "n2").voices, 16);
+  assert.equal(rebuildOf(world, "n2").forced, undefined);
+  assertSame(world, ["n1", "n2"], keys);
 });
