@@ -77,6 +77,13 @@ export class HandOvers {
     return delay ?? this.finish(partition);
   }
 
+  /** Tells a holder that others have fenced its seat: it is to rebuild that before it can give it to anybody. */
+  async awaitRebuild(partition: PartitionId, holder: NodeId): Promise<Delay> {
+    if (!this.#node.isUp(holder)) return this.#unreachable(holder);
+    this.#news.tell(partition, [holder]);
+    return { peer: holder, why: "rebuilds its seat first, which others have begun to" };
+  }
+
   #unreachable(holder: NodeId): Delay {
     const { peers, ring } = this.#node;
     if (ring().members.has(holder)) return { peer: holder, why: "cannot be reached" };

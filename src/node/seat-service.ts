@@ -83,7 +83,8 @@ export class SeatService {
       return hold === "sealed" || hold === "active" ? seal(record, seat, to) : undefined;
     });
     const handOver = sealed && handOverOf(sealed);
-    if (handOver === undefined) return this.#refuse(id, partition, "it does not hold the seat, or hands it to another");
+    if (handOver === undefined)
+      return this.#refuse(id, partition, "it does not hold the seat, or must keep it for now");
     return { kind: "seat-sealed", id, partition, handOver };
   }
 

@@ -81,7 +81,10 @@ export class TransferTasks {
     const seat = seatToTake(self, hold, wantedOwners(ring(), partition), known);
     const holder = seat === undefined ? undefined : knownSeat(known, seat).holder;
     if (seat !== undefined && holder !== undefined) {
-      const act = (): Promise<Delay | undefined> => handOvers.take(partition, seat, holder);
+      const isFenced = isBeingRebuilt(known, seat);
+      const act = (): Promise<Delay | undefined> => {
+        return isFenced ? handOvers.awaitRebuild(partition, holder) : handOvers.take(partition, seat, holder);
+      };
       return { what: "hand-over", seat, from: holder, to: self, act };
     }
     const own = { seat: undefined, from: self, to: undefined };
@@ -132,8 +135,10 @@ export class TransferTasks {
     const seat = seatToTake(self, hold, wantedOwners(ring(), partition), known);
     if (seat === undefined) return undefined;
     const { holder } = knownSeat(known, seat);
-    const isLost = holder === undefined || this.#node.isGone(holder);
-    return isLost || isBeingRebuilt(known, seat) || hold.kind === "active" ? seat : undefined;
+    if (holder === undefined || hold.kind === "active" || this.#node.isGone(holder)) return seat;
+    // One that speaks, and that a rebuild has fenced which is over, rebuilds its own seat: in its place nobody may, or
+    // reads of it alone would miss what the others count without it. One that was removed says nothing any more.
+    return isBeingRebuilt(known, seat) && !ring().members.has(holder) ? seat : undefined;
   }
 
   async #rebuild(partition: PartitionId, seat: number): Promise<Delay | undefined> {

@@ -265,6 +265,10 @@ describe("the seat to take", () => {
   });
 
   test("is its own again for a holder that others have fenced", () => {
-    assert.equal(seatToTake(b, active(1).hold, [a, b, c], withFence(known, 1, nextGeneration(0), d)), 1);
+    const fenced = withFence(known, 1, nextGeneration(0), d);
+    assert.equal(seatToTake(b, active(1).hold, [a, b, c], fenced), 1);
+    // Also where another is to have the seat: it cannot be given to anybody before.
+    assert.equal(seatToTake(b, active(1).hold, [a, d, c], fenced), 1);
+    assert.equal(seal({ ...active(1), known: fenced }, 1, { node: d, incarnation: "1" }), undefined);
   });
 });

@@ -94,11 +94,16 @@ export function voiceOf({ hold }: SeatRecord): Voice | undefined {
   return hold.kind === "rebuilding" && hold.isHolder ? { seat: hold.seat, epoch: hold.lost } : undefined;
 }
 
-/** The holder falls silent for the successor's sake; undefined if the seat is not its to give. */
+/**
+ * The holder falls silent for the successor's sake; undefined if the seat is not its to give, or others have fenced it: a
+ * successor one epoch later would not count, either.
+ */
 export function seal(record: SeatRecord, seat: number, to: Successor): SeatRecord | undefined {
-  const { hold } = record;
+  const { hold, known } = record;
   if (hold.kind === "none" || hold.kind === "former" || hold.seat !== seat) return undefined;
-  if (hold.kind === "active") return { ...record, hold: { ...hold, kind: "sealed", to } };
+  if (hold.kind === "active") {
+    return isOutdated(hold, known) ? undefined : { ...record, hold: { ...hold, kind: "sealed", to } };
+  }
   return hold.kind === "sealed" && isSame(hold.to, to) ? record : undefined;
 }
 

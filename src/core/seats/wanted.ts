@@ -14,9 +14,10 @@ import type { Hold } from "./record.ts";
 
 /** The seat that this node should take, or undefined: it holds one, or none is for it. `owners` is by seat. */
 export function seatToTake(self: NodeId, hold: Hold, owners: readonly NodeId[], known: KnownSeats): number | undefined {
-  if (hold.kind === "sealed" || hold.kind === "rebuilding" || !owners.includes(self)) return undefined;
-  // An active holder whose seat others have fenced speaks to half of them: it must rebuild its own.
+  if (hold.kind === "sealed" || hold.kind === "rebuilding") return undefined;
+  // An active holder whose seat others have fenced speaks to half of them: it must rebuild its own, even to hand it over.
   if (hold.kind === "active") return knownSeat(known, hold.seat).fence > hold.epoch ? hold.seat : undefined;
+  if (!owners.includes(self)) return undefined;
   const keepers = owners.map((_, seat) => knownSeat(known, seat).holder);
   const seated = new Set(keepers.filter((node) => node !== undefined && node !== self && owners.includes(node)));
   const free = owners.flatMap((_, seat) => (seated.has(keepers[seat]) ? [] : [seat]));

@@ -324,9 +324,10 @@ export class Holder {
   #pursue(seat: number, dice: Dice): void {
     const { known, hold } = this.record;
     const { holder } = knownSeat(known, seat);
-    const isOver = holder === undefined || isBeingRebuilt(known, seat) || hold.kind === "active";
+    const isOver = holder === undefined || hold.kind === "active";
     const isRemoved = holder !== undefined && !this.view.incarnations.has(holder);
-    if (isOver || (isRemoved && dice.percent(this.#outside.rebuildPercent))) {
+    const isBegun = isBeingRebuilt(known, seat);
+    if (isOver || (isRemoved && (isBegun || dice.percent(this.#outside.rebuildPercent)))) {
       if (this.#outside.rule.needsOther && knowsNoOther(known, seat, seats)) return;
       if (lostBeside(known, seat, seats) !== undefined || this.#pauses-- > 0) return;
       const begun = this.#begin(seat);
