@@ -279,7 +279,7 @@ export class Client {
     const { simulation, plan, damage, zones } = this.#cluster;
     if (write.zones === 1 || !write.synced || key.isLastWriteWins || mayPrune(plan)) return;
     if (damage.machinesHit(write.began, simulation.now, true) > 0) return;
-    this.#fromZones(key, `write ${write.number}`, zones.holding(key, dot), write.zones);
+    this.#fromZones(key, `write ${write.number}`, zones.holding(key, dot, write.began), write.zones);
   }
 
   /** Mostly one; two where the cluster has them, and keys are on two nodes. */

@@ -28,11 +28,20 @@ interface Watched {
   readonly heard: Set<Host>;
 }
 
+/** A hint that went home. */
+interface Delivered {
+  readonly bucket: string;
+  readonly key: string;
+  readonly by: Host;
+  readonly at: number;
+}
+
 export class ZoneWatch {
   /** Requests for several zones that were answered. */
   answered = 0;
   readonly #cluster: SimCluster;
   readonly #watched: Set<Watched> = new Set();
+  readonly #delivered: Delivered[] = [];
   /** Requests for watched keys, by the side of the connection on which they arrive. */
   readonly #asked: WeakMap<SimConnection, Map<number, readonly Watched[]>> = new WeakMap();
 
@@ -42,6 +51,10 @@ export class ZoneWatch {
 
   /** A message was sent. */
   heard(message: Message, from: SimConnection, to: SimConnection): void {
+    if (message.kind === "replica-put" && message.purpose === "hint") {
+      const { bucket, key } = message;
+      this.#delivered.push({ bucket, key, by: from.host, at: this.#cluster.simulation.now });
+    }
     if (this.#watched.size === 0) return;
     // One that has nothing may be given what the others have, and counts with that.
     if (message.kind === "replica-get" || message.kind === "replica-put") {
@@ -69,11 +82,13 @@ export class ZoneWatch {
     };
   }
 
-  /** In how many zones the write is on some disk, as a copy or as a hint. */
-  holding({ bucket, key }: KeyJournal, dot: Dot): number {
+  /** In how many zones the write is on some disk, as a copy or as a hint, or was as one that went home since it began. */
+  holding({ bucket, key }: KeyJournal, dot: Dot, began: number): number {
     const { partitions } = this.#cluster.plan.settings;
     const copy = dataKey(partitionOf(bucket, key, partitions), bucket, key).bytes;
+    const gave = this.#delivered.filter((one) => one.at >= began && one.bucket === bucket && one.key === key);
     return this.#zones(({ machine }) => {
+      if (gave.some(({ by }) => by === machine)) return true;
       const stored = machine.disk.get(copy);
       if (stored !== undefined && this.#holds(stored, copy, dot)) return true;
       return machine.disk.sorted().some((hint) => {
