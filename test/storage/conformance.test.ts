@@ -5,9 +5,17 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { machineChecksum } from "../../src/host/checksum.ts";
+import { machineClock } from "../../src/host/clock.ts";
+import { folderDisk } from "../../src/host/folder-disk.ts";
 import { openLmdbEngine } from "../../src/host/lmdb-engine.ts";
+import { machineRandom } from "../../src/host/random.ts";
+import { silentLog } from "../../src/runtime/log.ts";
+import { LossyDisk } from "../../src/sim/lossy-disk.ts";
+import { Prng } from "../../src/sim/prng.ts";
 import { type EngineHarness, engineConformance } from "../../src/storage/conformance.ts";
 import type { KeyRange, StorageEngine, StoredEntry, WriteOperation } from "../../src/storage/engine.ts";
+import { openLogEngine } from "../../src/storage/log/log-engine.ts";
 import { MemoryEngine } from "../../src/storage/memory-engine.ts";
 
 async function memory(): Promise<EngineHarness> {
@@ -31,7 +39,64 @@ async function lmdb(): Promise<EngineHarness> {
   };
 }
 
-for (const [name, open] of Object.entries({ memory, lmdb })) {
+async function log(): Promise<EngineHarness> {
+  const directory = await mkdtemp(join(tmpdir(), "cartwheel-log-"));
+  const opened = async (): Promise<StorageEngine> =>
+    openLogEngine({
+      disk: await folderDisk(directory),
+      clock: machineClock,
+      random: machineRandom(),
+      checksum: machineChecksum,
+      log: silentLog,
+    });
+  let engine = await opened();
+  return {
+    engine,
+    reopen: async () => {
+      engine = await opened();
+      return engine;
+    },
+    dispose: async () => {
+      await engine.close();
+      await rm(directory, { recursive: true });
+    },
+  };
+}
+
+/** The log engine on the disk that loses what it may, with segments so small that there are many. */
+async function lossyLog(): Promise<EngineHarness> {
+  const prng = new Prng(1, "conformance");
+  const disk = new LossyDisk({ prng });
+  const opened = (): Promise<StorageEngine> =>
+    openLogEngine({
+      disk: disk.open(),
+      clock: machineClock,
+      random: prng,
+      checksum: machineChecksum,
+      log: silentLog,
+      segmentBytes: 4096,
+      checkpointBytes: 16384,
+    });
+  let engine = await opened();
+  return {
+    engine,
+    reopen: async () => {
+      engine = await opened();
+      return engine;
+    },
+    crash: async () => {
+      disk.losePower();
+      engine = await opened();
+      return engine;
+    },
+    failWrites: async (isFailing) => {
+      disk.isFull = isFailing;
+    },
+    dispose: () => engine.close(),
+  };
+}
+
+for (const [name, open] of Object.entries({ memory, lmdb, log, "lossy log": lossyLog })) {
   const cases = await engineConformance(open);
   describe(`the ${name} engine`, () => {
     for (const { name, run } of cases) test(name, run);

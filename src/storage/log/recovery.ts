@@ -1,0 +1,228 @@
+/**
+ * Opens a log: finds its segments, fills the key directory from a checkpoint and from what was written since, and cuts
+ * the tail that a crash tore (`log-walk.ts`).
+ *
+ * What has been read is made durable before anything of it is served: a process that was killed may have left its last
+ * group in the machine's memory only, and who is told of it now must find it after the loss of power as well.
+ */
+
+import type { Checksum } from "../../core/hash/crc32.ts";
+import { StorageError } from "../engine.ts";
+import { type CheckpointPlace, CheckpointReader } from "./checkpoint.ts";
+import { type FileKind, fileHeadBytes, fileName, parseFileName, readFileHead } from "./file-head.ts";
+import { groupOperations } from "./group-format.ts";
+import { KeyDirectory } from "./key-directory.ts";
+import type { LogDisk } from "./log-disk.ts";
+import { type FoundSegment, type LogEnd, LogWalk } from "./log-walk.ts";
+import type { ReadGroup } from "./segment-reader.ts";
+import { Segments } from "./segments.ts";
+
+/** Operations that are replayed before others get a turn. */
+const turnOperations = 5000;
+
+export interface RecoveryOptions {
+  readonly disk: LogDisk;
+  readonly checksum: Checksum;
+  /** For the directory's hashes. */
+  readonly seed: number;
+  /** The salt of a store that is made now. */
+  readonly newSalt: number;
+  /** Awaited now and then, so that opening holds nobody up. */
+  readonly turn: () => Promise<void>;
+}
+
+export interface OpenedLog {
+  readonly segments: Segments;
+  readonly directory: KeyDirectory;
+  /** Bytes of the log that no checkpoint knows. */
+  readonly replayedBytes: number;
+  /** Bytes behind the log's end: of a group that was never acknowledged. */
+  readonly tornBytes: number;
+}
+
+interface Start {
+  readonly place: CheckpointPlace;
+  readonly directory: KeyDirectory;
+}
+
+/** Rejects with `StorageError`: `corrupt`, or `io` where the disk fails or a newer version wrote the log. */
+export async function openLog(options: RecoveryOptions): Promise<OpenedLog> {
+  const found = new Map<number, FoundSegment>();
+  try {
+    return await recover(options, found);
+  } catch (error) {
+    for (const { file } of found.values()) file.close();
+    throw error;
+  }
+}
+
+async function recover(options: RecoveryOptions, found: Map<number, FoundSegment>): Promise<OpenedLog> {
+  const { disk, checksum, newSalt, seed } = options;
+  const numbers = numbersOf("segment", await disk.list());
+  const checkpoints = numbersOf("checkpoint", await disk.list()).toReversed();
+  for (const number of numbers) found.set(number, await findSegment(options, number));
+  const salt = await saltOf(options, found, checkpoints);
+  if (salt === undefined) {
+    const segments = new Segments(disk, checksum, newSalt);
+    for (const { file } of found.values()) file.close();
+    return { segments, directory: new KeyDirectory(seed), replayedBytes: 0, tornBytes: 0 };
+  }
+  const walk = new LogWalk(found, salt, checksum);
+  const { place, directory } = await startOf(options, checkpoints, found, walk);
+  const replayed = await replay(options, walk, place, directory);
+  const segments = neededSegments({ options, found, salt, first: replayed.first, end: walk.end });
+  const oldest = directory.oldestSegment;
+  if (oldest !== undefined && oldest < replayed.first) throw corrupt(`segment ${oldest} is needed and gone`);
+  await removeLeftovers(options, found, segments);
+  const newest = segments.newest;
+  await newest?.file.sync();
+  await disk.syncNames();
+  const tornBytes = newest === undefined ? 0 : newest.file.sizeBytes - newest.endBytes;
+  return { segments, directory, replayedBytes: replayed.bytes, tornBytes };
+}
+
+async function findSegment({ disk, checksum }: RecoveryOptions, number: number): Promise<FoundSegment> {
+  const file = await disk.open(fileName("segment", number));
+  try {
+    const bytes = new Uint8Array(fileHeadBytes);
+    const head = readFileHead("segment", bytes.subarray(0, await file.read(bytes, 0)), checksum);
+    return { number, file, head: head?.number === number ? head : undefined };
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}
+
+/**
+ * The store's salt: all its files have the same, and one that can be read is enough. Undefined where nothing was ever
+ * stored: a first segment whose head was not finished.
+ */
+async function saltOf(
+  { disk, checksum }: RecoveryOptions,
+  found: ReadonlyMap<number, FoundSegment>,
+  checkpoints: readonly number[],
+): Promise<number | undefined> {
+  for (const { head } of found.values()) if (head !== undefined) return head.salt;
+  for (const number of checkpoints) {
+    const file = await disk.open(fileName("checkpoint", number));
+    const place = await new CheckpointReader(file, checksum).place().finally(() => file.close());
+    if (place !== undefined) return place.salt;
+  }
+  const isNew = checkpoints.length === 0 && [...found.values()].every(({ file }) => file.sizeBytes <= fileHeadBytes);
+  if (!isNew) throw corrupt("no head of its files can be read");
+  return undefined;
+}
+
+/** Where replay begins: at the newest checkpoint that can be used, or at the log's beginning. */
+async function startOf(
+  options: RecoveryOptions,
+  checkpoints: readonly number[],
+  found: ReadonlyMap<number, FoundSegment>,
+  walk: LogWalk,
+): Promise<Start> {
+  for (const number of checkpoints) {
+    const start = await checkpointStart(options, number, walk);
+    if (start === undefined) continue;
+    const { segment, offset } = start.place;
+    const size = found.get(segment)?.file.sizeBytes;
+    const isThere = size === undefined ? found.has(segment - 1) && offset === fileHeadBytes : size >= offset;
+    if (!isThere) throw corrupt(`segment ${segment} of the log ends before byte ${offset}`);
+    return start;
+  }
+  const segment = (await walk.firstNeeded(undefined)) ?? Math.min(...found.keys());
+  const place = { segment, offset: fileHeadBytes, firstSegment: segment };
+  return { place, directory: new KeyDirectory(options.seed) };
+}
+
+async function checkpointStart(
+  { disk, checksum, seed, turn }: RecoveryOptions,
+  number: number,
+  walk: LogWalk,
+): Promise<Start | undefined> {
+  const file = await disk.open(fileName("checkpoint", number));
+  try {
+    const reader = new CheckpointReader(file, checksum);
+    const place = await reader.place();
+    if (place === undefined) return undefined;
+    // Deletes between its place and the log's beginning are gone with their segments.
+    if (place.segment < ((await walk.firstNeeded(place)) ?? place.firstSegment)) return undefined;
+    const directory = new KeyDirectory(seed);
+    return (await reader.load(directory, turn)) ? { place, directory } : undefined;
+  } finally {
+    file.close();
+  }
+}
+
+async function replay(
+  { turn }: RecoveryOptions,
+  walk: LogWalk,
+  place: CheckpointPlace,
+  directory: KeyDirectory,
+): Promise<{ readonly first: number; readonly bytes: number }> {
+  let first = place.firstSegment;
+  let bytes = 0;
+  for await (const group of walk.groups(place)) {
+    first = Math.max(first, group.head.firstSegment);
+    bytes += group.head.endOffset - group.head.place.offset;
+    await apply(group, directory, turn);
+  }
+  return { first, bytes };
+}
+
+async function apply({ head, heads }: ReadGroup, directory: KeyDirectory, turn: () => Promise<void>): Promise<void> {
+  let operations = 0;
+  for (const { key, offset, valueBytes } of groupOperations(head, heads)) {
+    if (offset === undefined) directory.remove(key);
+    else directory.set(key, head.place.segment, offset, valueBytes);
+    if (++operations % turnOperations === 0) await turn();
+  }
+}
+
+/** The segments from the first that is needed to the log's end. Throws `StorageError` where one is missing. */
+function neededSegments(log: {
+  readonly options: RecoveryOptions;
+  readonly found: ReadonlyMap<number, FoundSegment>;
+  readonly salt: number;
+  readonly first: number;
+  readonly end: LogEnd;
+}): Segments {
+  const segments = new Segments(log.options.disk, log.options.checksum, log.salt);
+  const { end } = log;
+  for (let number = log.first; number <= end.segment; number++) {
+    const file = log.found.get(number)?.file;
+    if (file === undefined) throw corrupt(`segment ${number} is missing`);
+    const isNewest = number === end.segment;
+    const endBytes = isNewest ? end.offset : file.sizeBytes;
+    segments.found({ number, file, endBytes, isFull: isNewest ? end.isFull : true });
+  }
+  return segments;
+}
+
+/** Closes and removes what the log does not need. A segment that was made in advance is made again when it is needed. */
+async function removeLeftovers(
+  { disk }: RecoveryOptions,
+  found: ReadonlyMap<number, FoundSegment>,
+  segments: Segments,
+): Promise<void> {
+  for (const { number, file } of found.values()) {
+    if (segments.get(number) !== undefined) continue;
+    file.close();
+    await disk.remove(fileName("segment", number));
+  }
+  for (const number of numbersOf("checkpoint-new", await disk.list())) {
+    await disk.remove(fileName("checkpoint-new", number));
+  }
+}
+
+/** The numbers of the files of that kind, in order. */
+function numbersOf(kind: FileKind, names: readonly string[]): readonly number[] {
+  const numbers = names.flatMap((name) => {
+    const file = parseFileName(name);
+    return file?.kind === kind ? [file.number] : [];
+  });
+  return numbers.sort((a, b) => a - b);
+}
+
+function corrupt(why: string): StorageError {
+  return new StorageError("corrupt", `the log is damaged: ${why}`);
+}
