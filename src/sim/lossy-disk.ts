@@ -42,6 +42,10 @@ export class LossyDisk {
   step: (what: string) => Promise<void>;
   /** No write finds room while true. */
   isFull = false;
+  /** Syncs fail while true, and what they were to make durable is lost or kept by chance. */
+  failsSyncs = false;
+  /** Where the last write began. */
+  lastWrite: { readonly name: string; readonly position: number } | undefined;
 
   constructor({ prng, totalBytes, step }: LossyDiskOptions) {
     this.#prng = prng;
@@ -66,19 +70,19 @@ export class LossyDisk {
     const left = new Map<string, StoredFile>();
     for (const name of names) {
       const from = this.#prng.chance(0.5) ? this.#names : this.#durableNames;
-      const node = from.get(name);
-      if (node !== undefined) left.set(name, node);
+      const stored = from.get(name);
+      if (stored !== undefined) left.set(name, stored);
     }
-    for (const node of new Set(left.values())) this.#settle(node);
+    for (const stored of new Set(left.values())) this.#settle(stored);
     this.#names = left;
     this.#durableNames = new Map(left);
   }
 
   /** Changes one bit of a file, for good. */
   flip(name: string, byte: number, bit: number): void {
-    const node = this.#names.get(name);
-    if (node === undefined || byte >= node.size) throw new RangeError(`no byte ${byte} in ${name}`);
-    for (const bytes of [node.bytes, node.durable.bytes]) {
+    const stored = this.#names.get(name);
+    if (stored === undefined || byte >= stored.size) throw new RangeError(`no byte ${byte} in ${name}`);
+    for (const bytes of [stored.bytes, stored.durable.bytes]) {
       if (byte < bytes.length) bytes[byte] = (bytes[byte] as number) ^ (1 << bit);
     }
   }
@@ -90,16 +94,16 @@ export class LossyDisk {
 
   /** Removes a file, or cuts it off. */
   damage(name: string, sizeBytes: number | undefined): void {
-    const node = this.#names.get(name);
-    if (sizeBytes === undefined || node === undefined) {
+    const stored = this.#names.get(name);
+    if (sizeBytes === undefined || stored === undefined) {
       this.#names.delete(name);
       this.#durableNames.delete(name);
       return;
     }
-    node.size = Math.min(node.size, sizeBytes);
-    node.durable.size = Math.min(node.durable.size, sizeBytes);
-    node.bytes.fill(0, sizeBytes);
-    node.durable.bytes.fill(0, sizeBytes);
+    stored.size = Math.min(stored.size, sizeBytes);
+    stored.durable.size = Math.min(stored.durable.size, sizeBytes);
+    stored.bytes.fill(0, sizeBytes);
+    stored.durable.bytes.fill(0, sizeBytes);
   }
 
   /** For its folders: whether this process still lives. */
@@ -127,26 +131,26 @@ export class LossyDisk {
   }
 
   /** How many of the bytes find room. */
-  fits(node: StoredFile, end: number): boolean {
-    return end <= node.size || (!this.isFull && this.space().freeBytes >= end - node.size);
+  fits(stored: StoredFile, end: number): boolean {
+    return end <= stored.size || (!this.isFull && this.space().freeBytes >= end - stored.size);
   }
 
-  write(node: StoredFile, bytes: Uint8Array, position: number): void {
+  write(stored: StoredFile, bytes: Uint8Array, position: number): void {
     const end = position + bytes.length;
-    if (end > node.bytes.length) {
-      const grown = new Uint8Array(Math.max(end, node.bytes.length * 2));
-      grown.set(node.bytes);
-      node.bytes = grown;
+    if (end > stored.bytes.length) {
+      const grown = new Uint8Array(Math.max(end, stored.bytes.length * 2));
+      grown.set(stored.bytes);
+      stored.bytes = grown;
     }
-    node.bytes.set(bytes, position);
-    node.size = Math.max(node.size, end);
-    for (let sector = Math.floor(position / sectorBytes); sector * sectorBytes < end; sector++) node.dirty.add(sector);
+    stored.bytes.set(bytes, position);
+    stored.size = Math.max(stored.size, end);
+    for (let sector = Math.floor(position / sectorBytes); sector * sectorBytes < end; sector++) stored.dirty.add(sector);
   }
 
-  sync(node: StoredFile): void {
-    for (const sector of node.dirty) this.#keep(node, sector);
-    node.durable.size = node.size;
-    node.dirty.clear();
+  sync(stored: StoredFile): void {
+    for (const sector of stored.dirty) this.#keep(stored, sector);
+    stored.durable.size = stored.size;
+    stored.dirty.clear();
   }
 
   syncNames(): void {
@@ -154,38 +158,38 @@ export class LossyDisk {
   }
 
   /** A part of a write that a crash interrupts. */
-  writePart(node: StoredFile, bytes: Uint8Array, position: number): void {
-    this.write(node, bytes.subarray(0, this.#prng.below(bytes.length + 1)), position);
+  writePart(stored: StoredFile, bytes: Uint8Array, position: number): void {
+    this.write(stored, bytes.subarray(0, this.#prng.below(bytes.length + 1)), position);
   }
 
-  #settle(node: StoredFile): void {
-    const before = node.durable.size;
+  #settle(stored: StoredFile): void {
+    const before = stored.durable.size;
     let end = before;
-    for (const sector of [...node.dirty].sort((a, b) => a - b)) {
+    for (const sector of [...stored.dirty].sort((a, b) => a - b)) {
       if (this.#prng.chance(0.5)) continue;
-      this.#keep(node, sector);
-      end = Math.max(end, Math.min(node.size, (sector + 1) * sectorBytes));
+      this.#keep(stored, sector);
+      end = Math.max(end, Math.min(stored.size, (sector + 1) * sectorBytes));
     }
     // The file's end may be known without what lies before it, which then reads as zeros.
-    node.durable.size = this.#prng.chance(0.5) ? node.size : end;
-    node.size = node.durable.size;
-    const left = new Uint8Array(node.size);
-    left.set(node.durable.bytes.subarray(0, node.size));
-    node.bytes = left;
-    node.durable.bytes = left.slice();
-    node.dirty.clear();
+    stored.durable.size = this.#prng.chance(0.5) ? stored.size : end;
+    stored.size = stored.durable.size;
+    const left = new Uint8Array(stored.size);
+    left.set(stored.durable.bytes.subarray(0, stored.size));
+    stored.bytes = left;
+    stored.durable.bytes = left.slice();
+    stored.dirty.clear();
   }
 
-  #keep(node: StoredFile, sector: number): void {
+  #keep(stored: StoredFile, sector: number): void {
     const from = sector * sectorBytes;
-    const to = Math.min(from + sectorBytes, node.size);
-    const { durable } = node;
+    const to = Math.min(from + sectorBytes, stored.size);
+    const { durable } = stored;
     if (to > durable.bytes.length) {
       const grown = new Uint8Array(Math.max(to, durable.bytes.length * 2));
       grown.set(durable.bytes);
       durable.bytes = grown;
     }
-    if (to > from) durable.bytes.set(node.bytes.subarray(from, to), from);
+    if (to > from) durable.bytes.set(stored.bytes.subarray(from, to), from);
   }
 }
 
@@ -207,18 +211,18 @@ class LossyFolder implements LogDisk {
   async open(name: string): Promise<LogFile> {
     await this.step(`open ${name}`);
     const known = this.#disk.names().get(name);
-    const node = known ?? this.#disk.create();
-    this.#disk.names().set(name, node);
-    return new LossyFile(this.#disk, this, node, name);
+    const stored = known ?? this.#disk.create();
+    this.#disk.names().set(name, stored);
+    return new LossyFile(this.#disk, this, stored, name);
   }
 
   async rename(from: string, to: string): Promise<void> {
     await this.step(`rename ${from}`);
     const names = this.#disk.names();
-    const node = names.get(from);
-    if (node === undefined) throw new StorageError("io", `${from} is not there`);
+    const stored = names.get(from);
+    if (stored === undefined) throw new StorageError("io", `${from} is not there`);
     names.delete(from);
-    names.set(to, node);
+    names.set(to, stored);
     await this.step(`renamed ${from}`);
   }
 
@@ -252,24 +256,24 @@ class LossyFolder implements LogDisk {
 class LossyFile implements LogFile {
   readonly #disk: LossyDisk;
   readonly #folder: LossyFolder;
-  readonly #node: StoredFile;
+  readonly #stored: StoredFile;
   readonly #name: string;
   #isClosed = false;
 
-  constructor(disk: LossyDisk, folder: LossyFolder, node: StoredFile, name: string) {
+  constructor(disk: LossyDisk, folder: LossyFolder, stored: StoredFile, name: string) {
     this.#disk = disk;
     this.#folder = folder;
-    this.#node = node;
+    this.#stored = stored;
     this.#name = name;
   }
 
   get sizeBytes(): number {
-    return this.#node.size;
+    return this.#stored.size;
   }
 
   readNow(into: Uint8Array, position: number): number {
     if (this.#isClosed) throw new StorageError("io", `${this.#name} is closed`);
-    const { bytes, size } = this.#node;
+    const { bytes, size } = this.#stored;
     const found = bytes.subarray(Math.min(position, size), Math.min(position + into.length, size));
     into.set(found);
     return found.length;
@@ -282,20 +286,23 @@ class LossyFile implements LogFile {
 
   async write(bytes: Uint8Array, position: number): Promise<void> {
     if (this.#isClosed) throw new StorageError("io", `${this.#name} is closed`);
-    const fits = this.#disk.fits(this.#node, position + bytes.length);
-    // The process may die within the write: some of it is then there.
-    this.#disk.writePart(this.#node, fits ? bytes : new Uint8Array(0), position);
+    const fits = this.#disk.fits(this.#stored, position + bytes.length);
+    this.#disk.lastWrite = { name: this.#name, position };
+    // The process may die within the write: some of it is then there. So is some of what does not fit.
+    const room = fits ? bytes.length : Math.max(0, this.#stored.size - position);
+    this.#disk.writePart(this.#stored, bytes.subarray(0, room), position);
     await this.#folder.step(`write ${this.#name}`);
-    if (!fits || !this.#disk.fits(this.#node, position + bytes.length)) {
+    if (!fits || !this.#disk.fits(this.#stored, position + bytes.length)) {
       throw new StorageError("disk-full", "no room on the lossy disk");
     }
-    this.#disk.write(this.#node, bytes, position);
+    this.#disk.write(this.#stored, bytes, position);
     await this.#folder.step(`written ${this.#name}`);
   }
 
   async sync(): Promise<void> {
     await this.#folder.step(`sync ${this.#name}`);
-    this.#disk.sync(this.#node);
+    if (this.#disk.failsSyncs) throw new StorageError("io", "the lossy disk cannot sync");
+    this.#disk.sync(this.#stored);
     await this.#folder.step(`synced ${this.#name}`);
   }
 

@@ -38,17 +38,18 @@ import type { KeyDirectory, KeyRef } from "./key-directory.ts";
 import type { LogDisk } from "./log-disk.ts";
 import { openLog, type OpenedLog } from "./recovery.ts";
 import type { Segment, Segments } from "./segments.ts";
+import { Slab } from "./slab.ts";
 
 /** Keys that `drop` removes in one batch. */
 const dropKeys = 500;
-/** A segment's size: a share of what is stored, so that there are some hundred, and of the disk. */
-const leastSegmentBytes: number = 64 * 1024 * 1024;
-const mostSegmentBytes: number = 1024 * 1024 * 1024;
-const segmentShareOfStore = 1 / 256;
+/** A segment's size: a share of what is stored, so that there are some dozens, and at most a share of the disk. */
+const leastSegmentBytes: number = 16 * 1024 * 1024;
+const mostSegmentBytes: number = 512 * 1024 * 1024;
+const segmentShareOfStore = 1 / 64;
 const segmentShareOfDisk = 1 / 64;
 /** The next segment is made when this share of the one before is written. */
 const preparedAt = 0.75;
-const leastCheckpointBytes: number = 64 * 1024 * 1024;
+const leastCheckpointBytes: number = 16 * 1024 * 1024;
 /** A log that nobody writes to for so long gets an empty group: that shows the last one to be whole, whatever becomes of it. */
 const confirmAfterMs = 200;
 
@@ -90,6 +91,7 @@ export class LogEngine implements StorageEngine {
   readonly #compaction: Compaction;
   readonly #checkpoints: Checkpoints;
   readonly #segmentBytes: () => number;
+  readonly #slab: Slab = new Slab();
   #confirming: Timer | undefined;
   #isConfirmed = true;
   #lastGroupMs = 0;
@@ -212,7 +214,7 @@ export class LogEngine implements StorageEngine {
 
   /** What cannot be read, since the file ends before it, is zeros, which no record is. */
   #value(ref: KeyRef): Uint8Array {
-    const bytes = new Uint8Array(this.#directory.valueBytes(ref));
+    const bytes = this.#slab.take(this.#directory.valueBytes(ref));
     if (bytes.length === 0) return bytes;
     const segment = this.#segments.get(this.#directory.segment(ref)) as Segment;
     segment.file.readNow(bytes, this.#directory.offset(ref));

@@ -1,5 +1,5 @@
 /**
- * Walks over the groups of a segment without reading their values, some kilobytes at a time.
+ * Walks over the groups of a segment, some kilobytes at a time, without reading large values.
  *
  * Where a group should begin and none does, the log has ended there, or is damaged: `hasGroupAfter` tells which. The
  * disk may have lost or torn only the very last group, so a good group behind a bad one means damage.
@@ -15,7 +15,10 @@ import {
 } from "./group-format.ts";
 import type { LogFile } from "./log-disk.ts";
 
-const windowBytes: number = 32 * 1024;
+/** What is read at once: many small groups with all their values, or of a large group little more than its heads. */
+const smallGroupBytes: number = 128 * 1024;
+const wideWindowBytes: number = 512 * 1024;
+const narrowWindowBytes: number = 32 * 1024;
 /** Heads of a group are longer only if the length is nonsense. */
 const longestHeadsBytes: number = 256 * 1024 * 1024;
 
@@ -32,6 +35,7 @@ export class SegmentReader {
   readonly #checksum: Checksum;
   #window: Uint8Array = new Uint8Array(0);
   #windowAt = 0;
+  #nextWindowBytes: number = narrowWindowBytes;
 
   constructor(file: LogFile, number: number, salt: number, checksum: Checksum) {
     this.#file = file;
@@ -47,7 +51,9 @@ export class SegmentReader {
     if (length === undefined || length > longestHeadsBytes || offset + length > this.#file.sizeBytes) return undefined;
     const heads = await this.#bytesAt(offset, length);
     const head = readGroupHead(heads, { salt: this.#salt, segment: this.#number, offset }, this.#checksum);
-    return head && { head, heads };
+    if (head === undefined) return undefined;
+    this.#nextWindowBytes = head.endOffset - offset <= smallGroupBytes ? wideWindowBytes : narrowWindowBytes;
+    return { head, heads };
   }
 
   /** Whether the group's values are what was written. */
@@ -78,7 +84,7 @@ export class SegmentReader {
   async #bytesAt(offset: number, length: number): Promise<Uint8Array> {
     const from = offset - this.#windowAt;
     if (from < 0 || from + length > this.#window.length) {
-      this.#window = await this.#read(offset, Math.max(length, windowBytes));
+      this.#window = await this.#read(offset, Math.max(length, this.#nextWindowBytes));
       this.#windowAt = offset;
       return this.#window.subarray(0, length);
     }
