@@ -44,8 +44,8 @@ export class LossyDisk {
   isFull = false;
   /** Syncs fail while true, and what they were to make durable is lost or kept by chance. */
   failsSyncs = false;
-  /** Where the last write began. */
-  lastWrite: { readonly name: string; readonly position: number } | undefined;
+  /** Hears of each write when it begins. */
+  onWrite: ((name: string, position: number) => void) | undefined;
 
   constructor({ prng, totalBytes, step }: LossyDiskOptions) {
     this.#prng = prng;
@@ -151,6 +151,11 @@ export class LossyDisk {
     for (const sector of stored.dirty) this.#keep(stored, sector);
     stored.durable.size = stored.size;
     stored.dirty.clear();
+  }
+
+  /** A sync failed: the machine takes for written what it could not write. */
+  forget(stored: StoredFile): void {
+    for (const sector of stored.dirty) if (this.#prng.chance(0.5)) stored.dirty.delete(sector);
   }
 
   syncNames(): void {
@@ -287,7 +292,7 @@ class LossyFile implements LogFile {
   async write(bytes: Uint8Array, position: number): Promise<void> {
     if (this.#isClosed) throw new StorageError("io", `${this.#name} is closed`);
     const fits = this.#disk.fits(this.#stored, position + bytes.length);
-    this.#disk.lastWrite = { name: this.#name, position };
+    this.#disk.onWrite?.(this.#name, position);
     // The process may die within the write: some of it is then there. So is some of what does not fit.
     const room = fits ? bytes.length : Math.max(0, this.#stored.size - position);
     this.#disk.writePart(this.#stored, bytes.subarray(0, room), position);
@@ -301,7 +306,10 @@ class LossyFile implements LogFile {
 
   async sync(): Promise<void> {
     await this.#folder.step(`sync ${this.#name}`);
-    if (this.#disk.failsSyncs) throw new StorageError("io", "the lossy disk cannot sync");
+    if (this.#disk.failsSyncs) {
+      this.#disk.forget(this.#stored);
+      throw new StorageError("io", "the lossy disk cannot sync");
+    }
     this.#disk.sync(this.#stored);
     await this.#folder.step(`synced ${this.#name}`);
   }

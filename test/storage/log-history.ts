@@ -25,8 +25,10 @@ export interface LogProduct {
 }
 
 export interface HistoryTraits {
-  /** How likely bits flip between two lives. */
+  /** How likely a bit flips after a life; once in a history. */
   readonly flips: number;
+  /** How likely a sync fails in a life, which ends the engine. */
+  readonly failedSyncs: number;
   /** How likely the disk fills up for a while in a life. */
   readonly fullDisks: number;
 }
@@ -36,6 +38,7 @@ export interface HistoryCounts {
   lives: number;
   batches: number;
   refused: number;
+  failedSyncs: number;
   compactions: number;
   checkpoints: number;
   powerLosses: number;
@@ -55,6 +58,11 @@ type Contents = readonly (number | undefined)[];
 interface Batch {
   readonly changes: ReadonlyMap<number, number | undefined>;
   outcome: "asked" | "stored" | "refused";
+}
+
+interface GroupPlace {
+  readonly name: string;
+  readonly position: number;
 }
 
 class TurnClock implements Clock {
@@ -125,6 +133,11 @@ class History {
   #contents: Contents = Array.from({ length: keys }, () => undefined);
   #batches: Batch[] = [];
   #named = 0;
+  #hasFlipped = false;
+  /** Where the group begins that is being written, the last that was written, and the last that was stored. */
+  #writing: GroupPlace | undefined;
+  #written: GroupPlace | undefined;
+  #stored: GroupPlace | undefined;
 
   constructor(product: LogProduct, seed: number, traits: HistoryTraits, counts: HistoryCounts) {
     this.#product = product;
@@ -132,6 +145,9 @@ class History {
     this.#prng = new Prng(seed, "log history");
     this.#disk = new product.LossyDisk({ prng: new Prng(seed, "lossy disk"), totalBytes: 256 * 1024 });
     this.#counts = counts;
+    this.#disk.onWrite = (name, position) => {
+      if (name.endsWith(".segment") && position > 0) this.#writing = { name, position };
+    };
   }
 
   async run(): Promise<void> {
@@ -154,6 +170,8 @@ class History {
     this.#disk.step = async (what) => {
       if (clock.isDead) await new Promise<never>(() => {});
       if (what.startsWith("remove ") && what.endsWith(".segment")) this.#counts.compactions++;
+      if (what === `written ${this.#writing?.name}`) this.#written = this.#writing;
+      if (what === `synced ${this.#written?.name}`) this.#stored = this.#written;
       if (what.startsWith("renamed ")) this.#counts.checkpoints++;
       if (steps++ >= crashesAt) {
         clock.isDead = true;
@@ -161,16 +179,17 @@ class History {
         crash?.();
         await new Promise<never>(() => {});
       }
-      // A disk needs its time: some steps take a few turns.
-      for (let i = prng.below(3); i > 0; i--) await turn();
+      // A disk needs its time, and for a sync now and then a long one.
+      for (let i = what.startsWith("sync ") && prng.chance(0.1) ? 80 : prng.below(3); i > 0; i--) await turn();
     };
     const outcome = await Promise.race([crashed, this.#process(clock)]);
     clock.isDead = true;
-    const isClean = outcome === "closed";
-    if (isClean && prng.chance(0.5)) this.#end();
+    const isClean = outcome === "closed" && !this.#disk.failsSyncs;
+    this.#disk.failsSyncs = false;
+    if (outcome === "closed" && prng.chance(0.5)) this.#end();
     this.#disk.isFull = false;
-    const hasFlips = prng.chance(this.#traits.flips) && this.#flipBits(isClean);
-    return await this.#check(hasFlips);
+    if (!this.#hasFlipped && prng.chance(this.#traits.flips)) this.#hasFlipped = this.#flipBit(isClean);
+    return await this.#check();
   }
 
   #end(): void {
@@ -186,7 +205,9 @@ class History {
     const prng = this.#prng;
     const engine = await this.#open(clock);
     const pending: Promise<void>[] = [];
+    const waits = prng.pick([0.05, 0.3, 0.6]);
     for (let i = 0; i < batchesALife && !clock.isDead; i++) {
+      if (prng.chance(this.#traits.failedSyncs / 60)) this.#disk.failsSyncs = true;
       if (prng.chance(this.#traits.fullDisks / 10)) this.#disk.isFull = !this.#disk.isFull;
       if (prng.chance(0.03)) {
         await Promise.all(pending.splice(0));
@@ -194,12 +215,14 @@ class History {
       } else {
         pending.push(this.#write(engine));
       }
-      if (prng.chance(0.3)) await Promise.all(pending.splice(0));
-      if (!clock.isDead && prng.chance(0.1)) this.#look(engine);
+      if (prng.chance(waits)) await Promise.all(pending.splice(0));
+      else if (prng.chance(0.3)) await turn();
+      if (!clock.isDead && !this.#disk.failsSyncs && prng.chance(0.1)) this.#look(engine);
       // An idle while: compaction, checkpoints and the confirming group get their turns.
       if (prng.chance(0.1)) for (let turns = prng.below(300); turns > 0 && !clock.isDead; turns--) await turn();
     }
     await Promise.all(pending);
+    this.#disk.isFull = false;
     await engine.close();
     return "closed";
   }
@@ -248,9 +271,15 @@ class History {
       await act();
       batch.outcome = "stored";
     } catch (error) {
-      if ((error as { code?: string }).code !== "disk-full") throw error;
-      batch.outcome = "refused";
-      this.#counts.refused++;
+      const { code } = error as { code?: string };
+      if (code === "disk-full") {
+        batch.outcome = "refused";
+        this.#counts.refused++;
+      } else if (code === "io" && this.#disk.failsSyncs) {
+        this.#counts.failedSyncs++;
+      } else {
+        throw error;
+      }
     }
   }
 
@@ -259,37 +288,42 @@ class History {
     this.#mustBePrefix(contentsOf(engine), "a read");
   }
 
-  #flipBits(isClean: boolean): boolean {
-    const last = this.#disk.lastWrite;
-    let flipped = 0;
-    for (let i = 1 + this.#prng.below(2); i > 0; i--) {
-      const files = [...this.#disk.files()].filter(([, size]) => size > 0);
-      if (files.length === 0) return flipped > 0;
-      const [name, size] = this.#prng.pick(files);
-      // A crash right after the last group leaves no way to tell damage of it from a torn write.
-      const mayFlip = isClean || name !== last?.name ? size : Math.min(size, last.position);
-      if (mayFlip === 0 || (!isClean && isLater(name, last?.name))) continue;
-      this.#disk.flip(name, this.#prng.below(mayFlip), this.#prng.below(8));
-      this.#counts.flips++;
-      flipped++;
-    }
-    return flipped > 0;
+  #flipBit(isClean: boolean): boolean {
+    const files = [...this.#disk.files()].flatMap(([name, size]) => {
+      const bytes = isClean ? size : Math.min(size, this.#surelyWhole(name));
+      return bytes > 0 ? [{ name, bytes }] : [];
+    });
+    if (files.length === 0) return false;
+    const { name, bytes } = this.#prng.pick(files);
+    this.#disk.flip(name, this.#prng.below(bytes), this.#prng.below(8));
+    this.#counts.flips++;
+    return true;
   }
 
-  async #check(hasFlips: boolean): Promise<boolean> {
+  /**
+   * Up to where in a file damage can be told from a torn write. A crash leaves no way to tell which of both befell the
+   * last group that was stored, and behind it may be one that was being written.
+   */
+  #surelyWhole(name: string): number {
+    const last = this.#stored ?? this.#written;
+    if (!name.endsWith(".segment") || last === undefined || name < last.name) return Number.POSITIVE_INFINITY;
+    return name === last.name ? last.position : 0;
+  }
+
+  async #check(): Promise<boolean> {
     this.#disk.step = () => Promise.resolve();
     const clock = new TurnClock();
     let engine: LogEngine;
     try {
       engine = await this.#open(clock);
     } catch (error) {
-      if (!hasFlips || (error as { code?: string }).code !== "corrupt") throw error;
+      if (!this.#hasFlipped || (error as { code?: string }).code !== "corrupt") throw error;
       this.#counts.damagedStores++;
       return false;
     }
     const found = contentsOf(engine);
     const damaged = found.filter((batch) => batch === "damaged").length;
-    if (damaged > 0 && !hasFlips) throw new Error("a damaged value, and no bit was flipped");
+    if (damaged > 0 && !this.#hasFlipped) throw new Error("a damaged value, and no bit was flipped");
     this.#counts.damagedValues += damaged;
     this.#contents = this.#mustBePrefix(found, "what a start finds");
     this.#batches = [];
@@ -297,7 +331,7 @@ class History {
     clock.isDead = true;
     if (this.#prng.chance(0.5)) this.#disk.losePower();
     else this.#disk.kill();
-    return damaged === 0;
+    return true;
   }
 
   /** The contents after as many batches as explain what was found; throws if none do. */
@@ -337,16 +371,12 @@ function isBefore(a: Uint8Array, b: Uint8Array): boolean {
   return Buffer.compare(a, b) <= 0;
 }
 
-/** Whether a file is a segment behind the one written last: made in advance. */
-function isLater(name: string, last: string | undefined): boolean {
-  return name.endsWith(".segment") && last !== undefined && name > last;
-}
-
 export function noCounts(): HistoryCounts {
   return {
     lives: 0,
     batches: 0,
     refused: 0,
+    failedSyncs: 0,
     compactions: 0,
     checkpoints: 0,
     powerLosses: 0,

@@ -128,7 +128,7 @@ export class GroupCommit {
       try {
         await this.#store(group);
       } catch (cause) {
-        error = asStorageError(cause);
+        error = this.#failed(cause);
       }
       this.#settle(group, error);
       // Those who waited write again in their turn; what they ask for then shall share a group.
@@ -176,23 +176,16 @@ export class GroupCommit {
     return { copies, copied };
   }
 
-  async #store(group: Group): Promise<void> {
+  async #store({ writes, copies }: Group): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
-    const batches = [group.copies, ...group.writes.map(({ operations }) => operations)];
-    if (group.writes.length === 0 && group.copies.length === 0) return;
+    if (writes.length === 0 && copies.length === 0) return;
+    const batches = [copies, ...writes.map(({ operations }) => operations)];
     const { segments, room, segmentBytes, onGroup } = this.#options;
     const segment = await segments.writable();
     const place: GroupPlace = { salt: segments.salt, segment: segment.number, offset: segment.endBytes };
     const log = { firstSegment: segments.first, targetBytes: segmentBytes() };
     const { bytes, isLast, valuesOffset } = this.#encoder.encode(place, batches, log);
-    try {
-      await segment.file.write(bytes, place.offset);
-    } catch (error) {
-      const failure = asStorageError(error);
-      if (failure.code === "disk-full") room.ranOut();
-      else this.#failure = failure;
-      throw failure;
-    }
+    await segment.file.write(bytes, place.offset);
     await this.#sync(segment.file);
     room.spent(bytes.length);
     segments.appended(place.offset + bytes.length, isLast);
@@ -204,13 +197,21 @@ export class GroupCommit {
     );
   }
 
+  /** Whatever keeps a sync from succeeding, nobody knows what is on disk then, nor after a later one that succeeds. */
   async #sync(file: { sync(): Promise<void> }): Promise<void> {
     try {
       await file.sync();
     } catch (cause) {
-      this.#failure = new StorageError("io", `the store could not be synced: ${(cause as Error).message}`, { cause });
-      throw this.#failure;
+      throw new StorageError("io", `the store could not be synced: ${(cause as Error).message}`, { cause });
     }
+  }
+
+  /** A full disk may have room again; what else fails is final. */
+  #failed(cause: unknown): StorageError {
+    const error = cause instanceof StorageError ? cause : new StorageError("io", "the log failed", { cause });
+    if (error.code === "disk-full") this.#options.room.ranOut();
+    else this.#failure ??= error;
+    return error;
   }
 
   #apply(batches: readonly (readonly WriteOperation[])[], segment: number, valuesOffset: number): void {
@@ -253,8 +254,4 @@ function bytesOf(operations: readonly WriteOperation[]): number {
   let bytes = 0;
   for (const { key, value } of operations) bytes += key.length + (value?.length ?? 0);
   return bytes;
-}
-
-function asStorageError(cause: unknown): StorageError {
-  return cause instanceof StorageError ? cause : new StorageError("io", "the log failed", { cause });
 }

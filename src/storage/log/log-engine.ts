@@ -98,7 +98,7 @@ export class LogEngine implements StorageEngine {
   #closing: Promise<void> | undefined;
 
   /** For `openLogEngine`. */
-  constructor(options: LogEngineOptions, { segments, directory, replayedBytes }: OpenedLog) {
+  constructor(options: LogEngineOptions, { segments, directory, replayedBytes, isConfirmed }: OpenedLog) {
     const { disk, clock, checksum, log } = options;
     this.#clock = clock;
     this.#segments = segments;
@@ -126,6 +126,8 @@ export class LogEngine implements StorageEngine {
     this.#checkpoints = new Checkpoints({ disk, segments, directory, clock, checksum, log, leastBytes }, replayedBytes);
     this.#checkpoints.wrote(0);
     this.#compaction.wake();
+    this.#isConfirmed = isConfirmed;
+    if (!isConfirmed) this.#confirmLater();
   }
 
   get(key: Uint8Array): Uint8Array | undefined {

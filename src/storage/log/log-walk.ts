@@ -50,6 +50,12 @@ export class LogWalk {
     return this.#end;
   }
 
+  /** Where a group behind the log's end would begin. */
+  get nextPlace(): LogPlace {
+    const { segment, offset, isFull } = this.end;
+    return isFull ? { segment: segment + 1, offset: fileHeadBytes } : { segment, offset };
+  }
+
   /** All whole groups from the place on, at which one begins or the log ends. Throws `StorageError`. */
   async *groups(from: LogPlace): AsyncGenerator<ReadGroup, void, undefined> {
     // Only the next group, or a look at its values, says that one is whole.

@@ -3,17 +3,19 @@
  * the tail that a crash tore (`log-walk.ts`).
  *
  * What has been read is made durable before anything of it is served: a process that was killed may have left its last
- * group in the machine's memory only, and who is told of it now must find it after the loss of power as well.
+ * group in the machine's memory only, and who is told of it now must find it after the loss of power as well. To sync is
+ * not enough: where an earlier sync failed, the machine takes for written what it holds and could not write. So the last
+ * group, the only one that can be meant, is written once more.
  */
 
 import type { Checksum } from "../../core/hash/crc32.ts";
 import { StorageError } from "../engine.ts";
 import { type CheckpointPlace, CheckpointReader } from "./checkpoint.ts";
-import { type FileKind, fileHeadBytes, fileName, parseFileName, readFileHead } from "./file-head.ts";
-import { groupOperations } from "./group-format.ts";
+import { encodeFileHead, type FileKind, fileHeadBytes, fileName, parseFileName, readFileHead } from "./file-head.ts";
+import { type GroupHead, groupOperations } from "./group-format.ts";
 import { KeyDirectory } from "./key-directory.ts";
-import type { LogDisk } from "./log-disk.ts";
-import { type FoundSegment, type LogEnd, LogWalk } from "./log-walk.ts";
+import type { LogDisk, LogFile } from "./log-disk.ts";
+import { type FoundSegment, type LogEnd, type LogPlace, LogWalk } from "./log-walk.ts";
 import type { ReadGroup } from "./segment-reader.ts";
 import { Segments } from "./segments.ts";
 
@@ -36,13 +38,24 @@ export interface OpenedLog {
   readonly directory: KeyDirectory;
   /** Bytes of the log that no checkpoint knows. */
   readonly replayedBytes: number;
+  /** Whether the last group stores nothing: it shows that the one before it is whole. */
+  readonly isConfirmed: boolean;
   /** Bytes behind the log's end: of a group that was never acknowledged. */
   readonly tornBytes: number;
 }
 
 interface Start {
   readonly place: CheckpointPlace;
+  /** All before it was durable once: a checkpoint said so, though it may be of no other use. */
+  readonly durableUntil: LogPlace;
   readonly directory: KeyDirectory;
+}
+
+interface Replayed {
+  readonly first: number;
+  readonly bytes: number;
+  /** Undefined where nothing was replayed. */
+  readonly last: GroupHead | undefined;
 }
 
 /** Rejects with `StorageError`: `corrupt`, or `io` where the disk fails or a newer version wrote the log. */
@@ -65,20 +78,27 @@ async function recover(options: RecoveryOptions, found: Map<number, FoundSegment
   if (salt === undefined) {
     const segments = new Segments(disk, checksum, newSalt);
     for (const { file } of found.values()) file.close();
-    return { segments, directory: new KeyDirectory(seed), replayedBytes: 0, tornBytes: 0 };
+    return { segments, directory: new KeyDirectory(seed), replayedBytes: 0, isConfirmed: true, tornBytes: 0 };
   }
   const walk = new LogWalk(found, salt, checksum);
-  const { place, directory } = await startOf(options, checkpoints, found, walk);
+  const { place, durableUntil, directory } = await startOf(options, checkpoints, found, walk);
   const replayed = await replay(options, walk, place, directory);
+  if (isBefore(walk.nextPlace, durableUntil)) throw corrupt(`segment ${walk.end.segment} ends at byte ${walk.end.offset}`);
   const segments = neededSegments({ options, found, salt, first: replayed.first, end: walk.end });
   const oldest = directory.oldestSegment;
   if (oldest !== undefined && oldest < replayed.first) throw corrupt(`segment ${oldest} is needed and gone`);
+  await mendHeads(options, found, segments);
   await removeLeftovers(options, found, segments);
   const newest = segments.newest;
-  await newest?.file.sync();
+  if (newest !== undefined) {
+    const { last } = replayed;
+    const isHere = last?.place.segment === newest.number;
+    await writeAgain(newest.file, isHere ? last.place.offset : newest.endBytes, newest.endBytes);
+  }
   await disk.syncNames();
   const tornBytes = newest === undefined ? 0 : newest.file.sizeBytes - newest.endBytes;
-  return { segments, directory, replayedBytes: replayed.bytes, tornBytes };
+  const isConfirmed = (replayed.last?.operations ?? 0) === 0;
+  return { segments, directory, replayedBytes: replayed.bytes, isConfirmed, tornBytes };
 }
 
 async function findSegment({ disk, checksum }: RecoveryOptions, number: number): Promise<FoundSegment> {
@@ -120,34 +140,33 @@ async function startOf(
   found: ReadonlyMap<number, FoundSegment>,
   walk: LogWalk,
 ): Promise<Start> {
+  let durableUntil: LogPlace = { segment: 0, offset: 0 };
   for (const number of checkpoints) {
-    const start = await checkpointStart(options, number, walk);
-    if (start === undefined) continue;
-    const { segment, offset } = start.place;
-    const size = found.get(segment)?.file.sizeBytes;
-    const isThere = size === undefined ? found.has(segment - 1) && offset === fileHeadBytes : size >= offset;
-    if (!isThere) throw corrupt(`segment ${segment} of the log ends before byte ${offset}`);
-    return start;
+    const { place, directory } = await readCheckpoint(options, number, walk);
+    if (place === undefined) continue;
+    if (isBefore(durableUntil, place)) durableUntil = place;
+    if (directory !== undefined) return { place, durableUntil, directory };
   }
   const segment = (await walk.firstNeeded(undefined)) ?? Math.min(...found.keys());
   const place = { segment, offset: fileHeadBytes, firstSegment: segment };
-  return { place, directory: new KeyDirectory(options.seed) };
+  return { place, durableUntil, directory: new KeyDirectory(options.seed) };
 }
 
-async function checkpointStart(
+/** What can be had of a checkpoint: its place, and the directory where it is whole and can be replayed from. */
+async function readCheckpoint(
   { disk, checksum, seed, turn }: RecoveryOptions,
   number: number,
   walk: LogWalk,
-): Promise<Start | undefined> {
+): Promise<{ readonly place: CheckpointPlace | undefined; readonly directory: KeyDirectory | undefined }> {
   const file = await disk.open(fileName("checkpoint", number));
   try {
     const reader = new CheckpointReader(file, checksum);
     const place = await reader.place();
-    if (place === undefined) return undefined;
+    if (place === undefined) return { place, directory: undefined };
     // Deletes between its place and the log's beginning are gone with their segments.
-    if (place.segment < ((await walk.firstNeeded(place)) ?? place.firstSegment)) return undefined;
+    if (place.segment < ((await walk.firstNeeded(place)) ?? place.firstSegment)) return { place, directory: undefined };
     const directory = new KeyDirectory(seed);
-    return (await reader.load(directory, turn)) ? { place, directory } : undefined;
+    return { place, directory: (await reader.load(directory, turn)) ? directory : undefined };
   } finally {
     file.close();
   }
@@ -158,15 +177,17 @@ async function replay(
   walk: LogWalk,
   place: CheckpointPlace,
   directory: KeyDirectory,
-): Promise<{ readonly first: number; readonly bytes: number }> {
+): Promise<Replayed> {
   let first = place.firstSegment;
   let bytes = 0;
+  let last: GroupHead | undefined;
   for await (const group of walk.groups(place)) {
     first = Math.max(first, group.head.firstSegment);
     bytes += group.head.endOffset - group.head.place.offset;
+    last = group.head;
     await apply(group, directory, turn);
   }
-  return { first, bytes };
+  return { first, bytes, last };
 }
 
 async function apply({ head, heads }: ReadGroup, directory: KeyDirectory, turn: () => Promise<void>): Promise<void> {
@@ -198,6 +219,27 @@ function neededSegments(log: {
   return segments;
 }
 
+/** Makes durable what lies between the offsets, and all before it that only waits to be. */
+async function writeAgain(file: LogFile, from: number, to: number): Promise<void> {
+  const bytes = new Uint8Array(to - from);
+  await file.read(bytes, from);
+  if (bytes.length > 0) await file.write(bytes, from);
+  await file.sync();
+}
+
+/** Writes the heads again that are damaged: while one is left that can be read, all are known. */
+async function mendHeads(
+  { checksum }: RecoveryOptions,
+  found: ReadonlyMap<number, FoundSegment>,
+  segments: Segments,
+): Promise<void> {
+  for (const { number, file, head } of found.values()) {
+    if (head !== undefined || segments.get(number) === undefined) continue;
+    await file.write(encodeFileHead("segment", { number, salt: segments.salt }, checksum), 0);
+    await file.sync();
+  }
+}
+
 /** Closes and removes what the log does not need. A segment that was made in advance is made again when it is needed. */
 async function removeLeftovers(
   { disk }: RecoveryOptions,
@@ -221,6 +263,10 @@ function numbersOf(kind: FileKind, names: readonly string[]): readonly number[] 
     return file?.kind === kind ? [file.number] : [];
   });
   return numbers.sort((a, b) => a - b);
+}
+
+function isBefore(a: LogPlace, b: LogPlace): boolean {
+  return a.segment < b.segment || (a.segment === b.segment && a.offset < b.offset);
 }
 
 function corrupt(why: string): StorageError {
