@@ -87,7 +87,13 @@ async function fill(name: string, directory: string, keys: number): Promise<Figu
 }
 
 /** Durable puts of random keys, so many in flight. */
-async function puts(name: string, directory: string, keys: number, inFlight: number, seconds: number): Promise<Figures> {
+async function puts(
+  name: string,
+  directory: string,
+  keys: number,
+  inFlight: number,
+  seconds: number,
+): Promise<Figures> {
   const engine = await openEngine(name, directory);
   const buffer = new WriteBuffer({ engine, clock: machineClock, limitBytes: 256 * 1024 * 1024 });
   const storeKeys = Array.from({ length: Math.min(keys, 200_000) }, () => keyOf(random(keys)));

@@ -33,7 +33,7 @@ export interface OptionValues {
   readonly join: readonly string[];
   readonly zone: string;
   readonly capacity: number;
-  readonly storage: "lmdb" | "memory";
+  readonly storage: "lmdb" | "log" | "memory";
   readonly config: string;
   readonly partitions: number;
   readonly n: number;
@@ -78,7 +78,7 @@ const switchWords: Readonly<Record<string, boolean>> = { true: true, "1": true, 
 
 // Here and not from `host/log.ts`, which would load a logger before every command.
 const logLevels: readonly LogLevel[] = ["debug", "info", "warn", "error", "silent"];
-const storages = ["lmdb", "memory"] as const;
+const storages = ["lmdb", "log", "memory"] as const;
 const quorumAllowed = "a whole number from 1, or one of one, quorum, all";
 
 function parseQuorum(text: string): Quorum | undefined {
@@ -155,7 +155,7 @@ export const options: { readonly [Name in OptionName]: OptionOf<OptionValues[Nam
   },
   storage: {
     value: "ENGINE",
-    help: "lmdb, or memory for a node that may forget all",
+    help: "lmdb; log: cheaper writes, all keys in memory; memory: may forget all",
     otherwise: "lmdb",
     allowed: `one of ${storages.join(", ")} in this version`,
     parse: oneOf(storages),

@@ -2,8 +2,8 @@
  * Opens a node's store, or, where it is damaged, sets it aside and lets the node take its place again with an empty one,
  * which the other owners fill (`node/rebuild.ts`).
  *
- * LMDB has no checksums over its pages. Some damage it meets with an error, at opening or later; on other damage it
- * ends the process, and a supervisor would start it into the same end for ever. So a note in the directory says that
+ * LMDB has no checksums over its pages (the log engine has, and says so at opening). Some damage it meets with an error,
+ * at opening or later; on other damage it ends the process, and a supervisor would start it into the same end for ever. So a note in the directory says that
  * a store was opened and not yet read through, and whoever finds it has another process read the store first. A clean
  * restart pays nothing for that; one after a crash within the first scan pays a scan.
  *
@@ -26,7 +26,7 @@ export async function openStore(directory: DataDirectory, join: readonly string[
   const found = directory.damage ?? (directory.wasLeftUnread ? await damageOf(directory) : undefined);
   if (found !== undefined) return beginAnew(directory, join, log, found);
   try {
-    return directory.openEngine();
+    return await directory.openEngine();
   } catch (error) {
     if (!(error instanceof StorageError) || error.code !== "corrupt" || directory.member === undefined) throw error;
     return beginAnew(directory, join, log, error.message);
@@ -51,7 +51,7 @@ async function beginAnew(
 
 /** Reads the whole store in a process of its own. Undefined: nothing is wrong with it, or nobody can say. */
 function damageOf({ store, storage }: DataDirectory): Promise<string | undefined> {
-  if (storage === "memory") return Promise.resolve(undefined);
+  if (storage !== "lmdb") return Promise.resolve(undefined);
   const script = fileURLToPath(new URL("./store-check.js", import.meta.url));
   return new Promise((resolve) => {
     const child = spawn(process.execPath, [script, store], { stdio: ["ignore", "pipe", "ignore"] });

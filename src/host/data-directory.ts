@@ -15,15 +15,11 @@ import { existsSync, writeFileSync } from "node:fs";
 import { mkdir, open, readdir, readFile, realpath, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
+import { type Log, silentLog } from "../runtime/log.ts";
 import { TurnTaking } from "../runtime/turn-taking.ts";
 import type { StorageEngine } from "../storage/engine.ts";
-import { MemoryEngine } from "../storage/memory-engine.ts";
 import { DirectoryInUse, type DirectoryLock, lockDirectory, lockLeavings } from "./directory-lock.ts";
-import { openLmdbEngine } from "./lmdb-engine.ts";
-
-/** The engines this version has. */
-export const storageNames = ["lmdb", "memory"] as const;
-export type StorageName = (typeof storageNames)[number];
+import { openEngine, type StorageName, storageNames } from "./engines.ts";
 
 /** The layout of everything below the directory, keys and records included. Older ones are to be migrated here. */
 export const formatVersion = 1;
@@ -59,6 +55,8 @@ export class DataDirectoryError extends Error {
 export interface DataDirectoryOptions {
   /** The engine; where absent, the one the directory has, or else LMDB. */
   readonly storage?: StorageName;
+  /** Where its engine says what happens; nowhere if absent. */
+  readonly log?: Log;
 }
 
 export interface DataDirectory {
@@ -81,8 +79,8 @@ export interface DataDirectory {
   markDamaged(why: string): Promise<void>;
   /** Moves the store out of the way; answers with its new name. */
   setStoreAside(): Promise<string>;
-  /** Opens the store, once; its opener closes it before the directory. Throws `StorageError`. */
-  openEngine(): StorageEngine;
+  /** Opens the store, once; its opener closes it before the directory. Rejects with `StorageError`. */
+  openEngine(): Promise<StorageEngine>;
   /** Nothing that is stored makes its reader end. */
   storeWasRead(): Promise<void>;
   /** The store has failed: whoever opens it next is to have it read through first, however this process ends. */
@@ -122,11 +120,13 @@ export async function openDataDirectory(directory: string, options: DataDirector
     if (found !== undefined && options.storage !== undefined && found.storage !== options.storage) {
       throw new DataDirectoryError(
         "other-storage",
-        `data directory ${path} belongs to the ${found.storage} engine and cannot be opened with ${options.storage}`,
+        `data directory ${path} belongs to the ${found.storage} engine and cannot be opened with ${options.storage}: ` +
+          "a node changes its engine by starting with --join and an empty directory, which the others fill",
       );
     }
     if (found === undefined) await mustBeEmpty(path);
     const storage = found?.storage ?? options.storage ?? "lmdb";
+    const log = options.log ?? silentLog;
     let description: Description = found ?? { format: formatVersion, storage };
     const turns = new TurnTaking();
     const change = (changed: (known: Description) => Description): Promise<void> =>
@@ -170,10 +170,9 @@ export async function openDataDirectory(directory: string, options: DataDirector
         await rm(unread, { force: true });
         return name;
       },
-      openEngine() {
-        if (storage === "memory") return new MemoryEngine();
-        writeFileSync(unread, "");
-        return openLmdbEngine(store);
+      async openEngine() {
+        if (storage !== "memory") writeFileSync(unread, "");
+        return openEngine(storage, store, log);
       },
       async storeWasRead() {
         if (!isDistrusted) await rm(unread, { force: true });
@@ -241,7 +240,7 @@ async function readDescription(path: string): Promise<Description | undefined> {
   if (known === undefined) {
     throw new DataDirectoryError(
       "damaged",
-      `data directory ${path}: ${descriptionFile} names the engine ${JSON.stringify(storage)}, known are ${storageNames.join(" and ")}`,
+      `data directory ${path}: ${descriptionFile} names the engine ${JSON.stringify(storage)}, known are ${storageNames.join(", ")}`,
     );
   }
   const remembered = rememberedMember(member);

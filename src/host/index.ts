@@ -25,6 +25,7 @@ export type {
   Written,
 } from "../node/api.ts";
 export type { Log, LogFields } from "../runtime/log.ts";
-export { DataDirectoryError, type DataDirectoryErrorCode, type StorageName } from "./data-directory.ts";
+export { DataDirectoryError, type DataDirectoryErrorCode } from "./data-directory.ts";
+export type { StorageName } from "./engines.ts";
 export { type LogLevel, type LogOptions, logLevels, stderrLog } from "./log.ts";
 export { type RunningNode, type StartNodeOptions, startNode } from "./start-node.ts";

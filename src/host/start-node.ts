@@ -19,7 +19,8 @@ import type { Address } from "../runtime/network.ts";
 import { StorageError } from "../storage/engine.ts";
 import { MemoryEngine } from "../storage/memory-engine.ts";
 import { openStore } from "./damaged-store.ts";
-import { type DataDirectory, openDataDirectory, type StorageName } from "./data-directory.ts";
+import { type DataDirectory, openDataDirectory } from "./data-directory.ts";
+import type { StorageName } from "./engines.ts";
 import { hostRuntime } from "./runtime.ts";
 import { softwareVersion } from "./software.ts";
 
@@ -89,7 +90,7 @@ export async function startNode(options: StartNodeOptions): Promise<RunningNode>
 async function open(options: StartNodeOptions, closers: Closers): Promise<RunningNode> {
   const log = options.log ?? silentLog;
   const limits = { ...defaultLimits, ...options.limits };
-  const directory = await openDirectory(options, closers);
+  const directory = await openDirectory(options, log, closers);
   const engine = directory === undefined ? new MemoryEngine() : await openStore(directory, options.join ?? [], log);
   closers.push(() => engine.close());
   const join = options.join ?? [];
@@ -172,11 +173,15 @@ async function keepRemembering(directory: DataDirectory, node: Node): Promise<()
 }
 
 /** Undefined where everything is kept in memory. */
-async function openDirectory(options: StartNodeOptions, closers: Closers): Promise<DataDirectory | undefined> {
+async function openDirectory(
+  options: StartNodeOptions,
+  log: Log,
+  closers: Closers,
+): Promise<DataDirectory | undefined> {
   if (options.data === undefined && options.storage === "memory") return undefined;
   if (options.data === undefined) throw new TypeError("a node needs a data directory, unless its storage is memory");
   const storage = options.storage === undefined ? {} : { storage: options.storage };
-  const directory = await openDataDirectory(options.data, storage);
+  const directory = await openDataDirectory(options.data, { ...storage, log });
   closers.push(() => directory.close());
   return directory;
 }

@@ -144,7 +144,8 @@ export class LossyDisk {
     }
     stored.bytes.set(bytes, position);
     stored.size = Math.max(stored.size, end);
-    for (let sector = Math.floor(position / sectorBytes); sector * sectorBytes < end; sector++) stored.dirty.add(sector);
+    for (let sector = Math.floor(position / sectorBytes); sector * sectorBytes < end; sector++)
+      stored.dirty.add(sector);
   }
 
   sync(stored: StoredFile): void {

@@ -110,7 +110,7 @@ test("a wrong command line is one line that says what is allowed, and exit statu
     [["start"], /--name/],
     [["start", "--name", "n1"], /--data/],
     [["start", "--name", "n 1", "--data", "x"], /--name is "n 1"/],
-    [["start", "--name", "n1", "--data", "x", "--storage", "level"], /one of lmdb, memory/],
+    [["start", "--name", "n1", "--data", "x", "--storage", "level"], /one of lmdb, log, memory/],
     [["start", "--name", "n1", "--storage", "memory", "--listen", "0.0.0.0:0"], /--insecure/],
     [["start", "--name", "n1", "--storage", "memory", "--http", "10.1.1.1:0"], /--insecure/],
     [["start", "--name", "n1", "--storage", "memory", "--config", "missing.json"], /config file/],

@@ -75,7 +75,7 @@ test("each option takes what it should and nothing else", () => {
       ["0", "101", "1.5", "-1", ""],
     ],
     storage: [
-      ["lmdb", "memory"],
+      ["lmdb", "log", "memory"],
       ["level", "LMDB", ""],
     ],
     partitions: [

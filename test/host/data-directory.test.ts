@@ -73,7 +73,7 @@ describe("a data directory", () => {
     const first = await openDataDirectory(path);
     assert.deepEqual([first.member, first.storage], [undefined, "lmdb"]);
     assert.equal(statSync(path).mode & 0o077, 0);
-    const engine = first.openEngine();
+    const engine = await first.openEngine();
     await engine.write([{ key: Uint8Array.of(1), value: Uint8Array.of(2) }]);
     await engine.close();
     const member = { cluster: "0123456789abcdef", zone: "z", capacity: 2, peers: ["127.0.0.1:7400"] };
@@ -81,7 +81,7 @@ describe("a data directory", () => {
     await first.close();
     const again = await openDataDirectory(path, { storage: "lmdb" });
     assert.deepEqual(again.member, member);
-    const same = again.openEngine();
+    const same = await again.openEngine();
     assert.deepEqual(same.get(Uint8Array.of(1)), Uint8Array.of(2));
     await same.close();
     await again.close();
@@ -92,7 +92,7 @@ describe("a data directory", () => {
     const path = join(scratch, "marked");
     const member = { cluster: "0123456789abcdef", zone: "z", capacity: 2, peers: ["127.0.0.1:7400"] };
     const first = await openDataDirectory(path);
-    await first.openEngine().close();
+    await (await first.openEngine()).close();
     // At the same time, as a node may end while its directory notes where the others are.
     await Promise.all([
       first.markDamaged("lost a page"),
@@ -115,7 +115,7 @@ describe("a data directory", () => {
   test("whose process is killed at any moment of setting a damaged store aside sets it aside the next time", async () => {
     const path = join(scratch, "cut-off-aside");
     const first = await openDataDirectory(path);
-    const engine = first.openEngine();
+    const engine = await first.openEngine();
     await engine.write([{ key: Uint8Array.of(1), value: Uint8Array.of(2) }]);
     await engine.close();
     await first.markDamaged("lost a page");
@@ -131,7 +131,7 @@ describe("a data directory", () => {
       const directory = await openDataDirectory(moment);
       if (directory.damage !== undefined) await directory.setStoreAside();
       assert.equal(directory.isEmptied, true);
-      const store = directory.openEngine();
+      const store = await directory.openEngine();
       assert.equal(store.get(Uint8Array.of(1)), undefined);
       await store.close();
       await directory.close();
@@ -143,7 +143,7 @@ describe("a data directory", () => {
     const path = join(scratch, "kept-engine");
     await (await openDataDirectory(path, { storage: "memory" })).close();
     const again = await openDataDirectory(path);
-    assert.equal(again.openEngine().name, "memory");
+    assert.equal((await again.openEngine()).name, "memory");
     await again.close();
     await assert.rejects(
       openDataDirectory(path, { storage: "lmdb" }),
@@ -154,11 +154,11 @@ describe("a data directory", () => {
   test("whose store has failed is read by its next opener, however well its process ended", async () => {
     const path = join(scratch, "failed");
     const first = await openDataDirectory(path);
-    await first.openEngine().close();
+    await (await first.openEngine()).close();
     await first.close();
     const second = await openDataDirectory(path);
     assert.equal(second.wasLeftUnread, false);
-    await second.openEngine().close();
+    await (await second.openEngine()).close();
     second.distrust();
     await second.storeWasRead();
     await second.close();
@@ -183,7 +183,7 @@ describe("a data directory", () => {
     }
     await assert.rejects(
       describedAs("unknown-engine", `{"format":1,"storage":"tape"}`),
-      refusal("damaged", /names the engine "tape", known are lmdb and memory/),
+      refusal("damaged", /names the engine "tape", known are lmdb, log, memory/),
     );
   });
 

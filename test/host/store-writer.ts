@@ -1,19 +1,20 @@
 /**
  * A process that writes to a store and says so: a test kills it, or traces it.
  *
- *   node store-writer.js DIRECTORY BATCHES IN-FLIGHT
+ *   node store-writer.js DIRECTORY BATCHES IN-FLIGHT [ENGINE]
  *
  * Writes `asked N` before a batch and `acknowledged N`, or `failed N CODE`, after it, each in one system call.
  */
 
 import { writeSync } from "node:fs";
-import { openLmdbEngine } from "../../src/host/lmdb-engine.ts";
+import { openEngine, storageNames } from "../../src/host/engines.ts";
+import { silentLog } from "../../src/runtime/log.ts";
 import { StorageError } from "../../src/storage/engine.ts";
 
-const [directory = "", batches = "0", inFlight = "1"] = process.argv.slice(2);
+const [directory = "", batches = "0", inFlight = "1", storage = "lmdb"] = process.argv.slice(2);
 
 const encoder = new TextEncoder();
-const engine = openLmdbEngine(directory);
+const engine = await openEngine(storageNames.find((name) => name === storage) ?? "memory", directory, silentLog);
 
 function say(line: string): void {
   writeSync(1, `${line}\n`);

@@ -105,7 +105,7 @@ function keyOf(i: number): Uint8Array {
 }
 
 /** Names key and batch, has any length, and a checksum behind. */
-function valueOf(key: number, batch: number): Uint8Array {
+function sealedValue(key: number, batch: number): Uint8Array {
   const value = new Uint8Array(12 + ((batch * 37 + key * 101) % 13 === 0 ? 2500 : (batch * 53 + key) % 190));
   const view = new DataView(value.buffer);
   view.setUint32(0, batch);
@@ -248,7 +248,7 @@ class History {
       const key = prng.below(keys);
       const isDelete = prng.chance(0.35);
       changes.set(key, isDelete ? undefined : name);
-      operations.push({ key: keyOf(key), value: isDelete ? undefined : valueOf(key, name) });
+      operations.push({ key: keyOf(key), value: isDelete ? undefined : sealedValue(key, name) });
     }
     await this.#store(changes, () => engine.write(operations));
   }
@@ -348,7 +348,9 @@ class History {
     }
     const atLeast = this.#batches.slice(0, lastStored + 1).filter(({ outcome }) => outcome !== "refused");
     const expected = atLeast.reduce(after, this.#contents);
-    throw new Error(`${what}: [${found.join()}], which no number of batches leaves; acknowledged: [${expected.join()}]`);
+    throw new Error(
+      `${what}: [${found.join()}], which no number of batches leaves; acknowledged: [${expected.join()}]`,
+    );
   }
 }
 

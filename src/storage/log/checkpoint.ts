@@ -16,11 +16,11 @@
  */
 
 import type { Checksum } from "../../core/hash/crc32.ts";
+import { keyAfter } from "../store-key.ts";
 import { encodeFileHead, fileHeadBytes, fileName, readFileHead } from "./file-head.ts";
 import { readU32, writeU32 } from "./group-format.ts";
-import type { KeyDirectory } from "./key-directory.ts";
 import { longestKeyBytes } from "./key-arena.ts";
-import { keyAfter } from "../store-key.ts";
+import type { KeyDirectory } from "./key-directory.ts";
 import type { LogDisk, LogFile } from "./log-disk.ts";
 
 const blockHeadBytes = 8;

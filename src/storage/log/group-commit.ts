@@ -16,9 +16,9 @@
 import type { Checksum } from "../../core/hash/crc32.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { StorageError, type WriteOperation } from "../engine.ts";
+import type { DiskRoom } from "./disk-room.ts";
 import { GroupEncoder, type GroupPlace } from "./group-format.ts";
 import type { KeyDirectory } from "./key-directory.ts";
-import type { DiskRoom } from "./disk-room.ts";
 import type { Segments } from "./segments.ts";
 
 /** A group takes no more batches once it has so many bytes. */

@@ -36,7 +36,7 @@ import { GroupCommit } from "./group-commit.ts";
 import { longestKeyBytes } from "./key-arena.ts";
 import type { KeyDirectory, KeyRef } from "./key-directory.ts";
 import type { LogDisk } from "./log-disk.ts";
-import { openLog, type OpenedLog } from "./recovery.ts";
+import { type OpenedLog, openLog } from "./recovery.ts";
 import type { Segment, Segments } from "./segments.ts";
 import { Slab } from "./slab.ts";
 
@@ -78,7 +78,8 @@ export async function openLogEngine(options: LogEngineOptions): Promise<LogEngin
   const { disk, clock, random, checksum, log } = options;
   const turn = (): Promise<void> => new Promise((resolve) => clock.endOfTurn(resolve));
   const opened = await openLog({ disk, checksum, seed: random.u32(), newSalt: random.u32(), turn });
-  if (opened.tornBytes > 0) log.info("the log ends in a write that was never acknowledged", { bytes: opened.tornBytes });
+  if (opened.tornBytes > 0)
+    log.info("the log ends in a write that was never acknowledged", { bytes: opened.tornBytes });
   return new LogEngine(options, opened);
 }
 

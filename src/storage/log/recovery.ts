@@ -83,7 +83,8 @@ async function recover(options: RecoveryOptions, found: Map<number, FoundSegment
   const walk = new LogWalk(found, salt, checksum);
   const { place, durableUntil, directory } = await startOf(options, checkpoints, found, walk);
   const replayed = await replay(options, walk, place, directory);
-  if (isBefore(walk.nextPlace, durableUntil)) throw corrupt(`segment ${walk.end.segment} ends at byte ${walk.end.offset}`);
+  if (isBefore(walk.nextPlace, durableUntil))
+    throw corrupt(`segment ${walk.end.segment} ends at byte ${walk.end.offset}`);
   const segments = neededSegments({ options, found, salt, first: replayed.first, end: walk.end });
   const oldest = directory.oldestSegment;
   if (oldest !== undefined && oldest < replayed.first) throw corrupt(`segment ${oldest} is needed and gone`);

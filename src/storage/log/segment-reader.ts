@@ -6,13 +6,7 @@
  */
 
 import type { Checksum } from "../../core/hash/crc32.ts";
-import {
-  findGroupMagic,
-  type GroupHead,
-  groupHeadBytes,
-  groupHeadsBytes,
-  readGroupHead,
-} from "./group-format.ts";
+import { findGroupMagic, type GroupHead, groupHeadBytes, groupHeadsBytes, readGroupHead } from "./group-format.ts";
 import type { LogFile } from "./log-disk.ts";
 
 /** What is read at once: many small groups with all their values, or of a large group little more than its heads. */
