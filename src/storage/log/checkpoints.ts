@@ -2,7 +2,7 @@
  * When checkpoints are written, and which are kept: one, of a place not too far back in the log.
  *
  * A start reads the log from the checkpoint on, so the more was written since, the longer it takes. Each checkpoint
- * writes all keys again. So there is a new one when four times its size has been written, and at least 16 MiB: it then
+ * writes all keys again. So there is a new one when four times its size has been written, and at least 32 MiB: it then
  * adds at most a quarter to what goes to the disk.
  */
 

@@ -8,7 +8,8 @@
  *
  * It runs while there is more garbage than wanted bytes, and a segment beside: so the log takes at most twice what is
  * stored, and each byte that is given back costs at most one byte of copying. Copies share the groups of foreground
- * writes and are no larger than those; between two portions it waits.
+ * writes and are no larger than those; between two portions it waits. Who overwrites faster than that is braked
+ * (`brake.ts`) at three times as much garbage as wanted bytes, and four segments.
  *
  * Where a group of the segment cannot be read any more, the key directory still knows what is in it. A value that is
  * damaged is copied as it is: its record's own checksum goes on refusing it (`wire/record.ts`).
@@ -19,6 +20,7 @@ import type { Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import { Pause } from "../../runtime/pause.ts";
 import { keyAfter } from "../store-key.ts";
+import type { Brake } from "./brake.ts";
 import { fileHeadBytes } from "./file-head.ts";
 import type { Copy, GroupCommit } from "./group-commit.ts";
 import { groupOperations } from "./group-format.ts";
@@ -28,17 +30,22 @@ import type { Segment, Segments } from "./segments.ts";
 
 /** What is copied before it waits: bytes of values, and operations looked at. */
 const portionBytes: number = 256 * 1024;
-const portionOperations = 1000;
-/** Values that are no further apart are read at once. */
-const mostGapBytes: number = 16 * 1024;
+const portionOperations = 2000;
+/** Keys that are looked at in one turn where a segment's groups cannot be read. */
+const portionKeys = 500;
 const pauseMs = 2;
-/** Until it tries again after a failure: a full disk, as a rule. */
-const retryMs = 500;
+/** Until it tries again after a failure, a full disk as a rule: at first, and at most. */
+const leastRetryMs = 500;
+const mostRetryMs = 30_000;
+/** Writers are braked at so many times as much garbage as wanted bytes, and segments beside. */
+const behindTimes = 3;
+const behindSegments = 4;
 
 export interface CompactionOptions {
   readonly segments: Segments;
   readonly directory: KeyDirectory;
   readonly commit: GroupCommit;
+  readonly brake: Brake;
   readonly clock: Clock;
   readonly checksum: Checksum;
   readonly log: Log;
@@ -49,6 +56,8 @@ interface Place {
   readonly key: Uint8Array;
   readonly offset: number;
   readonly valueBytes: number;
+  /** Where it has been read already. */
+  readonly value: Uint8Array | undefined;
 }
 
 export class Compaction {
@@ -57,6 +66,10 @@ export class Compaction {
   #running: Promise<void> | undefined;
   #isStopped = false;
   #copiedBytes = 0;
+  /** How far it has come in the oldest segment. */
+  #walkedBytes = 0;
+  /** Until it tries again after a failure, which was the last thing to happen; 0 if it was not. */
+  #retryMs = 0;
 
   constructor(options: CompactionOptions) {
     this.#options = options;
@@ -68,9 +81,14 @@ export class Compaction {
     return this.#copiedBytes;
   }
 
+  /** Whether writers are to wait for it. */
+  get isBehind(): boolean {
+    return this.#retryMs === 0 && !this.#isStopped && this.#isDue(behindTimes, behindSegments);
+  }
+
   /** Begins, if there is enough to do and it is not at it. */
   wake(): void {
-    if (this.#running !== undefined || this.#isStopped || !this.#isDue(1)) return;
+    if (this.#running !== undefined || this.#isStopped || !this.#isDue(1, 1)) return;
     this.#running = this.#run().finally(() => {
       this.#running = undefined;
     });
@@ -83,40 +101,48 @@ export class Compaction {
     await this.#running;
   }
 
-  /** Whether there is so many times as much garbage as there are wanted bytes. */
-  #isDue(times: number): boolean {
+  /** Whether there is so many times as much garbage as there are wanted bytes, and so many segments of it beside. */
+  #isDue(times: number, besides: number): boolean {
     const { segments, directory, segmentBytes } = this.#options;
     if (segments.first === segments.newest?.number) return false;
     const wanted = directory.wantedBytes;
-    return segments.bytes - wanted > times * wanted + segmentBytes();
+    return segments.bytes - wanted > times * wanted + besides * segmentBytes();
   }
 
   async #run(): Promise<void> {
-    const { commit, log } = this.#options;
-    while (!this.#isStopped && commit.failure === undefined && this.#isDue(1)) {
+    const { commit, brake, log } = this.#options;
+    while (!this.#isStopped && commit.failure === undefined && this.#isDue(1, 1)) {
       try {
         await this.#compactOldest();
+        this.#retryMs = 0;
       } catch (error) {
         log.warn("the log cannot be compacted now", { why: String(error) });
-        await this.#pause.wait(retryMs);
+        this.#retryMs = Math.min(mostRetryMs, Math.max(leastRetryMs, 2 * this.#retryMs));
+        brake.release();
+        await this.#pause.wait(this.#retryMs);
       }
     }
+    brake.release();
   }
 
   async #compactOldest(): Promise<void> {
-    const { segments, directory, commit } = this.#options;
+    const { segments, directory, commit, brake } = this.#options;
+    this.#walkedBytes = 0;
     const oldest = segments.get(segments.first) as Segment;
     if (directory.wantedOf(oldest.number) > 0) await this.#copyByGroups(oldest);
     if (directory.wantedOf(oldest.number) > 0) await this.#copyByDirectory(oldest);
     if (this.#isStopped) return;
     segments.firstNeeded(oldest.number + 1);
-    await commit.write([]);
+    await commit.mark();
     await segments.removeUnneeded();
+    brake.walked(oldest.endBytes - this.#walkedBytes);
+    this.#walkedBytes = 0;
   }
 
   async #copyByGroups(segment: Segment): Promise<void> {
-    const { segments, directory, checksum } = this.#options;
-    const reader = new SegmentReader(segment.file, segment.number, segments.salt, checksum);
+    const { segments, directory, checksum, brake } = this.#options;
+    const place = { number: segment.number, salt: segments.salt };
+    const reader = new SegmentReader(segment.file, place, checksum, { reusesMemory: true });
     let portion: Place[] = [];
     let bytes = 0;
     let looked = 0;
@@ -126,12 +152,15 @@ export class Compaction {
       for (const { key, offset, valueBytes } of groupOperations(group.head, group.heads)) {
         looked++;
         if (offset !== undefined && directory.isAt(key, segment.number, offset)) {
-          portion.push({ key, offset, valueBytes });
+          const value = reader.readBytes(offset, valueBytes)?.slice();
+          portion.push({ key: key.slice(), offset, valueBytes, value });
           bytes += valueBytes;
         }
         if (bytes < portionBytes && looked < portionOperations) continue;
         await this.#copy(segment, portion);
         if (this.#isStopped) return;
+        brake.walked(at - this.#walkedBytes);
+        this.#walkedBytes = at;
         portion = [];
         bytes = 0;
         looked = 0;
@@ -144,7 +173,7 @@ export class Compaction {
   async #copyByDirectory(segment: Segment): Promise<void> {
     const { directory } = this.#options;
     for (let from: Uint8Array = new Uint8Array(0); !this.#isStopped; ) {
-      const refs = directory.page(from, undefined, portionOperations / 4);
+      const refs = directory.page(from, undefined, portionKeys);
       const last = refs[refs.length - 1];
       if (last === undefined) return;
       from = keyAfter(directory.keyView(last));
@@ -153,35 +182,37 @@ export class Compaction {
         key: directory.key(ref),
         offset: directory.offset(ref),
         valueBytes: directory.valueBytes(ref),
+        value: undefined,
       }));
-      await this.#copy(
-        segment,
-        places.sort((a, b) => a.offset - b.offset),
-      );
+      await this.#copy(segment, places);
     }
   }
 
-  /** Stores these values again, which are in the order of their places, and waits a little. */
+  /** Stores these values again, and waits a little. */
   async #copy(segment: Segment, places: readonly Place[]): Promise<void> {
-    for (let from = 0; from < places.length; ) {
-      const first = places[from] as Place;
-      let to = from + 1;
-      let end = first.offset + first.valueBytes;
-      for (let next = places[to]; next !== undefined; next = places[++to]) {
-        if (next.offset - end > mostGapBytes || next.offset + next.valueBytes - first.offset > portionBytes) break;
-        end = next.offset + next.valueBytes;
+    if (places.length > 0) {
+      const copies: Copy[] = [];
+      for (const { key, offset, valueBytes, value } of places) {
+        copies.push({
+          key,
+          value: value ?? (await read(segment, offset, valueBytes)),
+          segment: segment.number,
+          offset,
+        });
+        this.#copiedBytes += valueBytes;
       }
-      // What is missing at the file's end stays zero, which no record is.
-      const bytes = new Uint8Array(end - first.offset);
-      if (bytes.length > 0) await segment.file.read(bytes, first.offset);
-      const copies: Copy[] = places.slice(from, to).map(({ key, offset, valueBytes }) => {
-        const at = offset - first.offset;
-        return { key, value: bytes.subarray(at, at + valueBytes), segment: segment.number, offset };
-      });
       await this.#options.commit.copy(copies);
-      this.#copiedBytes += bytes.length;
-      from = to;
     }
-    await this.#pause.wait(this.#isDue(2) ? 0 : pauseMs);
+    // Where there is more and more garbage, or nothing was found to be copied, others get a turn and no more.
+    const { clock } = this.#options;
+    if (places.length > 0 && !this.#isDue(2, 2)) await this.#pause.wait(pauseMs);
+    else await new Promise<void>((resolve) => clock.endOfTurn(resolve));
   }
+}
+
+/** What is missing at the file's end is zeros, which no record is. */
+async function read({ file }: Segment, offset: number, length: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(length);
+  if (length > 0) await file.read(bytes, offset);
+  return bytes;
 }

@@ -16,6 +16,7 @@
 import type { Checksum } from "../../core/hash/crc32.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { StorageError, type WriteOperation } from "../engine.ts";
+import type { Brake } from "./brake.ts";
 import type { DiskRoom } from "./disk-room.ts";
 import { GroupEncoder, type GroupPlace } from "./group-format.ts";
 import type { KeyDirectory } from "./key-directory.ts";
@@ -26,6 +27,9 @@ const groupBytes: number = 8 * 1024 * 1024;
 /** What copies may add to a group: as much again as its writes, but at least and at most this. */
 const leastCopyBytes: number = 64 * 1024;
 const mostCopyBytes: number = 512 * 1024;
+
+/** How long copies wait for writes to go with. */
+const copyWaitMs = 2;
 
 /** A value that is to be stored again at the log's end, since its segment is to go. */
 export interface Copy extends WriteOperation {
@@ -46,12 +50,15 @@ interface Group {
   readonly writes: readonly Waiting[];
   readonly copies: readonly Copy[];
   readonly copied: Waiting | undefined;
+  /** Stored even if there is nothing in it. */
+  readonly isMark?: boolean;
 }
 
 export interface GroupCommitOptions {
   readonly segments: Segments;
   readonly directory: KeyDirectory;
   readonly room: DiskRoom;
+  readonly brake: Brake;
   readonly clock: Clock;
   readonly checksum: Checksum;
   /** A segment of this size takes no more groups. */
@@ -66,6 +73,7 @@ export class GroupCommit {
   #waiting: Waiting[] = [];
   #copies: readonly Copy[] = [];
   #copied: Waiting | undefined;
+  #isMarkDue = false;
   #isRunning = false;
   #idle: (() => void)[] = [];
   #failure: StorageError | undefined;
@@ -104,8 +112,16 @@ export class GroupCommit {
     return new Promise((resolve, reject) => {
       this.#copies = copies;
       this.#copied = { operations: [], bytes: 0, resolve, reject };
-      this.#start();
+      this.#options.brake.wake();
+      // A group of its own would keep the next writes waiting: they are likely to come, and take the copies along.
+      this.#options.clock.setTimer(copyWaitMs, () => this.#start());
     });
+  }
+
+  /** Stores a group with nothing in it, which says from which segment on the log is needed. Not during `copy`. */
+  mark(): Promise<void> {
+    this.#isMarkDue = true;
+    return this.copy([]);
   }
 
   /** Resolves when nothing waits and nothing is on its way. */
@@ -122,8 +138,14 @@ export class GroupCommit {
   }
 
   async #run(): Promise<void> {
+    const { brake } = this.#options;
     while (this.#waiting.length > 0 || this.#copied !== undefined) {
-      const group = this.#take();
+      const isBraked = this.#failure === undefined && brake.isOn;
+      if (isBraked && this.#copied === undefined) {
+        await brake.wait();
+        continue;
+      }
+      const group = isBraked ? { writes: [], ...this.#takeCopies(0) } : this.#take();
       let error: StorageError | undefined;
       try {
         await this.#store(group);
@@ -158,7 +180,7 @@ export class GroupCommit {
     return { writes, ...this.#takeCopies(bytes) };
   }
 
-  #takeCopies(writtenBytes: number): { readonly copies: readonly Copy[]; readonly copied: Waiting | undefined } {
+  #takeCopies(writtenBytes: number): Omit<Group, "writes"> {
     const mostBytes = Math.min(mostCopyBytes, Math.max(leastCopyBytes, writtenBytes));
     let bytes = 0;
     let taken = 0;
@@ -172,15 +194,17 @@ export class GroupCommit {
     this.#copies = this.#copies.slice(taken);
     if (this.#copies.length > 0) return { copies, copied: undefined };
     const copied = this.#copied;
+    const isMark = this.#isMarkDue;
     this.#copied = undefined;
-    return { copies, copied };
+    this.#isMarkDue = false;
+    return { copies, copied, isMark };
   }
 
-  async #store({ writes, copies }: Group): Promise<void> {
+  async #store({ writes, copies, isMark }: Group): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
-    if (writes.length === 0 && copies.length === 0) return;
+    if (writes.length === 0 && copies.length === 0 && isMark !== true) return;
     const batches = [copies, ...writes.map(({ operations }) => operations)];
-    const { segments, room, segmentBytes, onGroup } = this.#options;
+    const { segments, room, brake, segmentBytes, onGroup } = this.#options;
     const segment = await segments.writable();
     const place: GroupPlace = { salt: segments.salt, segment: segment.number, offset: segment.endBytes };
     const log = { firstSegment: segments.first, targetBytes: segmentBytes() };
@@ -188,6 +212,7 @@ export class GroupCommit {
     await segment.file.write(bytes, place.offset);
     await this.#sync(segment.file);
     room.spent(bytes.length);
+    if (writes.length > 0) brake.stored(bytes.length);
     segments.appended(place.offset + bytes.length, isLast);
     this.#apply(batches, segment.number, valuesOffset);
     this.#groups++;

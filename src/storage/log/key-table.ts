@@ -80,7 +80,7 @@ export class KeyTable {
     while (refs[hole] !== ref) hole = (hole + 1) & mask;
     // What was pushed on by the one that goes moves back, or a search would stop too early.
     for (let at = (hole + 1) & mask; refs[at] !== 0; at = (at + 1) & mask) {
-      const home = hashOf(this.#arena.keyView(refs[at] as number), this.#seed) & mask;
+      const home = this.#hashOf(refs[at] as number) & mask;
       if (((at - home) & mask) < ((at - hole) & mask)) continue;
       refs[hole] = refs[at] as number;
       tags[hole] = tags[at] as number;
@@ -96,9 +96,14 @@ export class KeyTable {
     this.#slots += slots - (table?.refs.length ?? 0);
     const grown = { refs: new Uint32Array(slots), tags: new Uint8Array(slots), count: table?.count ?? 0 };
     for (const ref of table?.refs ?? []) {
-      if (ref !== 0) insert(grown, ref, hashOf(this.#arena.keyView(ref), this.#seed));
+      if (ref !== 0) insert(grown, ref, this.#hashOf(ref));
     }
     return grown;
+  }
+
+  #hashOf(ref: number): number {
+    const key = this.#arena.keyView(ref);
+    return hashOf(key, this.#seed);
   }
 }
 

@@ -29,6 +29,7 @@ import {
   type WriteOperation,
 } from "../engine.ts";
 import { keyAfter } from "../store-key.ts";
+import { Brake } from "./brake.ts";
 import { Checkpoints } from "./checkpoints.ts";
 import { Compaction } from "./compaction.ts";
 import { DiskRoom } from "./disk-room.ts";
@@ -49,7 +50,7 @@ const segmentShareOfStore = 1 / 64;
 const segmentShareOfDisk = 1 / 64;
 /** The next segment is made when this share of the one before is written. */
 const preparedAt = 0.75;
-const leastCheckpointBytes: number = 16 * 1024 * 1024;
+const leastCheckpointBytes: number = 32 * 1024 * 1024;
 /** A log that nobody writes to for so long gets an empty group: that shows the last one to be whole, whatever becomes of it. */
 const confirmAfterMs = 200;
 
@@ -113,16 +114,10 @@ export class LogEngine implements StorageEngine {
     const segmentBytes = this.#segmentBytes;
     const room = new DiskRoom(disk, clock, segmentBytes);
     const onGroup = (bytes: number, isEmpty: boolean): void => this.#stored(bytes, isEmpty);
-    this.#commit = new GroupCommit({ segments, directory, room, clock, checksum, segmentBytes, onGroup });
-    this.#compaction = new Compaction({
-      segments,
-      directory,
-      commit: this.#commit,
-      clock,
-      checksum,
-      log,
-      segmentBytes,
-    });
+    const brake = new Brake(() => this.#compaction.isBehind);
+    const commit = new GroupCommit({ segments, directory, room, brake, clock, checksum, segmentBytes, onGroup });
+    this.#commit = commit;
+    this.#compaction = new Compaction({ segments, directory, commit, brake, clock, checksum, log, segmentBytes });
     const leastBytes = options.checkpointBytes ?? leastCheckpointBytes;
     this.#checkpoints = new Checkpoints({ disk, segments, directory, clock, checksum, log, leastBytes }, replayedBytes);
     this.#checkpoints.wrote(0);

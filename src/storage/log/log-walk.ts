@@ -105,7 +105,11 @@ export class LogWalk {
     if (found === undefined) return undefined;
     // One at a time is read: the last one is kept for the sake of what it has read ahead.
     if (this.#lastReader?.number !== number) {
-      this.#lastReader = { number, reader: new SegmentReader(found.file, number, this.#salt, this.#checksum) };
+      const place = { number, salt: this.#salt };
+      this.#lastReader = {
+        number,
+        reader: new SegmentReader(found.file, place, this.#checksum, { reusesMemory: false }),
+      };
     }
     return this.#lastReader.reader;
   }

@@ -1,5 +1,5 @@
 /**
- * Walks over the groups of a segment, some kilobytes at a time, without reading large values.
+ * Walks over the groups of a segment, half a mebibyte at a time, without reading large values.
  *
  * Where a group should begin and none does, the log has ended there, or is damaged: `hasGroupAfter` tells which. The
  * disk may have lost or torn only the very last group, so a good group behind a bad one means damage.
@@ -9,10 +9,10 @@ import type { Checksum } from "../../core/hash/crc32.ts";
 import { findGroupMagic, type GroupHead, groupHeadBytes, groupHeadsBytes, readGroupHead } from "./group-format.ts";
 import type { LogFile } from "./log-disk.ts";
 
-/** What is read at once: many small groups with all their values, or of a large group little more than its heads. */
-const smallGroupBytes: number = 128 * 1024;
+/** What is read at once: small groups with all their values, of large ones little but the heads. */
 const wideWindowBytes: number = 512 * 1024;
 const narrowWindowBytes: number = 32 * 1024;
+const smallGroupBytes: number = 128 * 1024;
 /** Heads of a group are longer only if the length is nonsense. */
 const longestHeadsBytes: number = 256 * 1024 * 1024;
 
@@ -27,15 +27,23 @@ export class SegmentReader {
   readonly #number: number;
   readonly #salt: number;
   readonly #checksum: Checksum;
+  /** The window's memory, where it is used again and again: what it held is gone once something else is read. */
+  readonly #memory: Uint8Array | undefined;
   #window: Uint8Array = new Uint8Array(0);
   #windowAt = 0;
   #nextWindowBytes: number = narrowWindowBytes;
 
-  constructor(file: LogFile, number: number, salt: number, checksum: Checksum) {
+  constructor(
+    file: LogFile,
+    segment: { readonly number: number; readonly salt: number },
+    checksum: Checksum,
+    options: { readonly reusesMemory: boolean },
+  ) {
     this.#file = file;
-    this.#number = number;
-    this.#salt = salt;
+    this.#number = segment.number;
+    this.#salt = segment.salt;
     this.#checksum = checksum;
+    this.#memory = options.reusesMemory ? new Uint8Array(wideWindowBytes) : undefined;
   }
 
   /** The group that begins at the offset; undefined where none does, whole as to its heads. */
@@ -46,8 +54,17 @@ export class SegmentReader {
     const heads = await this.#bytesAt(offset, length);
     const head = readGroupHead(heads, { salt: this.#salt, segment: this.#number, offset }, this.#checksum);
     if (head === undefined) return undefined;
-    this.#nextWindowBytes = head.endOffset - offset <= smallGroupBytes ? wideWindowBytes : narrowWindowBytes;
-    return { head, heads };
+    const isSmall = head.endOffset - offset <= smallGroupBytes;
+    this.#nextWindowBytes = isSmall ? wideWindowBytes : narrowWindowBytes;
+    if (!isSmall || this.#memory === undefined) return { head, heads };
+    // Its values are likely to be asked for: they come with it.
+    return { head, heads: (await this.#bytesAt(offset, head.endOffset - offset)).subarray(0, length) };
+  }
+
+  /** The bytes if they have been read with the last group: a view that is good until the next one is read. */
+  readBytes(offset: number, length: number): Uint8Array | undefined {
+    const from = offset - this.#windowAt;
+    return from < 0 || from + length > this.#window.length ? undefined : this.#window.subarray(from, from + length);
   }
 
   /** Whether the group's values are what was written. */
@@ -78,15 +95,17 @@ export class SegmentReader {
   async #bytesAt(offset: number, length: number): Promise<Uint8Array> {
     const from = offset - this.#windowAt;
     if (from < 0 || from + length > this.#window.length) {
-      this.#window = await this.#read(offset, Math.max(length, this.#nextWindowBytes));
+      this.#window = await this.#read(offset, Math.max(length, this.#nextWindowBytes), this.#memory);
       this.#windowAt = offset;
       return this.#window.subarray(0, length);
     }
     return this.#window.subarray(from, from + length);
   }
 
-  async #read(offset: number, length: number): Promise<Uint8Array> {
-    const bytes = new Uint8Array(Math.max(0, Math.min(length, this.#file.sizeBytes - offset)));
+  async #read(offset: number, length: number, memory?: Uint8Array): Promise<Uint8Array> {
+    const bytesLeft = Math.max(0, Math.min(length, this.#file.sizeBytes - offset));
+    const isRoomy = memory !== undefined && memory.length >= bytesLeft;
+    const bytes = isRoomy ? memory.subarray(0, bytesLeft) : new Uint8Array(bytesLeft);
     return bytes.subarray(0, await this.#file.read(bytes, offset));
   }
 }
