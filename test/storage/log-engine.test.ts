@@ -8,10 +8,13 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { pathToFileURL } from "node:url";
+import { crc32 } from "../../src/core/hash/crc32.ts";
+import { silentLog } from "../../src/runtime/log.ts";
 import { LossyDisk } from "../../src/sim/lossy-disk.ts";
+import { Prng } from "../../src/sim/prng.ts";
 import { openLogEngine } from "../../src/storage/log/log-engine.ts";
 import { type PlantedLine, plantedCopy } from "../planted-copy.ts";
-import { type HistoryTraits, type LogProduct, noCounts, playHistory } from "./log-history.ts";
+import { type HistoryTraits, type LogProduct, noCounts, playHistory, TurnClock } from "./log-history.ts";
 
 const crashes: HistoryTraits = { flips: 0, fullDisks: 0, failedSyncs: 0 };
 const fullDisks: HistoryTraits = { flips: 0, fullDisks: 0.1, failedSyncs: 0 };
@@ -35,6 +38,28 @@ describe("the log engine, over random histories with", () => {
       if (traits.failedSyncs > 0) assert.ok(counts.failedSyncs > seeds);
     });
   }
+});
+
+test("the log is at most four times what is stored while keys are overwritten, and about twice at rest", async () => {
+  const prng = new Prng(1, "overwriting");
+  const segmentBytes = 16 * 1024;
+  const clock = new TurnClock();
+  const disk = new LossyDisk({ prng }).open();
+  const engine = await openLogEngine({ disk, clock, random: prng, checksum: crc32, log: silentLog, segmentBytes });
+  const overwrite = async (): Promise<void> => {
+    for (let i = 0; i < 500; i++) {
+      const key = Uint8Array.of(2, prng.below(60));
+      await engine.write([{ key, value: prng.bytes(1000) }]);
+      const { segmentBytes: bytes, wantedBytes } = engine.figures();
+      assert.ok(bytes <= 4 * wantedBytes + 6 * segmentBytes, `${bytes} bytes for ${wantedBytes}`);
+    }
+  };
+  await Promise.all(Array.from({ length: 8 }, overwrite));
+  for (let i = 0; i < 3000; i++) await new Promise((resolve) => setImmediate(resolve));
+  const { segmentBytes: bytes, wantedBytes, copiedBytes } = engine.figures();
+  assert.ok(bytes <= 2 * wantedBytes + 2 * segmentBytes, `${bytes} bytes for ${wantedBytes} at rest`);
+  assert.ok(copiedBytes < 4000 * 1000, `${copiedBytes} bytes were copied for 4,000,000 that were written`);
+  await engine.close();
 });
 
 interface PlantedLogBug extends PlantedLine {

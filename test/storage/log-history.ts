@@ -65,7 +65,8 @@ interface GroupPlace {
   readonly position: number;
 }
 
-class TurnClock implements Clock {
+/** Virtual time, counted in turns of the event loop. */
+export class TurnClock implements Clock {
   #turns = 0;
   isDead = false;
 
