@@ -230,8 +230,10 @@ async function opening(name: string, directory: string, keys: number): Promise<F
   const before = process.memoryUsage().rss;
   const watch = new StallWatch();
   const from = performance.now();
+  const cpu = process.cpuUsage();
   const engine = await openEngine(name, directory);
   const ms = performance.now() - from;
+  const { user, system } = process.cpuUsage(cpu);
   watch.stop();
   const { heapUsed, arrayBuffers } = process.memoryUsage();
   const rss = process.memoryUsage().rss - before;
@@ -241,6 +243,7 @@ async function opening(name: string, directory: string, keys: number): Promise<F
   if (count !== keys) throw new Error(`${count} keys of ${keys}`);
   return {
     "open, ms": ms,
+    "open, ms of CPU": (user + system) / 1000,
     ...watch.figures("open,"),
     "memory, bytes a key": known / keys,
     "memory, rss MB": rss / 1e6,

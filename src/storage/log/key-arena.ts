@@ -11,6 +11,8 @@
  * Hot path.
  */
 
+import { keyHash } from "./key-hash.ts";
+
 const unitBytes = 8;
 const chunkBits = 17;
 const chunkUnits: number = 1 << chunkBits;
@@ -86,6 +88,12 @@ export class KeyArena {
   keyView(ref: number): Uint8Array {
     const from = (ref & unitMask) * unitBytes + headBytes;
     return this.#bytesOf(ref).subarray(from, from + this.keyLength(ref));
+  }
+
+  /** The hash of the key (`keyHash`). */
+  hash(ref: number, seed: number): number {
+    const from = (ref & unitMask) * unitBytes + headBytes;
+    return keyHash(this.#bytesOf(ref), from, from + this.keyLength(ref), seed);
   }
 
   /** Below 0, 0 or above it: how the record's key stands to this one in the order of bytes. */

@@ -33,17 +33,17 @@ export class KeyOrder {
 
   /** Adds a record whose key is not there yet. */
   add(ref: number, key: Uint8Array): void {
-    const index = this.#leafFor(key);
-    const leaf = this.#leaves[index];
-    if (leaf === undefined) {
-      this.#leaves.push(newLeaf(ref));
+    const last = this.#leaves[this.#leaves.length - 1];
+    if (last === undefined || this.#arena.compare(last.refs[last.count - 1] as number, key) < 0) {
+      if (last === undefined || last.count === leafRefs) this.#leaves.push(newLeaf(ref));
+      else last.refs[last.count++] = ref;
       return;
     }
+    const index = this.#leafFor(key);
+    const leaf = this.#leaves[index] as Leaf;
     const at = this.#firstFrom(leaf, key);
     if (leaf.count < leafRefs) {
       insert(leaf, at, ref);
-    } else if (at === leafRefs && index === this.#leaves.length - 1) {
-      this.#leaves.push(newLeaf(ref));
     } else {
       const upper = split(leaf);
       this.#leaves.splice(index + 1, 0, upper);

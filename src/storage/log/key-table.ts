@@ -11,6 +11,7 @@
  */
 
 import type { KeyArena } from "./key-arena.ts";
+import { keyHash } from "./key-hash.ts";
 
 const tableBits = 10;
 const leastSlots = 8;
@@ -43,7 +44,7 @@ export class KeyTable {
 
   /** The record of this key, or 0. */
   find(key: Uint8Array): number {
-    const hash = hashOf(key, this.#seed);
+    const hash = keyHash(key, 0, key.length, this.#seed);
     const table = this.#tables[hash >>> (32 - tableBits)];
     if (table === undefined) return 0;
     const { refs, tags } = table;
@@ -58,7 +59,7 @@ export class KeyTable {
 
   /** Adds a record whose key is not there yet. */
   add(ref: number, key: Uint8Array): void {
-    const hash = hashOf(key, this.#seed);
+    const hash = keyHash(key, 0, key.length, this.#seed);
     const index = hash >>> (32 - tableBits);
     let table = this.#tables[index];
     if (table === undefined || (table.count + 1) * 4 > table.refs.length * 3) {
@@ -72,7 +73,7 @@ export class KeyTable {
 
   /** Removes a record that is there, whose key is this. */
   remove(ref: number, key: Uint8Array): void {
-    const hash = hashOf(key, this.#seed);
+    const hash = keyHash(key, 0, key.length, this.#seed);
     const table = this.#tables[hash >>> (32 - tableBits)] as Table;
     const { refs, tags } = table;
     const mask = refs.length - 1;
@@ -80,7 +81,7 @@ export class KeyTable {
     while (refs[hole] !== ref) hole = (hole + 1) & mask;
     // What was pushed on by the one that goes moves back, or a search would stop too early.
     for (let at = (hole + 1) & mask; refs[at] !== 0; at = (at + 1) & mask) {
-      const home = this.#hashOf(refs[at] as number) & mask;
+      const home = this.#arena.hash(refs[at] as number, this.#seed) & mask;
       if (((at - home) & mask) < ((at - hole) & mask)) continue;
       refs[hole] = refs[at] as number;
       tags[hole] = tags[at] as number;
@@ -96,14 +97,9 @@ export class KeyTable {
     this.#slots += slots - (table?.refs.length ?? 0);
     const grown = { refs: new Uint32Array(slots), tags: new Uint8Array(slots), count: table?.count ?? 0 };
     for (const ref of table?.refs ?? []) {
-      if (ref !== 0) insert(grown, ref, this.#hashOf(ref));
+      if (ref !== 0) insert(grown, ref, this.#arena.hash(ref, this.#seed));
     }
     return grown;
-  }
-
-  #hashOf(ref: number): number {
-    const key = this.#arena.keyView(ref);
-    return hashOf(key, this.#seed);
   }
 }
 
@@ -117,28 +113,4 @@ function insert({ refs, tags }: Table, ref: number, hash: number): void {
 
 function tagOf(hash: number): number {
   return (hash >>> 14) & 0xff;
-}
-
-/** MurmurHash3's 32 bits: its seed is enough here, where nobody sees the hashes. */
-function hashOf(key: Uint8Array, seed: number): number {
-  const { length } = key;
-  let h = seed ^ length;
-  let at = 0;
-  for (const whole = length - 3; at < whole; at += 4) {
-    const word =
-      (key[at] as number) |
-      ((key[at + 1] as number) << 8) |
-      ((key[at + 2] as number) << 16) |
-      ((key[at + 3] as number) << 24);
-    const k = Math.imul(word, 0xcc9e2d51);
-    h ^= Math.imul((k << 15) | (k >>> 17), 0x1b873593);
-    h = (Math.imul((h << 13) | (h >>> 19), 5) + 0xe6546b64) | 0;
-  }
-  let rest = 0;
-  for (let shift = 0; at < length; at++, shift += 8) rest |= (key[at] as number) << shift;
-  rest = Math.imul(rest, 0xcc9e2d51);
-  h ^= Math.imul((rest << 15) | (rest >>> 17), 0x1b873593);
-  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
-  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
-  return (h ^ (h >>> 16)) >>> 0;
 }
