@@ -50,6 +50,7 @@ export interface HistoryCounts {
 const keys = 14;
 const lives = 6;
 const batchesALife = 60;
+const headBytes = 40;
 
 /** What a key should have; undefined: nothing. */
 type Contents = readonly (number | undefined)[];
@@ -135,6 +136,8 @@ class History {
   #batches: Batch[] = [];
   #named = 0;
   #hasFlipped = false;
+  /** Where groups begin, or began. */
+  readonly #heads: GroupPlace[] = [];
   /** Where the group begins that is being written, the last that was written, and the last that was stored. */
   #writing: GroupPlace | undefined;
   #written: GroupPlace | undefined;
@@ -147,7 +150,10 @@ class History {
     this.#disk = new product.LossyDisk({ prng: new Prng(seed, "lossy disk"), totalBytes: 256 * 1024 });
     this.#counts = counts;
     this.#disk.onWrite = (name, position) => {
-      if (name.endsWith(".segment") && position > 0) this.#writing = { name, position };
+      if (name.endsWith(".segment") && position > 0) {
+        this.#writing = { name, position };
+        this.#heads.push(this.#writing);
+      }
     };
   }
 
@@ -181,7 +187,7 @@ class History {
         await new Promise<never>(() => {});
       }
       // A disk needs its time, and for a sync now and then a long one.
-      for (let i = what.startsWith("sync ") && prng.chance(0.1) ? 80 : prng.below(3); i > 0; i--) await turn();
+      for (let i = what.startsWith("sync ") && prng.chance(0.07) ? 250 : prng.below(3); i > 0; i--) await turn();
     };
     const outcome = await Promise.race([crashed, this.#process(clock)]);
     clock.isDead = true;
@@ -296,7 +302,11 @@ class History {
     });
     if (files.length === 0) return false;
     const { name, bytes } = this.#prng.pick(files);
-    this.#disk.flip(name, this.#prng.below(bytes), this.#prng.below(8));
+    // Heads are few bytes among values, and matter most.
+    const heads = this.#heads.filter((head) => head.name === name && head.position + headBytes < bytes);
+    const isHead = heads.length > 0 && this.#prng.chance(0.5);
+    const byte = isHead ? this.#prng.pick(heads).position + this.#prng.below(headBytes) : this.#prng.below(bytes);
+    this.#disk.flip(name, byte, this.#prng.below(8));
     this.#counts.flips++;
     return true;
   }

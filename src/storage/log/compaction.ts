@@ -6,10 +6,10 @@
  * dropped when it is met (nothing it deletes is left behind it), and a crash at any moment leaves a value in the old
  * place, the new one or both, which are the same.
  *
- * It runs while there is more garbage than wanted bytes, and a segment beside: so the log takes at most twice what is
+ * It runs while there is more garbage than wanted bytes, and two segments beside: so the log takes about twice what is
  * stored, and each byte that is given back costs at most one byte of copying. Copies share the groups of foreground
  * writes and are no larger than those; between two portions it waits. Who overwrites faster than that is braked
- * (`brake.ts`) at three times as much garbage as wanted bytes, and four segments.
+ * (`brake.ts`) at three times as much garbage as wanted bytes, and six segments.
  *
  * Where a group of the segment cannot be read any more, the key directory still knows what is in it. A value that is
  * damaged is copied as it is: its record's own checksum goes on refusing it (`wire/record.ts`).
@@ -37,9 +37,12 @@ const pauseMs = 2;
 /** Until it tries again after a failure, a full disk as a rule: at first, and at most. */
 const leastRetryMs = 500;
 const mostRetryMs = 30_000;
+/** It runs at so many times as much garbage as wanted bytes, and segments beside; the more, the less it copies. */
+const dueTimes = 1;
+const dueSegments = 2;
 /** Writers are braked at so many times as much garbage as wanted bytes, and segments beside. */
 const behindTimes = 3;
-const behindSegments = 4;
+const behindSegments = 6;
 
 export interface CompactionOptions {
   readonly segments: Segments;
@@ -88,7 +91,7 @@ export class Compaction {
 
   /** Begins, if there is enough to do and it is not at it. */
   wake(): void {
-    if (this.#running !== undefined || this.#isStopped || !this.#isDue(1, 1)) return;
+    if (this.#running !== undefined || this.#isStopped || !this.#isDue(dueTimes, dueSegments)) return;
     this.#running = this.#run().finally(() => {
       this.#running = undefined;
     });
@@ -111,7 +114,7 @@ export class Compaction {
 
   async #run(): Promise<void> {
     const { commit, brake, log } = this.#options;
-    while (!this.#isStopped && commit.failure === undefined && this.#isDue(1, 1)) {
+    while (!this.#isStopped && commit.failure === undefined && this.#isDue(dueTimes, dueSegments)) {
       try {
         await this.#compactOldest();
         this.#retryMs = 0;
@@ -205,7 +208,7 @@ export class Compaction {
     }
     // Where there is more and more garbage, or nothing was found to be copied, others get a turn and no more.
     const { clock } = this.#options;
-    if (places.length > 0 && !this.#isDue(2, 2)) await this.#pause.wait(pauseMs);
+    if (places.length > 0 && !this.#isDue(2 * dueTimes, 2 * dueSegments)) await this.#pause.wait(pauseMs);
     else await new Promise<void>((resolve) => clock.endOfTurn(resolve));
   }
 }
