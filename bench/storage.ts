@@ -12,6 +12,7 @@
  */
 
 import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -86,13 +87,13 @@ function random(below: number): number {
 
 /**
  * The longest the event loop was away: by the clock, in which what else the machine does counts as well, and by the CPU
- * time that the process used meanwhile, its other threads' included.
+ * time that its thread used meanwhile, garbage collection included (NaN where the system does not tell).
  */
 class StallWatch {
   readonly #delay: IntervalHistogram = monitorEventLoopDelay({ resolution: 1 });
   readonly #timer: NodeJS.Timeout;
-  #before: NodeJS.CpuUsage = process.cpuUsage();
-  #mostCpuUs = 0;
+  #beforeMs: number = threadCpuMs();
+  #mostCpuMs = 0;
 
   constructor() {
     this.#delay.enable();
@@ -106,13 +107,22 @@ class StallWatch {
   }
 
   figures(what: string): Figures {
-    return { [`${what} stall ms`]: this.#delay.max / 1e6, [`${what} stall ms of CPU`]: this.#mostCpuUs / 1000 };
+    return { [`${what} stall ms`]: this.#delay.max / 1e6, [`${what} stall ms of CPU`]: this.#mostCpuMs };
   }
 
   #look(): void {
-    const { user, system } = process.cpuUsage(this.#before);
-    this.#mostCpuUs = Math.max(this.#mostCpuUs, user + system);
-    this.#before = process.cpuUsage();
+    const nowMs = threadCpuMs();
+    this.#mostCpuMs = Math.max(this.#mostCpuMs, nowMs - this.#beforeMs);
+    this.#beforeMs = nowMs;
+  }
+}
+
+/** CPU time of the thread that runs the event loop, on Linux. */
+function threadCpuMs(): number {
+  try {
+    return Number(readFileSync(`/proc/self/task/${process.pid}/schedstat`, "utf8").split(" ")[0]) / 1e6;
+  } catch {
+    return Number.NaN;
   }
 }
 

@@ -148,7 +148,7 @@ const planted: readonly PlantedLogBug[] = [
   {
     name: "a checkpoint that skips a key between two blocks",
     file: "storage/log/checkpoint",
-    find: "const blockKeys = 1024;",
+    find: "const blockKeys = 512;",
     replace: "const blockKeys = 3;",
     and: {
       find: "from = keyAfter(directory.keyView(last));",

@@ -29,7 +29,7 @@ const placeKind = 1;
 const keysKind = 2;
 const endKind = 3;
 /** Keys of a block: what is done in one turn of the event loop. */
-const blockKeys = 1024;
+const blockKeys = 512;
 const longestBlockBytes: number = 1 + blockKeys * (entryHeadBytes + longestKeyBytes);
 const readBytes: number = 1024 * 1024;
 

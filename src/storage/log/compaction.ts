@@ -30,7 +30,7 @@ import type { Segment, Segments } from "./segments.ts";
 
 /** What is copied before it waits: bytes of values, and operations looked at. */
 const portionBytes: number = 256 * 1024;
-const portionOperations = 2000;
+const portionOperations = 800;
 /** Keys that are looked at in one turn where a segment's groups cannot be read. */
 const portionKeys = 500;
 const pauseMs = 2;
