@@ -95,7 +95,7 @@ function describe(report: Report, tookMs: number): string {
   const calls = counts.reads + counts.acknowledged + counts.refused + counts.unknown;
   const faults = [...report.faults].map(([name, count]) => `${name} ${count}`).join(", ");
   const changes = [...report.changes].map(([name, count]) => `${name} ${count}`).join(", ");
-  return `seed ${seed}: ${plan.nodes} nodes n=${plan.settings.n} r=${plan.settings.r} w=${plan.settings.w}, ${calls} calls (${counts.acknowledged} writes acknowledged, ${counts.refused} refused, ${counts.unknown} unknown, ${counts.failedReads} of ${counts.reads} reads failed), ${events} events in ${(virtualMs / 1000).toFixed(1)} s of virtual and ${(tookMs / 1000).toFixed(2)} s of real time; faults: ${faults === "" ? "none" : faults}; changes: ${changes === "" ? "none" : changes}; trace ${trace}`;
+  return `seed ${seed}: ${plan.nodes} nodes n=${plan.settings.n} r=${plan.settings.r} w=${plan.settings.w}${plan.logEngine === undefined ? "" : ", log engine"}, ${calls} calls (${counts.acknowledged} writes acknowledged, ${counts.refused} refused, ${counts.unknown} unknown, ${counts.failedReads} of ${counts.reads} reads failed), ${events} events in ${(virtualMs / 1000).toFixed(1)} s of virtual and ${(tookMs / 1000).toFixed(2)} s of real time; faults: ${faults === "" ? "none" : faults}; changes: ${changes === "" ? "none" : changes}; trace ${trace}`;
 }
 
 function totalsOf(report: Report, tookMs: number): Record<string, number> {
@@ -118,6 +118,7 @@ function totalsOf(report: Report, tookMs: number): Record<string, number> {
     "voices that began to speak": report.voices.voices,
     "answers held against who may speak": report.voices.answers,
     "levels held against their bounds": report.gaugesRead,
+    "logs opened again, and found to be whole": report.logsOpened,
     "unacknowledged writes that crashes took": report.lostWrites,
     events: report.events,
     "virtual seconds": Math.round(report.virtualMs / 1000),

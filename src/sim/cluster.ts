@@ -14,7 +14,9 @@ import { MachineClock } from "./clock.ts";
 import { Damage } from "./damage.ts";
 import { FewestMembers } from "./fewest-members.ts";
 import type { WarningCounts } from "./log.ts";
+import { LogEngineDisk } from "./log-engine-disk.ts";
 import { SimMachine } from "./machine.ts";
+import type { MachineDisk } from "./machine-disk.ts";
 import { SimNetwork } from "./network.ts";
 import type { Plan } from "./plan.ts";
 import type { Prng } from "./prng.ts";
@@ -128,7 +130,7 @@ export class SimCluster {
       name,
       index,
       clock: new MachineClock(simulation, rate, this.#prng.uniform(-500, 500)),
-      disk: new SimDisk(simulation, name, plan.disk),
+      disk: this.#diskFor(name),
       network,
       turnMs: plan.turnMs,
       warnings,
@@ -152,6 +154,12 @@ export class SimCluster {
     };
     this.members = [...this.members, member];
     return member;
+  }
+
+  #diskFor(name: string): MachineDisk {
+    const { disk, logEngine } = this.plan;
+    if (logEngine === undefined) return new SimDisk(this.simulation, name, disk);
+    return new LogEngineDisk(this.simulation, name, { ...disk, ...logEngine });
   }
 
   /** Members, and those that were. */
@@ -198,13 +206,14 @@ export class SimCluster {
       limits: this.plan.limits,
       onEnded: (error) => this.#ended(member, process, error),
     });
-    member.node = node;
     process.onDeath(() => {
       member.node = undefined;
     });
     this.simulation.tell(process.name, `starts at ${member.hostName}${needsJoin ? ", to join" : ""}`);
     this.#inProcess(process, async () => {
       try {
+        await engine.opened;
+        member.node = node;
         await node.start();
         member.hasJoined = true;
       } catch (error) {

@@ -24,7 +24,7 @@ export function simLog(process: SimProcess, warnings: WarningCounts, fixed: LogF
     },
     error: (message, fields) => {
       // A disk without room is the nemesis's doing, and worth an error in any log.
-      const isFull = String(fields?.error).startsWith("StorageError: no room on the simulated disk");
+      const isFull = String(fields?.error).startsWith("StorageError: no room on the ");
       // So is the end of one that is no member any more; whether it was right is for whoever hears of it.
       const isOut = fields?.code === "left" || fields?.code === "removed";
       if (isFull || isOut) {

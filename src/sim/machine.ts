@@ -6,19 +6,18 @@
  */
 
 import type { Runtime } from "../runtime/runtime.ts";
-import type { StorageEngine } from "../storage/engine.ts";
 import type { MachineClock } from "./clock.ts";
 import { simLog, type WarningCounts } from "./log.ts";
+import type { MachineDisk, OpeningEngine } from "./machine-disk.ts";
 import type { Host, SimNetwork } from "./network.ts";
 import { SimProcess } from "./process.ts";
 import type { Simulation } from "./simulation.ts";
-import type { SimDisk } from "./storage.ts";
 
 export interface MachineParts {
   readonly name: string;
   readonly index: number;
   readonly clock: MachineClock;
-  readonly disk: SimDisk;
+  readonly disk: MachineDisk;
   readonly network: SimNetwork;
   readonly turnMs: number;
   readonly warnings: WarningCounts;
@@ -28,14 +27,14 @@ export interface MachineParts {
 export interface Spawned {
   readonly process: SimProcess;
   readonly runtime: Runtime;
-  readonly engine: StorageEngine;
+  readonly engine: OpeningEngine;
 }
 
 export class SimMachine implements Host {
   readonly name: string;
   readonly index: number;
   readonly clock: MachineClock;
-  readonly disk: SimDisk;
+  readonly disk: MachineDisk;
   readonly #simulation: Simulation;
   readonly #parts: MachineParts;
   #process: SimProcess | undefined;
@@ -77,7 +76,7 @@ export class SimMachine implements Host {
       log: simLog(process, warnings),
       checksum: simulation.surroundings.checksum,
     };
-    return { process, runtime, engine: this.disk.open(process) };
+    return { process, runtime, engine: this.disk.open(process, runtime) };
   }
 
   /** kill -9: the kernel lives, and resets what the process had open. */
@@ -89,5 +88,6 @@ export class SimMachine implements Host {
   losePower(): void {
     this.#isPowered = false;
     this.process?.kill();
+    this.disk.losePower();
   }
 }

@@ -10,10 +10,11 @@ import { defaultLimits, forgettingQuietMs, type Limits } from "../core/limits.ts
 import type { BucketChange, ClusterSettings } from "../core/settings.ts";
 import type { Leniency } from "./checkers/leniency.ts";
 import { type LinkFaultName, linkFaultNames } from "./link-faults.ts";
+import type { LogFileSizes } from "./log-engine-disk.ts";
+import type { DiskTraits } from "./machine-disk.ts";
 import { type ChangeName, changeNames } from "./membership-changes.ts";
 import type { LinkTraits } from "./network.ts";
 import { Prng } from "./prng.ts";
-import type { DiskTraits } from "./storage.ts";
 
 /** What happens to machines and processes, by the name under which a summary counts it. */
 const machineFaultNames = [
@@ -51,6 +52,8 @@ export interface Plan {
   readonly valueBytes: number;
   readonly link: LinkTraits;
   readonly disk: DiskTraits;
+  /** The log engine's files, where nodes run on it. */
+  readonly logEngine: LogFileSizes | undefined;
   readonly turnMs: number;
   /** Furthest that a machine's quartz is off, as a share of its rate. */
   readonly drift: number;
@@ -147,8 +150,19 @@ export function drawPlan(seed: number): Plan {
     safetyMs: prng.between(5000, 20_000),
     faults,
     changes: drawChanges(seed),
+    logEngine: drawLogEngine(seed),
   };
   return isForForgetting ? quiet(drawn, prng) : drawn;
+}
+
+/** A third of the runs has the log engine under its nodes. A stream of its own: what else a seed draws is as it was. */
+function drawLogEngine(seed: number): LogFileSizes | undefined {
+  const prng = new Prng(seed, "log engine in plan");
+  if (!prng.chance(1 / 3)) return undefined;
+  return {
+    segmentBytes: prng.pick([4000, 20_000, 200_000]),
+    checkpointBytes: prng.pick([2000, 20_000, 500_000]),
+  };
 }
 
 /** Keys that rest for a while, and times so short that what is deleted is forgotten meanwhile. */

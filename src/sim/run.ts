@@ -73,6 +73,8 @@ export interface Report {
   readonly zoned: number;
   /** Voices that came to be on disks, and answers held against them. */
   readonly voices: { readonly voices: number; readonly answers: number };
+  /** How often a log engine found on its disk what others had left there. */
+  readonly logsOpened: number;
   /** Writes that crashes took from the disks before they were acknowledged. */
   readonly lostWrites: number;
   readonly events: number;
@@ -166,6 +168,7 @@ class Run {
       gaugesRead: this.#gaugesRead,
       zoned: this.#cluster.zones.answered,
       voices: this.#voices.counts,
+      logsOpened: this.#cluster.everyone.reduce((sum, { machine }) => sum + machine.disk.openedAgain, 0),
       lostWrites: this.#cluster.everyone.reduce((sum, { machine }) => sum + machine.disk.lostWrites, 0),
       events,
       virtualMs: now,

@@ -10,23 +10,15 @@ import { compareBytes } from "../core/bytes/order.ts";
 import {
   type EngineUsage,
   type KeyRange,
-  type StorageEngine,
   StorageError,
   type StoredEntry,
   type WriteOperation,
 } from "../storage/engine.ts";
+import { type DiskContents, Entries, firstAtOrAfter } from "./entries.ts";
+import type { DiskTraits, MachineDisk, OpeningEngine } from "./machine-disk.ts";
 import type { Prng } from "./prng.ts";
 import type { SimProcess } from "./process.ts";
 import type { Simulation } from "./simulation.ts";
-
-/** What a disk holds: copies of it are backups. */
-export type DiskContents = ReadonlyMap<string, StoredEntry>;
-
-export interface DiskTraits {
-  /** The time a commit takes, from the least to the most; most are short. */
-  readonly leastCommitMs: number;
-  readonly mostCommitMs: number;
-}
 
 /** One change of a batch, or the fall of a whole range. */
 type Change = WriteOperation | { readonly range: KeyRange };
@@ -36,36 +28,21 @@ interface PendingWrite {
   isApplied: boolean;
 }
 
-interface Entry {
-  readonly key: Uint8Array;
-  value: Uint8Array;
-}
-
-/** Keys as strings of one character a byte: they sort as the bytes do. */
-function nameOf(key: Uint8Array): string {
-  return String.fromCharCode(...key);
-}
-
-export class SimDisk {
+export class SimDisk implements MachineDisk {
   readonly #simulation: Simulation;
   readonly #prng: Prng;
   readonly #traits: DiskTraits;
-  #entries: Map<string, Entry> = new Map();
-  /** The entries in key order, until a key comes or goes. */
-  #sorted: readonly Entry[] | undefined;
+  readonly #entries: Entries = new Entries();
   readonly #pending: Set<PendingWrite> = new Set();
   #lastCommitAt = 0;
   #stalledUntil = 0;
   #onNextWrite: ((commitMs: number) => void) | undefined;
-  /** Refuses every write while true. */
   isFull = false;
-  /** Writes refused so far. */
   refusedWrites = 0;
-  /** Writes that a crash lost so far. */
   lostWrites = 0;
-  /** Hears of everything that comes to be on the disk, or goes: of single keys, and, without one, of all there is. */
+  /** What it holds is what it has recorded. */
+  readonly openedAgain = 0;
   onChange: ((key: Uint8Array | undefined, value: Uint8Array | undefined) => void) | undefined;
-  /** Hears of each value that its writer is told was not stored, and that is there all the same. */
   onRefused: ((value: Uint8Array) => void) | undefined;
 
   constructor(simulation: Simulation, name: string, traits: DiskTraits) {
@@ -74,47 +51,41 @@ export class SimDisk {
     this.#traits = traits;
   }
 
-  /** Opens the disk for one process, whose death closes it. */
-  open(process: SimProcess): StorageEngine {
+  open(process: SimProcess): OpeningEngine {
     process.onDeath(() => this.#crash());
     return new SimEngine(this.#simulation, this, process);
   }
 
-  /** No write is done before so much time has passed. */
+  /** What was acknowledged is on the disk, and what was not was lost or kept when the process died. */
+  losePower(): void {}
+
   stall(durationMs: number): void {
     this.#stalledUntil = this.#simulation.now + durationMs;
   }
 
-  /** Calls the listener once, when the next write begins, with the time that it will take. */
   whenNextWrite(listener: (commitMs: number) => void): void {
     this.#onNextWrite = listener;
   }
 
-  /** What is on the disk now, in no particular order. */
   contents(): DiskContents {
-    return new Map([...this.#entries].map(([name, { key, value }]) => [name, { key, value }]));
+    return this.#entries.contents();
   }
 
-  /** Puts a backup, or nothing, in the place of what is there. No process may have the disk open. */
   replace(contents: DiskContents): void {
-    this.#entries = new Map([...contents].map(([name, { key, value }]) => [name, { key, value }]));
-    this.#sorted = undefined;
+    this.#entries.replace(contents);
     this.onChange?.(undefined, undefined);
   }
 
   get(key: Uint8Array): Uint8Array | undefined {
-    return this.#entries.get(nameOf(key))?.value;
+    return this.#entries.get(key);
   }
 
   sorted(): readonly StoredEntry[] {
-    this.#sorted ??= [...this.#entries.values()].sort((a, b) => compareBytes(a.key, b.key));
-    return this.#sorted;
+    return this.#entries.sorted();
   }
 
   get usage(): EngineUsage {
-    let bytes = 0;
-    for (const entry of this.#entries.values()) bytes += entry.key.length + entry.value.length;
-    return { keys: this.#entries.size, bytes };
+    return { keys: this.#entries.count, bytes: this.#entries.bytes };
   }
 
   /** Starts a write; one of the two is called in an event of the process, if it lives. */
@@ -194,29 +165,18 @@ export class SimDisk {
   }
 
   #set({ key, value }: WriteOperation): void {
-    const name = nameOf(key);
-    const entry = this.#entries.get(name);
-    if (value === undefined) {
-      if (this.#entries.delete(name)) this.#sorted = undefined;
-    } else if (entry === undefined) {
-      this.#entries.set(name, { key, value });
-      this.#sorted = undefined;
-    } else {
-      entry.value = value;
-    }
+    this.#entries.set(key, value);
     this.onChange?.(key, value);
   }
 
   #drop(range: KeyRange): void {
-    for (const [name, { key }] of this.#entries) {
-      if (compareBytes(key, range.from) >= 0 && compareBytes(key, range.to) < 0) this.#entries.delete(name);
-    }
-    this.#sorted = undefined;
+    for (const key of this.#entries.keysIn(range)) this.#entries.set(key, undefined);
   }
 }
 
-class SimEngine implements StorageEngine {
+class SimEngine implements OpeningEngine {
   readonly name = "simulated";
+  readonly opened: Promise<void> = Promise.resolve();
   readonly #simulation: Simulation;
   readonly #disk: SimDisk;
   readonly #process: SimProcess;
@@ -272,15 +232,4 @@ class SimEngine implements StorageEngine {
   #check(): void {
     if (this.#isClosed) throw new StorageError("closed", "the engine is closed");
   }
-}
-
-function firstAtOrAfter(entries: readonly StoredEntry[], key: Uint8Array): number {
-  let low = 0;
-  let high = entries.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (compareBytes((entries[middle] as StoredEntry).key, key) < 0) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

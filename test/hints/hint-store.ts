@@ -14,7 +14,7 @@ import { type KeyPlace, placeOf } from "../../src/node/key-place.ts";
 import type { WriteIntent } from "../../src/node/replica.ts";
 import { SetAside } from "../../src/node/set-aside.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
-import type { SimDisk } from "../../src/sim/storage.ts";
+import type { MachineDisk } from "../../src/sim/machine-disk.ts";
 import type { StorageError } from "../../src/storage/engine.ts";
 import { type DurableListener, WriteBuffer } from "../../src/storage/write-buffer.ts";
 import { foundEvent } from "../anti-entropy/histories.ts";
@@ -54,7 +54,7 @@ export class HintStore {
     this.start();
   }
 
-  get disk(): SimDisk {
+  get disk(): MachineDisk {
     return this.world.machine("n1").disk;
   }
 

@@ -31,6 +31,7 @@ test("the seeds tried something: every fault occurred, and every checker had muc
   assert.ok(sum(({ durableWrites }) => durableWrites) > 20_000, "acknowledged writes looked for at the end");
   assert.ok(sum(({ recordsRead }) => recordsRead) > 1000, "records on disks");
   assert.ok(sum(({ gaugesRead }) => gaugesRead) > 10_000, "levels held against their bounds");
+  assert.ok(sum(({ logsOpened }) => logsOpened) > 20, "logs opened again");
   assert.ok(sum(({ lostWrites }) => lostWrites) > 5, "unacknowledged writes that crashes took");
 });
 

@@ -42,6 +42,7 @@ export function busy(faults: Faults, change: Partial<Plan> = {}, limits: Partial
     safetyMs: 3000,
     faults: new Map(faults),
     changes: new Map(),
+    logEngine: undefined,
     ...change,
   });
 }
