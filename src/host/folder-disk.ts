@@ -86,6 +86,10 @@ class FolderFile implements LogFile {
     this.#sizeBytes = sizeBytes;
   }
 
+  get name(): string {
+    return this.#path;
+  }
+
   get sizeBytes(): number {
     return this.#sizeBytes;
   }

@@ -263,14 +263,14 @@ class LossyFile implements LogFile {
   readonly #disk: LossyDisk;
   readonly #folder: LossyFolder;
   readonly #stored: StoredFile;
-  readonly #name: string;
+  readonly name: string;
   #isClosed = false;
 
   constructor(disk: LossyDisk, folder: LossyFolder, stored: StoredFile, name: string) {
     this.#disk = disk;
     this.#folder = folder;
     this.#stored = stored;
-    this.#name = name;
+    this.name = name;
   }
 
   get sizeBytes(): number {
@@ -278,7 +278,7 @@ class LossyFile implements LogFile {
   }
 
   readNow(into: Uint8Array, position: number): number {
-    if (this.#isClosed) throw new StorageError("io", `${this.#name} is closed`);
+    if (this.#isClosed) throw new StorageError("io", `${this.name} is closed`);
     const { bytes, size } = this.#stored;
     const found = bytes.subarray(Math.min(position, size), Math.min(position + into.length, size));
     into.set(found);
@@ -286,33 +286,33 @@ class LossyFile implements LogFile {
   }
 
   async read(into: Uint8Array, position: number): Promise<number> {
-    await this.#folder.step(`read ${this.#name}`);
+    await this.#folder.step(`read ${this.name}`);
     return this.readNow(into, position);
   }
 
   async write(bytes: Uint8Array, position: number): Promise<void> {
-    if (this.#isClosed) throw new StorageError("io", `${this.#name} is closed`);
+    if (this.#isClosed) throw new StorageError("io", `${this.name} is closed`);
     const fits = this.#disk.fits(this.#stored, position + bytes.length);
-    this.#disk.onWrite?.(this.#name, position);
+    this.#disk.onWrite?.(this.name, position);
     // The process may die within the write: some of it is then there. So is some of what does not fit.
     const room = fits ? bytes.length : Math.max(0, this.#stored.size - position);
     this.#disk.writePart(this.#stored, bytes.subarray(0, room), position);
-    await this.#folder.step(`write ${this.#name}`);
+    await this.#folder.step(`write ${this.name}`);
     if (!fits || !this.#disk.fits(this.#stored, position + bytes.length)) {
       throw new StorageError("disk-full", "no room on the lossy disk");
     }
     this.#disk.write(this.#stored, bytes, position);
-    await this.#folder.step(`written ${this.#name}`);
+    await this.#folder.step(`written ${this.name}`);
   }
 
   async sync(): Promise<void> {
-    await this.#folder.step(`sync ${this.#name}`);
+    await this.#folder.step(`sync ${this.name}`);
     if (this.#disk.failsSyncs) {
       this.#disk.forget(this.#stored);
       throw new StorageError("io", "the lossy disk cannot sync");
     }
     this.#disk.sync(this.#stored);
-    await this.#folder.step(`synced ${this.#name}`);
+    await this.#folder.step(`synced ${this.name}`);
   }
 
   close(): void {

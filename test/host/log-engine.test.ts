@@ -222,7 +222,7 @@ describe("the log engine", () => {
       name: "StorageError",
       code: "io",
       message:
-        /segment of the store has format 2, this version of the log engine knows formats up to 1: start a newer one/,
+        /00000001\.segment has format 2, this version of the log engine knows formats up to 1: start a newer one/,
     });
   });
 

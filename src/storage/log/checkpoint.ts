@@ -104,7 +104,7 @@ export class CheckpointReader {
   async place(): Promise<(CheckpointPlace & { readonly salt: number }) | undefined> {
     const bytes = new Uint8Array(fileHeadBytes);
     const found = await this.#file.read(bytes, 0);
-    const head = readFileHead("checkpoint", bytes.subarray(0, found), this.#checksum);
+    const head = readFileHead("checkpoint", this.#file, bytes.subarray(0, found), this.#checksum);
     const block = head && (await this.#block());
     if (head === undefined || block?.[0] !== placeKind || block.length !== 13) return undefined;
     return { salt: head.salt, segment: readU32(block, 1), offset: readU32(block, 5), firstSegment: readU32(block, 9) };

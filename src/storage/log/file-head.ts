@@ -49,13 +49,18 @@ export function encodeFileHead(kind: FileKind, { number, salt }: FileHead, check
  * What the head says; undefined where it is damaged or was never finished. Throws `StorageError` with code `io` where
  * a newer version wrote it: nothing is wrong with such a store, and it must not be replaced.
  */
-export function readFileHead(kind: FileKind, bytes: Uint8Array, checksum: Checksum): FileHead | undefined {
+export function readFileHead(
+  kind: FileKind,
+  file: { readonly name: string },
+  bytes: Uint8Array,
+  checksum: Checksum,
+): FileHead | undefined {
   if (bytes.length < fileHeadBytes || magicOf(kind).some((byte, i) => bytes[i] !== byte)) return undefined;
   if (checksum(bytes.subarray(0, 12)) !== readU32(bytes, 12)) return undefined;
   const version = readU32(bytes, 8);
   if (version > formatVersion) {
     const known = `this version of the log engine knows formats up to ${formatVersion}`;
-    throw new StorageError("io", `a ${kind} of the store has format ${version}, ${known}: start a newer one`);
+    throw new StorageError("io", `${file.name} has format ${version}, ${known}: start a newer one`);
   }
   if (checksum(bytes.subarray(0, 24)) !== readU32(bytes, 24)) return undefined;
   return { number: readU32(bytes, 16), salt: readU32(bytes, 20) };

@@ -13,6 +13,8 @@
  */
 
 export interface LogFile {
+  /** For people: where it is. */
+  readonly name: string;
   /** Bytes from the file's start to its end. */
   readonly sizeBytes: number;
   /** Fills `into` from `position`; answers how many bytes there were. Throws `StorageError` with code `io`. */

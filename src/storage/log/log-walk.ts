@@ -11,7 +11,7 @@
 
 import type { Checksum } from "../../core/hash/crc32.ts";
 import { StorageError } from "../engine.ts";
-import { type FileHead, fileHeadBytes } from "./file-head.ts";
+import { type FileHead, fileHeadBytes, fileName } from "./file-head.ts";
 import type { LogFile } from "./log-disk.ts";
 import { type ReadGroup, SegmentReader } from "./segment-reader.ts";
 
@@ -119,7 +119,8 @@ export class LogWalk {
     for (const number of this.#found.keys()) {
       const from = number === segment ? offset : fileHeadBytes;
       if (number < segment || !(await this.#reader(number)?.hasGroupAfter(from))) continue;
-      throw new StorageError("corrupt", `segment ${segment} of the log is damaged at byte ${offset}`);
+      const where = this.#found.get(segment)?.file.name ?? `${fileName("segment", segment)}, which is missing,`;
+      throw new StorageError("corrupt", `the log is damaged: ${where} at byte ${offset}, with whole groups behind it`);
     }
   }
 

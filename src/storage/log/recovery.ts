@@ -84,10 +84,10 @@ async function recover(options: RecoveryOptions, found: Map<number, FoundSegment
   const { place, durableUntil, directory } = await startOf(options, checkpoints, found, walk);
   const replayed = await replay(options, walk, place, directory);
   if (isBefore(walk.nextPlace, durableUntil))
-    throw corrupt(`segment ${walk.end.segment} ends at byte ${walk.end.offset}`);
+    throw corrupt(`${fileAt(options, walk.end.segment)} ends at byte ${walk.end.offset}, and a checkpoint knows more`);
   const segments = neededSegments({ options, found, salt, first: replayed.first, end: walk.end });
   const oldest = directory.oldestSegment;
-  if (oldest !== undefined && oldest < replayed.first) throw corrupt(`segment ${oldest} is needed and gone`);
+  if (oldest !== undefined && oldest < replayed.first) throw corrupt(`${fileAt(options, oldest)} is needed and gone`);
   await mendHeads(options, found, segments);
   await removeLeftovers(options, found, segments);
   const newest = segments.newest;
@@ -106,7 +106,7 @@ async function findSegment({ disk, checksum }: RecoveryOptions, number: number):
   const file = await disk.open(fileName("segment", number));
   try {
     const bytes = new Uint8Array(fileHeadBytes);
-    const head = readFileHead("segment", bytes.subarray(0, await file.read(bytes, 0)), checksum);
+    const head = readFileHead("segment", file, bytes.subarray(0, await file.read(bytes, 0)), checksum);
     return { number, file, head: head?.number === number ? head : undefined };
   } catch (error) {
     file.close();
@@ -130,7 +130,7 @@ async function saltOf(
     if (place !== undefined) return place.salt;
   }
   const isNew = checkpoints.length === 0 && [...found.values()].every(({ file }) => file.sizeBytes <= fileHeadBytes);
-  if (!isNew) throw corrupt("no head of its files can be read");
+  if (!isNew) throw corrupt(`no head of the files in ${disk.name} can be read`);
   return undefined;
 }
 
@@ -212,7 +212,7 @@ function neededSegments(log: {
   const { end } = log;
   for (let number = log.first; number <= end.segment; number++) {
     const file = log.found.get(number)?.file;
-    if (file === undefined) throw corrupt(`segment ${number} is missing`);
+    if (file === undefined) throw corrupt(`${fileAt(log.options, number)} is missing`);
     const isNewest = number === end.segment;
     const endBytes = isNewest ? end.offset : file.sizeBytes;
     segments.found({ number, file, endBytes, isFull: isNewest ? end.isFull : true });
@@ -268,6 +268,11 @@ function numbersOf(kind: FileKind, names: readonly string[]): readonly number[] 
 
 function isBefore(a: LogPlace, b: LogPlace): boolean {
   return a.segment < b.segment || (a.segment === b.segment && a.offset < b.offset);
+}
+
+/** For people: where the segment is, or should be. */
+function fileAt({ disk }: RecoveryOptions, segment: number): string {
+  return `${disk.name}/${fileName("segment", segment)}`;
 }
 
 function corrupt(why: string): StorageError {
