@@ -10,7 +10,7 @@
  * that no operation behind the place touches stays as it was all the time, and is found whenever it is looked at.
  *
  *     block  u32 length | u32 CRC-32 | u8 kind | ...
- *     1      u32 segment | u32 offset | u32 first segment that is needed
+ *     1      u32 segment | u32 offset | u32 first segment that is needed | u32 keys, about
  *     2      per key u16 length | u32 segment | u32 offset | u32 length of the value | key
  *     3      u32 keys, two words
  */
@@ -64,7 +64,8 @@ export async function writeCheckpoint(options: {
       at += block.length;
     };
     await file.write(encodeFileHead("checkpoint", { number: place.segment, salt }, checksum), 0);
-    await add(blockOf(placeKind, [place.segment, place.offset, place.firstSegment]));
+    const keysAbout = Math.min(directory.keys, 2 ** 32 - 1);
+    await add(blockOf(placeKind, [place.segment, place.offset, place.firstSegment, keysAbout]));
     let keys = 0;
     for (let from: Uint8Array = new Uint8Array(0); ; ) {
       const refs = directory.page(from, undefined, blockKeys);
@@ -94,6 +95,7 @@ export class CheckpointReader {
   readonly #checksum: Checksum;
   #bytes: Uint8Array = new Uint8Array(0);
   #at = fileHeadBytes;
+  #keysAbout = 0;
 
   constructor(file: LogFile, checksum: Checksum) {
     this.#file = file;
@@ -106,12 +108,15 @@ export class CheckpointReader {
     const found = await this.#file.read(bytes, 0);
     const head = readFileHead("checkpoint", this.#file, bytes.subarray(0, found), this.#checksum);
     const block = head && (await this.#block());
-    if (head === undefined || block?.[0] !== placeKind || block.length !== 13) return undefined;
+    if (head === undefined || block?.[0] !== placeKind || block.length !== 17) return undefined;
+    this.#keysAbout = readU32(block, 13);
     return { salt: head.salt, segment: readU32(block, 1), offset: readU32(block, 5), firstSegment: readU32(block, 9) };
   }
 
   /** Fills the directory, which is empty; false where the checkpoint is damaged. For after `place`. */
   async load(directory: KeyDirectory, turn: () => Promise<void>): Promise<boolean> {
+    // No more than there can be, whatever the number says.
+    directory.reserve(Math.min(this.#keysAbout, this.#file.sizeBytes / entryHeadBytes));
     for (;;) {
       await turn();
       const block = await this.#block();

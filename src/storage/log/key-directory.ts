@@ -51,6 +51,11 @@ export class KeyDirectory {
     return this.#wanted.size === 0 ? undefined : Math.min(...this.#wanted.keys());
   }
 
+  /** Makes room for about so many keys, in a directory without any. */
+  reserve(keys: number): void {
+    this.#table.reserve(keys);
+  }
+
   find(key: Uint8Array): KeyRef {
     return this.#table.find(key);
   }

@@ -15,6 +15,8 @@ import { keyHash } from "./key-hash.ts";
 
 const tableBits = 10;
 const leastSlots = 8;
+/** Chance gives some tables a little more than their share. */
+const reservedShare = 1.1;
 
 interface Table {
   refs: Uint32Array;
@@ -40,6 +42,18 @@ export class KeyTable {
 
   get memoryBytes(): number {
     return this.#slots * 5;
+  }
+
+  /** Makes room for so many records, of which there are none yet: tables that grow hash all they hold again. */
+  reserve(records: number): void {
+    const each = (records / this.#tables.length) * reservedShare;
+    let slots = leastSlots;
+    while (slots * 3 < each * 4) slots *= 2;
+    if (this.#count > 0 || records <= 0) return;
+    for (let i = 0; i < this.#tables.length; i++) {
+      this.#tables[i] = { refs: new Uint32Array(slots), tags: new Uint8Array(slots), count: 0 };
+    }
+    this.#slots = slots * this.#tables.length;
   }
 
   /** The record of this key, or 0. */
