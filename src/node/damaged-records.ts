@@ -19,6 +19,7 @@ import { emptySiblingSet, mergeStates, type SiblingSet } from "../core/causality
 import type { NodeId, PartitionId } from "../core/ids.ts";
 import { bucketSettings, bucketVersion } from "../core/ring/preference-list.ts";
 import type { Ring } from "../core/ring/ring.ts";
+import { hasNothing } from "../core/seats/known.ts";
 import { Ticker } from "../runtime/ticker.ts";
 import type { StorageError } from "../storage/engine.ts";
 import { damagedKey, parseDataKey } from "../storage/store-key.ts";
@@ -136,7 +137,9 @@ export class DamagedRecords {
     const ring = node.ring();
     const { reconcile } = bucketSettings(ring, place.bucket);
     const known = node.seats.known(place.partition);
-    const owners = node.seats.owners(place).map((owner) => owner.node);
+    // Whoever fills a seat that nobody has held acknowledged nothing with it, and may be waiting for this very record.
+    const spoken = node.seats.owners(place).filter(({ seat }) => !hasNothing(known, seat));
+    const owners = spoken.map((owner) => owner.node);
     const others = owners.filter((owner) => owner !== node.self);
     if (others.length === 0 && !isForced) return this.#tell(damaged, "it has no other owner");
     const answers = await Promise.all(others.map((owner) => this.#ask(owner, place)));

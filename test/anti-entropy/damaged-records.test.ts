@@ -89,6 +89,20 @@ test("a damaged record waits for every other owner: two are needed to know what 
   assert.ok((await readsAt(world, "n1", "key-3", 2)).includes("late"));
 });
 
+test("whoever fills a seat that nobody has held is not waited for: he waits for the damaged record himself", async () => {
+  const world = new World(5);
+  await world.cluster(2, { settings, limits });
+  await writeMany(world, "n1", { from: 0, to: 10 }, "kept");
+  await world.simulation.run(3000);
+  damage(world, "n2", "key-3");
+  await readsAt(world, "n2", "key-3", 2);
+  assert.equal(waits(world, "n2"), 1);
+  await world.up("n3", { settings, limits, join: ["n1"] });
+  await whole(world, "n2");
+  await world.agreed();
+  assert.ok((await readsAt(world, "n3", "key-3", 3)).includes("kept"));
+});
+
 test("nobody is asked before a message's life is over: an acknowledgement from before may be under way", async () => {
   const world = await threeEqual(3, 10);
   damage(world, "n3", "key-3");
