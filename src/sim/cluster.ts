@@ -39,6 +39,8 @@ export interface NodeParts {
   readonly settings: ClusterSettings;
   readonly limits: Limits;
   readonly onEnded: (error: NodeError) => void;
+  /** All that is stored was read, and nothing of it is damaged that the node does not know of. */
+  readonly onStoreRead: () => void;
 }
 
 export interface RunningNode extends NodeApi {
@@ -71,6 +73,8 @@ export interface SimMember {
   isLost: boolean;
   /** Nobody starts it any more: its machine is gone, or it knows that it is no member. */
   isOut: boolean;
+  /** A bit of its disk has changed, and what that made unreadable is not known to be there again. */
+  isHurt: boolean;
   /** Every zone it was ever said to be in. */
   readonly zones: Set<string>;
 }
@@ -104,6 +108,7 @@ export class SimCluster {
   readonly #prng: Prng;
   #machines = 0;
   #moves = 0;
+  readonly #wasRead: Set<SimProcess> = new Set();
   readonly #toldToStop: Set<SimProcess> = new Set();
 
   constructor(simulation: Simulation, plan: Plan, build: BuildNode) {
@@ -150,6 +155,7 @@ export class SimCluster {
       isLeaving: false,
       isLost: false,
       isOut: false,
+      isHurt: false,
       zones: new Set([zone]),
     };
     this.members = [...this.members, member];
@@ -188,6 +194,18 @@ export class SimCluster {
     });
   }
 
+  /** Looks whether what changed bits have made unreadable is there again, at whom they did. */
+  get areAllSound(): boolean {
+    for (const member of this.members) {
+      const { process } = member.machine;
+      const { node } = member;
+      if (!member.isHurt || process === undefined || node === undefined || !this.#wasRead.has(process)) continue;
+      const { damaged, rebuild } = node.repair();
+      member.isHurt = damaged.waiting > 0 || rebuild.running;
+    }
+    return this.members.every(({ isHurt }) => !isHurt);
+  }
+
   /** Starts a member's process; whether and when it becomes ready is for the caller to watch. */
   start(member: SimMember): void {
     const { process, runtime, engine } = member.machine.spawn(member.hostName);
@@ -204,6 +222,7 @@ export class SimCluster {
       join: needsJoin || member.hasMoved ? others.map((other) => `${other.hostName}:${port}`) : [],
       settings: this.plan.settings,
       limits: this.plan.limits,
+      onStoreRead: () => this.#wasRead.add(process),
       onEnded: (error) => this.#ended(member, process, error),
     });
     process.onDeath(() => {
@@ -246,6 +265,7 @@ export class SimCluster {
   wipe(member: SimMember): void {
     member.machine.disk.replace(new Map());
     member.hasJoined = false;
+    member.isHurt = false;
     member.wipes++;
   }
 
@@ -262,6 +282,7 @@ export class SimCluster {
       if (error.code === "stopped" && this.#toldToStop.has(process)) return;
       if (this.#isOut(member, error)) return process.kill();
     }
+    if (this.#isDamage(member, error)) return this.#setAside(member, process, error);
     const isFull = error instanceof StorageError && error.code === "disk-full";
     if (!isFull) this.simulation.violate("a node starts", `${process.name}: ${describeError(error)}`);
     this.simulation.tell(process.name, `did not start: ${error instanceof Error ? error.message : String(error)}`);
@@ -272,7 +293,31 @@ export class SimCluster {
   }
 
   #ended(member: SimMember, process: SimProcess, error: NodeError): void {
-    if (this.#isOut(member, error) && member.machine.process === process) this.stop(member);
+    if (this.#isDamage(member, error)) this.#setAside(member, process, error);
+    else if (this.#isOut(member, error) && member.machine.process === process) this.stop(member);
+  }
+
+  #isDamage({ machine }: SimMember, error: unknown): boolean {
+    if (!machine.disk.isDamaged) return false;
+    if (error instanceof NodeError) return error.code === "storage-damaged";
+    return error instanceof StorageError && error.code === "corrupt";
+  }
+
+  /** Does what the product does with a store that cannot be read (`host/damaged-store.ts`). */
+  #setAside(member: SimMember, process: SimProcess, error: unknown): void {
+    if (process.isDead) return;
+    this.simulation.tell(process.name, `is damaged: ${error instanceof Error ? error.message : String(error)}`);
+    process.kill();
+    this.wipe(member);
+    this.damage.losses.push({
+      member: member.machine.name,
+      from: this.simulation.now,
+      to: this.simulation.now,
+      kind: "disk",
+    });
+    this.simulation.schedule(100, undefined, () => {
+      if (member.machine.process === undefined && !member.isOut) this.start(member);
+    });
   }
 
   /** Whether the node has found out that it is no member any more. Law: only who was told to go does. */

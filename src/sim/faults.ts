@@ -128,6 +128,8 @@ export class Nemesis {
         return this.#fill(one, prng.skewed(50, 4000));
       case "wiped disk":
         return this.#wipe(one);
+      case "changed bit":
+        return this.#changeBit(one);
       default:
         return this.#links.strike(fault);
     }
@@ -247,6 +249,21 @@ export class Nemesis {
     if (this.#prng.chance(0.5)) this.#cluster.move(member);
     this.#restartSoon(member);
     return member.machine.name;
+  }
+
+  /** What it makes unreadable must be had of the others: so that counts as a disk that is lost, until it is back. */
+  #changeBit(member: SimMember): string | undefined {
+    if (!member.hasJoined || member.isLost || !maySpare(this.#cluster, member.machine)) return undefined;
+    if (!isHeardOf(this.#cluster, member)) return undefined;
+    const isKilled = member.machine.process !== undefined;
+    this.#cluster.kill(member);
+    const what = member.machine.disk.damage();
+    if (isKilled) this.#lose(member, "memory");
+    if (isKilled) this.#restartSoon(member);
+    if (what === undefined) return undefined;
+    this.#lose(member, "disk");
+    member.isHurt = true;
+    return `${what} of ${member.machine.name}`;
   }
 
   #restartSoon(member: SimMember): void {

@@ -37,6 +37,11 @@ export interface LogFileSizes {
 
 export interface LogTraits extends DiskTraits, LogFileSizes {}
 
+interface GroupPlace {
+  readonly file: string;
+  readonly position: number;
+}
+
 /** What was asked for: operations, or the fall of a whole range. */
 type Asked = readonly WriteOperation[] | KeyRange;
 
@@ -44,6 +49,8 @@ const diskBytes: number = 256 * 1024 * 1024;
 /** How likely another step than a sync takes time at all. */
 const slowSteps = 0.1;
 const pageKeys = 200;
+/** Groups at the log's end in which no bit changes: the last may be torn, and the one before it is then the last. */
+const spared = 3;
 
 export class LogEngineDisk implements MachineDisk {
   readonly #simulation: Simulation;
@@ -65,6 +72,9 @@ export class LogEngineDisk implements MachineDisk {
   refusedWrites = 0;
   lostWrites = 0;
   openedAgain = 0;
+  isDamaged = false;
+  /** Where the newest groups begin, the newest first. */
+  #newest: readonly GroupPlace[] = [];
   onChange: ((key: Uint8Array | undefined, value: Uint8Array | undefined) => void) | undefined;
   onRefused: ((value: Uint8Array) => void) | undefined;
 
@@ -94,6 +104,26 @@ export class LogEngineDisk implements MachineDisk {
     this.#files.losePower();
   }
 
+  /**
+   * A bit of any file, but for the newest groups: damage of the last one that is whole cannot be told from a torn write
+   * (`docs/decisions/123-torn-or-damaged.md`).
+   */
+  damage(): string | undefined {
+    const oldest = this.#newest[spared - 1];
+    if (this.isDamaged || oldest === undefined) return undefined;
+    const places = [...this.#files.files()].flatMap(([file, sizeBytes]) => {
+      const isNewer = file.endsWith(".segment") && file > oldest.file;
+      const end = isNewer ? 0 : file === oldest.file ? Math.min(sizeBytes, oldest.position) : sizeBytes;
+      return end > 0 ? [{ file, end }] : [];
+    });
+    if (places.length === 0) return undefined;
+    const { file, end } = this.#prng.pick(places);
+    const byte = this.#prng.below(end);
+    this.#files.flip(file, byte, this.#prng.below(8));
+    this.isDamaged = true;
+    return `byte ${byte} of ${file}`;
+  }
+
   stall(durationMs: number): void {
     this.#stalledUntil = this.#simulation.now + durationMs;
   }
@@ -107,6 +137,8 @@ export class LogEngineDisk implements MachineDisk {
     this.#pending.clear();
     this.#refused.clear();
     this.#entries.replace(contents);
+    this.#newest = [];
+    this.isDamaged = false;
     this.#restored = contents.size === 0 ? undefined : contents;
     this.onChange?.(undefined, undefined);
   }
@@ -152,7 +184,14 @@ export class LogEngineDisk implements MachineDisk {
     const prng = this.#simulation.prng(`files ${this.#name}.${this.#opened}`);
     const files = new LossyDisk({ prng, totalBytes: diskBytes, step: (what) => this.#step(what) });
     files.isFull = this.#files?.isFull ?? false;
+    files.onWrite = (file, position) => this.#writes(file, position);
     return files;
+  }
+
+  #writes(file: string, position: number): void {
+    if (!file.endsWith(".segment") || position === 0) return;
+    const others = this.#newest.filter((place) => place.file !== file || place.position !== position);
+    this.#newest = [{ file, position }, ...others].slice(0, spared);
   }
 
   async #openEngine({ clock, checksum, log }: Runtime): Promise<StorageEngine> {
@@ -177,6 +216,11 @@ export class LogEngineDisk implements MachineDisk {
       const key = keyNamed(name);
       const there = found.get(name);
       if (isSame(there, this.#entries.get(key))) continue;
+      if (this.isDamaged && differInOneBit(there, this.#entries.get(key))) {
+        // Nobody may take it for what was stored: that is for the node, and for those who judge it.
+        this.#entries.set(key, there);
+        continue;
+      }
       if (!(possible.get(name) ?? []).some((value) => isSame(there, value))) {
         const what = there === undefined ? "is gone" : "is one that was not asked for, or was replaced";
         this.#simulation.violate("disks keep", `${this.#name}: the value of ${describe(key)} ${what}`);
@@ -309,6 +353,13 @@ function keyNamed(name: string): Uint8Array {
 
 function isSame(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
   return a === undefined || b === undefined ? a === b : compareBytes(a, b) === 0;
+}
+
+function differInOneBit(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
+  if (a === undefined || b === undefined || a.length !== b.length) return false;
+  const at = a.findIndex((byte, i) => byte !== b[i]);
+  const bits = (a[at] as number) ^ (b[at] as number);
+  return (bits & (bits - 1)) === 0 && a.every((byte, i) => i === at || byte === b[i]);
 }
 
 function describe(key: Uint8Array): string {

@@ -7,7 +7,12 @@ import { describeError } from "./simulation.ts";
 /** How often each warning was logged, by its message. */
 export type WarningCounts = Map<string, number>;
 
-export function simLog(process: SimProcess, warnings: WarningCounts, fixed: LogFields = {}): Log {
+export function simLog(
+  process: SimProcess,
+  warnings: WarningCounts,
+  fixed: LogFields = {},
+  disk: { readonly isDamaged: boolean } = { isDamaged: false },
+): Log {
   const { simulation } = process;
   const tell = (level: string, message: string, fields: LogFields = {}): void => {
     if (simulation.trace.tell === undefined) return;
@@ -27,14 +32,16 @@ export function simLog(process: SimProcess, warnings: WarningCounts, fixed: LogF
       const isFull = String(fields?.error).startsWith("StorageError: no room on the ");
       // So is the end of one that is no member any more; whether it was right is for whoever hears of it.
       const isOut = fields?.code === "left" || fields?.code === "removed";
-      if (isFull || isOut) {
+      // And of what a changed bit made of a record.
+      const isDamaged = disk.isDamaged && / is damaged|under a damaged key/.test(message);
+      if (isFull || isOut || isDamaged) {
         warnings.set(message, (warnings.get(message) ?? 0) + 1);
         tell("error", message, fields);
         return;
       }
       simulation.violate("no error is logged", `${process.name}: ${message}${show({ ...fixed, ...fields })}`);
     },
-    child: (fields) => simLog(process, warnings, { ...fixed, ...fields }),
+    child: (fields) => simLog(process, warnings, { ...fixed, ...fields }, disk),
   };
 }
 

@@ -14,7 +14,8 @@ import type { Spoken } from "./seat-book.ts";
 
 /** Whether no partition would have lost two of its seats at once, or the only one that has ever had a holder. */
 export function maySpare(cluster: SimCluster, machine: SimMachine): boolean {
-  const lost = new Set(cluster.everyone.filter(({ isLost }) => isLost).map((member) => member.machine));
+  void cluster.areAllSound;
+  const lost = new Set(cluster.everyone.filter(({ isLost, isHurt }) => isLost || isHurt).map(({ machine }) => machine));
   lost.add(machine);
   for (const [partition, seats] of cluster.book.newest()) {
     let losses = 0;

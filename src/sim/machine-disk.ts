@@ -32,6 +32,10 @@ export interface MachineDisk {
   readonly lostWrites: number;
   /** How often what earlier processes had left was held against what had to be there. */
   readonly openedAgain: number;
+  /** Whether a bit of it has changed by itself. */
+  readonly isDamaged: boolean;
+  /** Changes a bit, while no process has it open; answers which, or undefined where there is none to change. */
+  damage(): string | undefined;
   /** Hears of everything that comes to be on the disk, or goes: of single keys, and, without one, of all there is. */
   onChange: ((key: Uint8Array | undefined, value: Uint8Array | undefined) => void) | undefined;
   /** Hears of each value that its writer is told was not stored, and that is there all the same. */

@@ -73,7 +73,7 @@ export class SimMachine implements Host {
       clock: this.clock.of(process),
       random: simulation.prng(`random ${name}`),
       network: network.of(process, this, hostName),
-      log: simLog(process, warnings),
+      log: simLog(process, warnings, {}, this.disk),
       checksum: simulation.surroundings.checksum,
     };
     return { process, runtime, engine: this.disk.open(process, runtime) };

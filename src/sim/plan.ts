@@ -28,6 +28,7 @@ const machineFaultNames = [
   "disk stall",
   "disk full",
   "wiped disk",
+  "changed bit",
 ] as const;
 export type FaultName = (typeof machineFaultNames)[number] | LinkFaultName;
 /** Every fault there is. */
@@ -76,6 +77,7 @@ const costlyFaults: ReadonlySet<FaultName> = new Set<FaultName>([
   "graceful stop",
   "disk full",
   "wiped disk",
+  "changed bit",
 ]);
 
 /** Whether owners compare what they hold by themselves. */
@@ -152,7 +154,19 @@ export function drawPlan(seed: number): Plan {
     changes: drawChanges(seed),
     logEngine: drawLogEngine(seed),
   };
-  return isForForgetting ? quiet(drawn, prng) : drawn;
+  return withChangedBits(isForForgetting ? quiet(drawn, prng) : drawn, seed);
+}
+
+/**
+ * In half of the runs with files bits change, where that is no loss by itself: each key has another owner, who also
+ * stays one.
+ */
+function withChangedBits(plan: Plan, seed: number): Plan {
+  const prng = new Prng(seed, "changed bits in plan");
+  const meanMs = prng.pick([1000, 3000, 8000]);
+  const haveOthers = plan.settings.n > 1 && plan.changes.size === 0 && !mustHintsDo(plan);
+  if (plan.logEngine === undefined || !haveOthers || prng.chance(0.5)) return plan;
+  return { ...plan, faults: new Map([...plan.faults, ["changed bit", meanMs]]) };
 }
 
 /** A third of the runs has the log engine under its nodes. A stream of its own: what else a seed draws is as it was. */
@@ -228,6 +242,7 @@ function drawFaults(prng: Prng): ReadonlyMap<FaultName, number> {
   const faults = new Map<FaultName, number>();
   const share = prng.pick([0.1, 0.2, 0.4]);
   for (const name of faultNames) {
+    if (name === "changed bit") continue;
     const isOn = prng.chance(name === "wiped disk" ? 0.2 : share);
     const meanMs = prng.pick([1000, 3000, 8000]);
     if (isOn) faults.set(name, meanMs);

@@ -106,13 +106,7 @@ class Run {
   readonly #journal: Journal;
   readonly #voices: OneVoice;
   readonly #settings: Map<string, BucketSettings> = new Map();
-  readonly #counts: WorkloadCounts = {
-    reads: 0,
-    failedReads: 0,
-    acknowledged: 0,
-    refused: 0,
-    unknown: 0,
-  };
+  readonly #counts: WorkloadCounts = { reads: 0, failedReads: 0, acknowledged: 0, refused: 0, unknown: 0 };
   #regularPairs = 0;
   #durableWrites = 0;
   #versionsShown = 0;
@@ -246,8 +240,9 @@ class Run {
   async #heal(): Promise<boolean> {
     await this.#seatsSettle();
     if (!(await this.#isSoon("a healed cluster is whole again", this.#whole(), mostHealingMs))) return false;
-    const areBack = (): boolean => this.#cluster.haveAllVoices;
-    if (!(await this.#isSoon("voices come back", areBack, mostHealingMs))) return false;
+    const areBack = (): boolean => this.#cluster.areAllSound && this.#cluster.haveAllVoices;
+    const waitsMs = this.#cluster.areAllSound ? 0 : this.#plan.limits.messageLifeMs;
+    if (!(await this.#isSoon("voices and records come back", areBack, mostHealingMs + waitsMs))) return false;
     if (!(await this.#changesEnd())) return false;
     // What was under way when the faults ended has to end, too.
     await this.#simulation.run(this.#plan.limits.requestTimeoutMs + 5000);

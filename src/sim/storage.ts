@@ -42,6 +42,7 @@ export class SimDisk implements MachineDisk {
   lostWrites = 0;
   /** What it holds is what it has recorded. */
   readonly openedAgain = 0;
+  readonly isDamaged = false;
   onChange: ((key: Uint8Array | undefined, value: Uint8Array | undefined) => void) | undefined;
   onRefused: ((value: Uint8Array) => void) | undefined;
 
@@ -58,6 +59,11 @@ export class SimDisk implements MachineDisk {
 
   /** What was acknowledged is on the disk, and what was not was lost or kept when the process died. */
   losePower(): void {}
+
+  /** Its records are not bytes in files. */
+  damage(): undefined {
+    return undefined;
+  }
 
   stall(durationMs: number): void {
     this.#stalledUntil = this.#simulation.now + durationMs;

@@ -12,6 +12,7 @@ import { crc32 } from "../../src/core/hash/crc32.ts";
 import { silentLog } from "../../src/runtime/log.ts";
 import { LossyDisk } from "../../src/sim/lossy-disk.ts";
 import { Prng } from "../../src/sim/prng.ts";
+import type { StorageEngine } from "../../src/storage/engine.ts";
 import { openLogEngine } from "../../src/storage/log/log-engine.ts";
 import { type PlantedLine, plantedCopy } from "../planted-copy.ts";
 import { type HistoryTraits, type LogProduct, noCounts, playHistory, TurnClock } from "./log-history.ts";
@@ -60,6 +61,34 @@ test("the log is at most four times what is stored while keys are overwritten, a
   assert.ok(bytes <= 2 * wantedBytes + 3 * segmentBytes, `${bytes} bytes for ${wantedBytes} at rest`);
   assert.ok(copiedBytes < 4000 * 1000, `${copiedBytes} bytes were copied for 4,000,000 that were written`);
   await engine.close();
+});
+
+test("a write that was torn does not come back when the next one is torn so that both make it whole", async () => {
+  const prng = new Prng(1, "torn twice");
+  const disk = new LossyDisk({ prng });
+  const name = "00000001.segment";
+  const key = Uint8Array.of(2, 1);
+  // They differ at their beginning only.
+  const [first, second] = [1, 2].map((i) => new Uint8Array(600).fill(i, 0, 4)) as [Uint8Array, Uint8Array];
+  const lives = async (act: (engine: StorageEngine) => Promise<void>): Promise<void> => {
+    const clock = new TurnClock();
+    const options = { disk: disk.open(), clock, random: prng, checksum: crc32, log: silentLog };
+    await act(await openLogEngine(options));
+    clock.isDead = true;
+    disk.kill();
+  };
+  await lives(async (engine) => {
+    await engine.write([{ key, value: first }]);
+    await engine.write([{ key, value: second }]);
+  });
+  const size = disk.files().get(name) as number;
+  const file = await disk.open().open(name);
+  const tail = new Uint8Array(100);
+  file.readNow(tail, size - 100);
+  disk.damage(name, size - 100);
+  await lives(async (engine) => assert.deepEqual(engine.get(key), first));
+  await (await disk.open().open(name)).write(tail, size - 100);
+  await lives(async (engine) => assert.deepEqual(engine.get(key), first));
 });
 
 interface PlantedLogBug extends PlantedLine {

@@ -12,7 +12,7 @@ import type { Checksum } from "../../core/hash/crc32.ts";
 import { StorageError } from "../engine.ts";
 import { type CheckpointPlace, CheckpointReader } from "./checkpoint.ts";
 import { encodeFileHead, type FileKind, fileHeadBytes, fileName, parseFileName, readFileHead } from "./file-head.ts";
-import { type GroupHead, groupOperations } from "./group-format.ts";
+import { type GroupHead, groupHeadBytes, groupOperations } from "./group-format.ts";
 import { KeyDirectory } from "./key-directory.ts";
 import type { LogDisk, LogFile } from "./log-disk.ts";
 import { type FoundSegment, type LogEnd, type LogPlace, LogWalk } from "./log-walk.ts";
@@ -220,10 +220,14 @@ function neededSegments(log: {
   return segments;
 }
 
-/** Makes durable what lies between the offsets, and all before it that only waits to be. */
+/**
+ * Makes durable what lies between the offsets, and all before it that only waits to be. What a torn group has left behind
+ * them loses its head: the next group may be torn, too, and its end could make that one whole again, long after others
+ * were told that it is not there.
+ */
 async function writeAgain(file: LogFile, from: number, to: number): Promise<void> {
-  const bytes = new Uint8Array(to - from);
-  await file.read(bytes, from);
+  const bytes = new Uint8Array(to - from + Math.max(0, Math.min(groupHeadBytes, file.sizeBytes - to)));
+  await file.read(bytes.subarray(0, to - from), from);
   if (bytes.length > 0) await file.write(bytes, from);
   await file.sync();
 }

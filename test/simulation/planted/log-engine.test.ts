@@ -7,12 +7,13 @@ const crashes = [
   ["power loss", 300],
   ["kill", 600],
 ] as const;
-const plan = busy(crashes, {
+const options = {
   logEngine: { segmentBytes: 4000, checkpointBytes: 2000 },
   keysPerBucket: 3,
   safetyMs: 6000,
   disk: { leastCommitMs: 1, mostCommitMs: 30 },
-});
+} as const;
+const plan = busy(crashes, options);
 
 caughtTest({
   name: "a log that answers before its group is on disk, under whole nodes",
@@ -29,7 +30,7 @@ caughtTest({
   find: "const copies = this.#copies.slice(0, taken).filter((copy) => directory.isAt(copy.key, copy.segment, copy.offset));",
   replace: "const copies = this.#copies.slice(0, taken);",
   laws: ["disks keep"],
-  plan,
+  plan: busy(crashes, { ...options, keysPerBucket: 1, clients: 16 }),
 });
 
 caughtTest({
@@ -39,4 +40,13 @@ caughtTest({
   replace: "",
   laws: ["disks keep"],
   plan,
+});
+
+caughtTest({
+  name: "a log that takes damage in its middle for its end, under whole nodes",
+  file: "storage/log/log-walk",
+  find: "await this.#mustBeTheEnd(at);",
+  replace: "",
+  laws: ["disks keep"],
+  plan: busy([["changed bit", 300]], { ...options, logEngine: { segmentBytes: 100_000, checkpointBytes: 1e9 } }),
 });
