@@ -89,15 +89,16 @@ async function recover(options: RecoveryOptions, found: Map<number, FoundSegment
   const oldest = directory.oldestSegment;
   if (oldest !== undefined && oldest < replayed.first) throw corrupt(`${fileAt(options, oldest)} is needed and gone`);
   await mendHeads(options, found, segments);
-  await removeLeftovers(options, found, segments);
   const newest = segments.newest;
   if (newest !== undefined) {
     const { last } = replayed;
     const isHere = last?.place.segment === newest.number;
     await writeAgain(newest.file, isHere ? last.place.offset : newest.endBytes, newest.endBytes);
   }
-  await disk.syncNames();
   const tornBytes = newest === undefined ? 0 : newest.file.sizeBytes - newest.endBytes;
+  // What the last group says is not needed may go only once that group cannot be lost any more.
+  await removeLeftovers(options, found, segments);
+  await disk.syncNames();
   const isConfirmed = (replayed.last?.operations ?? 0) === 0;
   return { segments, directory, replayedBytes: replayed.bytes, isConfirmed, tornBytes };
 }
