@@ -13,7 +13,9 @@ async function passes(
   change: Partial<Plan>,
 ): Promise<void> {
   for (const seed of seeds) {
-    const adjust = (plan: Plan): Plan => ({ ...plan, faults: new Map(faults), changes: new Map(), ...change });
+    // These seeds were found on the disk that keeps the engines' law, and do what they are to do there.
+    const calm = { faults: new Map(faults), changes: new Map(), logEngine: undefined };
+    const adjust = (plan: Plan): Plan => ({ ...plan, ...calm, ...change });
     const { violations } = await runSeed({ seed, surroundings: nodeSurroundings, build: buildNode, adjust });
     const [first] = violations;
     assert.equal(first && `seed ${seed}: ${first.law}: ${first.what}`, undefined);
