@@ -1,6 +1,7 @@
 /**
  * Which disk may be lost next: what acknowledgements promise survives the loss of one seat of a partition at a time. The
- * next may go when that one's place is taken by a disk that has copied all others.
+ * next may go when that one's place is taken by a disk that has copied all others. Who was promised help with a seat counts
+ * as its holder, which it may have come to be with nobody knowing.
  *
  * Nor is the disk lost that took a lost one's place, before all members have heard of it: somebody who has not could
  * have the next one take that place at the same Lamport time, and the dead one's name may be the later.
@@ -8,6 +9,7 @@
 
 import type { PartitionId } from "../core/ids.ts";
 import { eventName } from "../core/membership/history.ts";
+import { neverHeld } from "../core/seats/epoch.ts";
 import type { SimCluster, SimMember } from "./cluster.ts";
 import type { SimMachine } from "./machine.ts";
 import type { Spoken } from "./seat-book.ts";
@@ -18,11 +20,29 @@ export function maySpare(cluster: SimCluster, machine: SimMachine): boolean {
   const lost = new Set(cluster.everyone.filter(({ isLost, isHurt }) => isLost || isHurt).map(({ machine }) => machine));
   lost.add(machine);
   for (const [partition, seats] of cluster.book.newest()) {
-    let losses = 0;
-    for (const spoken of seats.values()) if (!isSound(cluster, partition, spoken, lost)) losses++;
-    if (losses > 1 || losses === seats.size) return false;
+    const losses = promisedTo(cluster, partition, lost);
+    for (const [seat, spoken] of seats) if (!isSound(cluster, partition, spoken, lost)) losses.add(seat);
+    if (losses.size > 1 || [...seats.keys()].every((seat) => losses.has(seat))) return false;
   }
   return true;
+}
+
+/** The seats that one of the lost was promised help with by one that is not, as far as that one knows. */
+function promisedTo(
+  { book, everyone }: SimCluster,
+  partition: PartitionId,
+  lost: ReadonlySet<SimMachine>,
+): Set<number> {
+  const gone = new Set([...lost].map((machine) => book.identity(machine)?.node));
+  const seats = new Set<number>();
+  for (const { machine } of everyone) {
+    const record = lost.has(machine) ? undefined : book.record(machine, partition);
+    for (let grant = record?.grant; grant !== undefined; grant = grant.before) {
+      const held = record?.known[grant.seat]?.held ?? neverHeld;
+      if (gone.has(grant.by) && held < grant.epoch) seats.add(grant.seat);
+    }
+  }
+  return seats;
 }
 
 /** Whether all others know that the member took its place again, if it did. */
