@@ -7,6 +7,9 @@
 import type { HistoryEvent } from "../core/membership/event.ts";
 import type { PlanOutcome, ProposedChange } from "../core/ring/plan.ts";
 import type { BucketChange, BucketSettings, Quorum } from "../core/settings.ts";
+import type { FailureCode } from "../wire/client-message.ts";
+
+export type { FailureCode } from "../wire/client-message.ts";
 
 interface RequestBase {
   readonly bucket: string;
@@ -37,6 +40,8 @@ interface WriteRequestBase extends RequestBase {
 export interface PutRequest extends WriteRequestBase {
   readonly value: Uint8Array;
   readonly contentType: string;
+  /** The value's, where somebody has made it and it was compared; made here where absent. */
+  readonly checksum?: number;
   /** Refuse with `precondition-failed` if a quorum read finds a live version. */
   readonly onlyIfAbsent?: boolean;
 }
@@ -53,24 +58,7 @@ export interface Version {
   readonly dot: string;
 }
 
-/**
- * Why a request was not done. A write that failed says whether it may still take effect.
- */
-export type FailureCode =
-  | "bad-request"
-  | "bad-context"
-  | "value-too-large"
-  | "too-many-siblings"
-  | "precondition-failed"
-  | "quorum-not-met"
-  | "timeout"
-  | "overloaded"
-  | "disk-full"
-  | "storage-failed"
-  | "not-ready"
-  | "conflicting-change"
-  | "internal";
-
+/** Why a request was not done. A write that failed says whether it may still take effect. */
 export interface Failure {
   readonly kind: "failure";
   readonly code: FailureCode;

@@ -6,7 +6,7 @@
 
 import { readRequirement, writeRequirement } from "../core/quorum/requirement.ts";
 import { bucketSettings } from "../core/ring/preference-list.ts";
-import { openToken } from "../wire/context-token.ts";
+import { type OpenedToken, openToken } from "../wire/context-token.ts";
 import type { CoordinateGet, CoordinateWrite, GetAnswer, Refusal, WriteAnswer } from "../wire/message.ts";
 import type { DeleteRequest, Failure, GetOutcome, GetRequest, PutRequest, WriteOutcome } from "./api.ts";
 import type { Coordination } from "./coordination.ts";
@@ -18,6 +18,9 @@ import { departedAs } from "./peer-admission.ts";
 import { checkRequest, failure } from "./request-check.ts";
 import { Route, type RouteOptions } from "./route.ts";
 import type { SeatCount } from "./seat.ts";
+
+/** Told what came of a request, and whether another node had to coordinate it. */
+export type Deliver<A> = (answer: A | Failure, isStray: boolean) => void;
 
 export class ClientRequests {
   readonly #node: Coordination;
@@ -32,14 +35,33 @@ export class ClientRequests {
 
   /** Never rejects. */
   get(request: GetRequest): Promise<GetOutcome> {
+    return new Promise((resolve) => {
+      this.getFor(request, (answer) =>
+        resolve(answer.kind === "failure" ? answer : getOutcome(answer, this.outcomeOptions(request))),
+      );
+    });
+  }
+
+  /** Never rejects. */
+  put(request: PutRequest): Promise<WriteOutcome> {
+    return this.#write(request);
+  }
+
+  /** Never rejects. */
+  delete(request: DeleteRequest): Promise<WriteOutcome> {
+    return this.#write(request);
+  }
+
+  /** Gets for a caller that makes its own words of the answer, which it is told once, perhaps at once. */
+  getFor(request: GetRequest, deliver: Deliver<GetAnswer>): void {
     this.#node.counters.gets += 1;
     const wrong = this.#refusal(request);
-    if (wrong !== undefined) return Promise.resolve(wrong);
+    if (wrong !== undefined) return deliver(wrong, false);
     const { bucket, key, r, pr, zones } = request;
     const { ring } = this.#membership;
     const settings = bucketSettings(ring, bucket);
     const requirement = readRequirement(settings, request, ring, this.#seats(bucket, key).filled);
-    if (requirement.kind === "unsatisfiable") return Promise.resolve(failure("bad-request", requirement.why));
+    if (requirement.kind === "unsatisfiable") return deliver(failure("bad-request", requirement.why), false);
     const message: CoordinateGet = {
       kind: "coordinate-get",
       id: 0,
@@ -51,37 +73,29 @@ export class ClientRequests {
       ...(pr === undefined ? {} : { pr }),
       ...(zones === undefined ? {} : { zones }),
     };
-    return new Promise((resolve) => {
-      const deliver = (answer: GetAnswer | WriteAnswer | Refusal): void => {
-        if (answer.kind === "get-answer") return resolve(getOutcome(answer, this.#outcomeOptions(bucket, key)));
-        this.#node.counters.failedGets += 1;
-        resolve(failed(answer));
-      };
-      const { answers: needed } = requirement;
-      this.#route({ request: message, needed, advised: undefined, deliver });
-    });
+    const heard = (answer: GetAnswer | WriteAnswer | Refusal, isStray: boolean): void => {
+      if (answer.kind === "get-answer") return deliver(answer, isStray);
+      this.#node.counters.failedGets += 1;
+      deliver(failed(answer), isStray);
+    };
+    this.#route({ request: message, needed: requirement.answers, advised: undefined, deliver: heard });
   }
 
-  put(request: PutRequest): Promise<WriteOutcome> {
-    this.#node.counters.puts += 1;
-    return this.#write(request);
-  }
-
-  delete(request: DeleteRequest): Promise<WriteOutcome> {
-    this.#node.counters.deletes += 1;
-    return this.#write(request);
-  }
-
-  #write(request: PutRequest | DeleteRequest): Promise<WriteOutcome> {
+  /** Puts or deletes likewise; what `request.context` says goes for `token`, if that is given. */
+  writeFor(
+    request: PutRequest | DeleteRequest,
+    deliver: Deliver<WriteAnswer>,
+    token: OpenedToken | undefined = this.#tokenOf(request),
+  ): void {
+    this.#node.counters["value" in request ? "puts" : "deletes"] += 1;
     const wrong = this.#refusal(request);
-    if (wrong !== undefined) return Promise.resolve(wrong);
+    if (wrong !== undefined) return deliver(wrong, false);
     const { bucket, key, w, pw, dw, zones, writeId } = request;
-    const { ring, secret } = this.#membership;
+    const { ring } = this.#membership;
     const settings = bucketSettings(ring, bucket);
     const requirement = writeRequirement(settings, request, ring, this.#seats(bucket, key).asked);
-    if (requirement.kind === "unsatisfiable") return Promise.resolve(failure("bad-request", requirement.why));
-    const token = request.context === undefined ? undefined : openToken(request.context, bucket, key, secret);
-    if (token?.kind === "invalid") return Promise.resolve(failure("bad-context", `the context ${token.why}`));
+    if (requirement.kind === "unsatisfiable") return deliver(failure("bad-request", requirement.why), false);
+    if (token?.kind === "invalid") return deliver(failure("bad-context", `the context ${token.why}`), false);
     const message: CoordinateWrite = {
       kind: "coordinate-write",
       id: 0,
@@ -98,15 +112,25 @@ export class ClientRequests {
       ...(writeId === undefined ? {} : { writeId }),
       ...("value" in request ? { version: this.#version(request) } : {}),
     };
+    const heard = (answer: GetAnswer | WriteAnswer | Refusal, isStray: boolean): void => {
+      if (answer.kind === "write-answer") return deliver(answer, isStray);
+      this.#node.counters.failedWrites += 1;
+      deliver(failed(answer), isStray);
+    };
+    this.#route({ request: message, needed: requirement.answers, advised: token?.coordinator, deliver: heard });
+  }
+
+  #write(request: PutRequest | DeleteRequest): Promise<WriteOutcome> {
     return new Promise((resolve) => {
-      const deliver = (answer: GetAnswer | WriteAnswer | Refusal): void => {
-        if (answer.kind === "write-answer") return resolve(writeOutcome(answer, this.#outcomeOptions(bucket, key)));
-        this.#node.counters.failedWrites += 1;
-        resolve(failed(answer));
-      };
-      const { answers: needed } = requirement;
-      this.#route({ request: message, needed, advised: token?.coordinator, deliver });
+      this.writeFor(request, (answer) =>
+        resolve(answer.kind === "failure" ? answer : writeOutcome(answer, this.outcomeOptions(request))),
+      );
     });
+  }
+
+  #tokenOf({ bucket, key, context }: PutRequest | DeleteRequest): OpenedToken | undefined {
+    if (context === undefined || !this.#membership.isMember) return undefined;
+    return openToken(context, bucket, key, this.#membership.secret);
   }
 
   /** How many seats keep the key, as far as is known; not less than one. */
@@ -132,11 +156,12 @@ export class ClientRequests {
     return checkRequest(request, this.#node.limits);
   }
 
-  #version({ value, contentType }: PutRequest): NonNullable<CoordinateWrite["version"]> {
-    return { value, contentType, checksum: this.#node.runtime.checksum(value) };
+  #version({ value, contentType, checksum }: PutRequest): NonNullable<CoordinateWrite["version"]> {
+    return { value, contentType, checksum: checksum ?? this.#node.runtime.checksum(value) };
   }
 
-  #outcomeOptions(bucket: string, key: string): OutcomeOptions {
+  /** With what to make a client's words of an answer about the key. */
+  outcomeOptions({ bucket, key }: { readonly bucket: string; readonly key: string }): OutcomeOptions {
     return { bucket, key, secret: this.#membership.secret, checksum: this.#node.runtime.checksum };
   }
 }

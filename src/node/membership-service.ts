@@ -2,6 +2,7 @@
 
 import type { Requester } from "../rpc/server.ts";
 import type { TaskGroup } from "../runtime/task-group.ts";
+import type { ClientRequest } from "../wire/client-message.ts";
 import type { Answer, Request } from "../wire/message.ts";
 import type { ExchangeRequest } from "./exchange-service.ts";
 import type { ForgettingRequest } from "./forgetting.ts";
@@ -12,7 +13,10 @@ import type { Membership } from "./membership.ts";
 import type { DataRequest } from "./peer-service.ts";
 import type { SeatRequest } from "./seat-service.ts";
 
-export type ClusterRequest = Exclude<Request, DataRequest | ExchangeRequest | ForgettingRequest | SeatRequest>;
+export type ClusterRequest = Exclude<
+  Request,
+  ClientRequest | DataRequest | ExchangeRequest | ForgettingRequest | SeatRequest
+>;
 
 export interface MembershipServiceOptions {
   readonly membership: Membership;

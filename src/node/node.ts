@@ -23,6 +23,8 @@ import type { NodeApi } from "./api.ts";
 import { becomeMember, listenAt } from "./become-member.ts";
 import { Buckets } from "./buckets.ts";
 import { ClientRequests } from "./client-requests.ts";
+import { ClientRings } from "./client-rings.ts";
+import { ClientService } from "./client-service.ts";
 import { type Coordination, goneAfterMs } from "./coordination.ts";
 import { Coordinator } from "./coordinator.ts";
 import { type NodeCounters, newCounters } from "./counters.ts";
@@ -143,7 +145,9 @@ export class Node implements NodeApi {
       limits,
       hello,
       serve: (request, from) => this.#peerRequests.serve(request, from),
-      onHello: ({ node }) => this.#detector.heard(node),
+      onHello: ({ node, role }) => {
+        if (role !== "client") this.#detector.heard(node);
+      },
     });
     this.#seats = new Seats(membership, meta, clock, log);
     const news = new SeatNews(this.#seats, this.#peers, this.#tasks, () => membership.self);
@@ -230,6 +234,12 @@ export class Node implements NodeApi {
       clock,
       membership,
       isServing: () => this.#isServing && !this.#doubt.isThere,
+      clients: new ClientService({
+        node: this.#node,
+        requests: this.#clients,
+        membership,
+        rings: new ClientRings(membership, seats, limits.valueBytes),
+      }),
       data: new PeerService(this.#node, this.#coordinator),
       exchanges: this.#antiEntropy,
       reaper: this.#reaper,

@@ -1,9 +1,13 @@
-/** Which part of a node answers which request of a peer; data is for members that are who they were when they joined. */
+/**
+ * Which part of a node answers which request of a peer or a native client; copies are for members that are who they were
+ * when they joined.
+ */
 
 import type { Requester } from "../rpc/server.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Request } from "../wire/message.ts";
 import type { AntiEntropy } from "./anti-entropy.ts";
+import type { ClientService } from "./client-service.ts";
 import { refusal } from "./coordination.ts";
 import type { Membership } from "./membership.ts";
 import type { MembershipService } from "./membership-service.ts";
@@ -16,6 +20,7 @@ export interface PeerRequestParts {
   readonly clock: Clock;
   readonly membership: Membership;
   readonly isServing: () => boolean;
+  readonly clients: ClientService;
   readonly data: PeerService;
   readonly exchanges: AntiEntropy;
   readonly reaper: Reaper;
@@ -37,8 +42,12 @@ export class PeerRequests {
   }
 
   serve(request: Request, from: Requester): void {
-    const { data, exchanges, reaper, seats, cluster } = this.#parts;
+    const { clients, data, exchanges, reaper, seats, cluster } = this.#parts;
     switch (request.kind) {
+      case "client-get":
+      case "client-write":
+      case "ring-inquiry":
+        return clients.serve(request, from);
       case "replica-get":
       case "replica-put":
       case "coordinate-get":

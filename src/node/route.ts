@@ -38,7 +38,8 @@ export interface RouteOptions {
   readonly needed: number;
   /** The owner that answered the preceding read fastest (§5). */
   readonly advised: NodeId | undefined;
-  readonly deliver: (answer: GetAnswer | WriteAnswer | Refusal) => void;
+  /** `isStray`: the request was passed on, or would have been, if anybody could be reached. */
+  readonly deliver: (answer: GetAnswer | WriteAnswer | Refusal, isStray: boolean) => void;
 }
 
 export class Route implements AnswerHandler {
@@ -54,6 +55,8 @@ export class Route implements AnswerHandler {
   #refused: Refusal | undefined;
   /** How much of the request's time owners are given before others stand in for them, in ms: 0 where that is no use. */
   #patienceMs = 0;
+  /** It could not be coordinated here. */
+  #isStray = false;
 
   constructor(options: RouteOptions) {
     this.#options = options;
@@ -74,7 +77,7 @@ export class Route implements AnswerHandler {
     switch (answer.kind) {
       case "get-answer":
       case "write-answer":
-        this.#options.deliver(answer);
+        this.#deliver(answer);
         return;
       case "refusal":
         this.#hearRefusal(from, answer);
@@ -157,7 +160,12 @@ export class Route implements AnswerHandler {
     else coordinator.write(asked, take);
   }
 
+  #deliver(answer: GetAnswer | WriteAnswer | Refusal): void {
+    this.#options.deliver(answer, this.#isStray);
+  }
+
   #passOn(candidate: NodeId, leftMs: number): void {
+    this.#isStray = true;
     const { request } = this.#options;
     this.#node.counters.forwarded += 1;
     // A get whose coordinator is silent still has half its time for the next one.
@@ -173,7 +181,7 @@ export class Route implements AnswerHandler {
     if (answer.known !== undefined) this.#node.seats.learn(this.#place.partition, answer.known);
     if (answer.code === "stale-ring") this.#node.ringDiffers(from);
     if (answer.mayHaveHappened || !this.#letsOthersTry(answer.code)) {
-      this.#options.deliver(answer);
+      this.#deliver(answer);
       return;
     }
     this.#refused = answer;
@@ -188,7 +196,7 @@ export class Route implements AnswerHandler {
     if (this.#options.request.kind === "coordinate-get") return this.#tryNext();
     const { bucket, key } = this.#options.request;
     const detail = `the write of "${key}" in bucket "${bucket}" may or may not have happened: ${why}`;
-    this.#options.deliver(this.#refuse(code, detail, true));
+    this.#deliver(this.#refuse(code, detail, true));
   }
 
   #exhausted(leftMs: number): void {
@@ -200,10 +208,10 @@ export class Route implements AnswerHandler {
     if (this.#refused !== undefined) {
       const { code, detail } = this.#refused;
       const isPassed = isPassing(code) || code === "no-owner";
-      this.#options.deliver(isPassed ? this.#refuse("not-ready", detail) : this.#refused);
+      this.#deliver(isPassed ? this.#refuse("not-ready", detail) : this.#refused);
       return;
     }
-    this.#options.deliver(this.#refuse("quorum-not-met", `no owner of "${key}" in bucket "${bucket}" can be reached`));
+    this.#deliver(this.#refuse("quorum-not-met", `no owner of "${key}" in bucket "${bucket}" can be reached`));
   }
 
   #refuse(code: RefusalCode, detail: string, mayHaveHappened = false): Refusal {

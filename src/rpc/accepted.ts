@@ -7,11 +7,12 @@
 import type { Limits } from "../core/limits.ts";
 import type { Connection, ConnectionHandler } from "../runtime/network.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import type { ClientFailed, FailureCode } from "../wire/client-message.ts";
 import type { FrameError } from "../wire/frame.ts";
 import type { Answer, Hello, Message, Request } from "../wire/message.ts";
 import type { CloseCause, RpcCounters } from "./counters.ts";
 import { isRequest } from "./direction.ts";
-import { handshakeMs, joinerFrameBytes, mayAsk, reasonToPart } from "./handshake.ts";
+import { frameBytesOf, handshakeMs, mayAsk, mostOfAClient, reasonToPart } from "./handshake.ts";
 import type { Requester } from "./server.ts";
 import { Stream, type StreamOwner } from "./stream.ts";
 
@@ -41,6 +42,8 @@ export class Accepted implements ConnectionHandler, StreamOwner, Requester {
   /** Set once the sides do not fit: the other one has been told who this is and may close; else the next pulse does. */
   #parting: { readonly cause: CloseCause; readonly reason: string } | undefined;
   #pausedMs: number | undefined;
+  /** Requests that are not answered yet. */
+  #underWay = 0;
 
   constructor(options: AcceptedOptions) {
     this.#options = options;
@@ -61,6 +64,7 @@ export class Accepted implements ConnectionHandler, StreamOwner, Requester {
   }
 
   reply(answer: Answer, id: number): void {
+    this.#underWay--;
     if (this.#stream.isClosed) {
       this.#options.counters.late++;
       return;
@@ -126,15 +130,34 @@ export class Accepted implements ConnectionHandler, StreamOwner, Requester {
     if (error.code === "bad-version") {
       this.#stream.greet(this.#options.hello);
       this.#parting = { cause: error.code, reason: error.message };
-    } else this.close(error.code, error.message);
+    } else this.#reject(error.code, error.message);
+  }
+
+  /** A client is told why, with the id of no request; a peer's log and this node's say it for the others. */
+  #reject(cause: CloseCause, reason: string): void {
+    if (this.#theirs?.role === "client") {
+      this.#stream.send(clientFailure("bad-request", `the connection closes: ${reason}`), 0);
+      this.#stream.flush();
+    }
+    this.close(cause, reason);
   }
 
   onMessage(message: Message): void {
     if (this.#theirs === undefined) this.#meet(message);
     else if (this.#parting !== undefined) return;
-    else if (!isRequest(message)) this.close("unexpected", `it sent a ${message.kind} where a request belongs`);
-    else if (!mayAsk(this.#theirs, message)) this.close("unexpected", `a joiner sent a ${message.kind}`);
-    else this.#options.serve(message, this);
+    else if (!isRequest(message)) this.#reject("unexpected", `it sent a ${message.kind} where a request belongs`);
+    else if (!mayAsk(this.#theirs, message))
+      this.#reject("unexpected", `a ${this.#theirs.role} sent a ${message.kind}`);
+    else {
+      this.#underWay++;
+      if (this.#underWay > mostOfAClient && this.#theirs.role === "client") this.#refuseMore(message);
+      else this.#options.serve(message, this);
+    }
+  }
+
+  #refuseMore({ id }: Request): void {
+    const detail = `${mostOfAClient} requests of this client are under way, the limit`;
+    this.reply(clientFailure("overloaded", detail), id);
   }
 
   #meet(message: Message): void {
@@ -147,7 +170,7 @@ export class Accepted implements ConnectionHandler, StreamOwner, Requester {
     const reason = reasonToPart(this.#options.hello, message);
     if (reason !== undefined) this.#parting = { cause: "wrong-peer", reason };
     else {
-      this.#stream.welcome(message.role === "joiner" ? joinerFrameBytes : undefined);
+      this.#stream.welcome(frameBytesOf(message, this.#options.limits));
       this.#options.onHello?.(message);
     }
   }
@@ -156,9 +179,15 @@ export class Accepted implements ConnectionHandler, StreamOwner, Requester {
     const { limits, runtime } = this.#options;
     runtime.log.error("an answer is too long for a frame", { answer: answer.kind, limit: limits.frameBytes });
     const detail = `the answer is longer than a frame, whose limit is ${limits.frameBytes} bytes`;
+    if (this.#theirs?.role === "client") return void this.#stream.send(clientFailure("internal", detail), id);
     this.#stream.send(
       { kind: "refusal", id, ringVersion: 0, code: "value-too-large", detail, mayHaveHappened: true },
       id,
     );
   }
+}
+
+function clientFailure(code: FailureCode, detail: string): ClientFailed {
+  const more = { isStray: false, needed: undefined, received: undefined, isUnknown: false };
+  return { kind: "client-failed", id: 0, code, detail, ...more };
 }

@@ -3,6 +3,9 @@
 import type { Answer, Message, Request } from "../wire/message.ts";
 
 const asks: Readonly<Record<Request["kind"], true>> = {
+  "client-get": true,
+  "client-write": true,
+  "ring-inquiry": true,
   "replica-get": true,
   "replica-put": true,
   "coordinate-get": true,
@@ -27,6 +30,10 @@ const asks: Readonly<Record<Request["kind"], true>> = {
   ping: true,
 };
 const answers: Readonly<Record<Answer["kind"], true>> = {
+  "client-found": true,
+  "client-written": true,
+  "client-failed": true,
+  "ring-told": true,
   "replica-state": true,
   "replica-stored": true,
   "get-answer": true,

@@ -10,6 +10,7 @@
 
 import { type ByteReader, MalformedBytes } from "../core/bytes/byte-reader.ts";
 import type { ByteWriter } from "../core/bytes/byte-writer.ts";
+import { clientKindBytes, readClientMessage, writeClientMessage } from "./client-codec.ts";
 import {
   readCoordinateGet,
   readCoordinateWrite,
@@ -139,6 +140,7 @@ export const kindBytes: Readonly<Record<Message["kind"], number>> = {
   "compare-seats": 118,
   "seats-told": 119,
   "fill-seat": 120,
+  ...clientKindBytes,
 };
 
 /**
@@ -172,6 +174,15 @@ export function encodeMessage(head: ByteWriter, bodies: Uint8Array[], message: M
       return;
     case "write-answer":
       writeWriteAnswer(head, message);
+      return;
+    case "client-get":
+    case "client-write":
+    case "client-found":
+    case "client-written":
+    case "client-failed":
+    case "ring-inquiry":
+    case "ring-told":
+      writeClientMessage(head, bodies, message);
       return;
     case "refusal":
       writeRefusal(head, message);
@@ -351,7 +362,10 @@ export function decodeMessage(head: ByteReader, bodies: ByteReader): Message {
       return { kind: "ping", id };
     case kindBytes.done:
       return { kind: "done", id };
-    default:
+    default: {
+      const message = readClientMessage(head, bodies, kind, id);
+      if (message !== undefined) return message;
       throw new MalformedBytes(`message kind ${kind} is not known`);
+    }
   }
 }

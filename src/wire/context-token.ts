@@ -34,6 +34,8 @@ export type OpenedToken =
 
 /** Longest token, in characters: with every default limit at its worst one has about 6,000; headers hold 16 KiB. */
 export const tokenCharacters: number = 12_000;
+/** The same before it is text. */
+export const tokenBytes: number = (tokenCharacters / 4) * 3;
 
 const version = 1;
 const hasCoordinator = 1;
@@ -41,6 +43,11 @@ const tagBytes = 8;
 
 /** The token for `bucket` and `key`. `secret` is the cluster's, at least 16 bytes, of which the first 16 are used. */
 export function sealToken(token: Token, bucket: string, key: string, secret: Uint8Array): string {
+  return toBase64Url(sealedBytes(token, bucket, key, secret));
+}
+
+/** The same before it is text, as a native client gets it. */
+export function sealedBytes(token: Token, bucket: string, key: string, secret: Uint8Array): Uint8Array {
   const writer = new ByteWriter(bucket.length + key.length + 64 + 32 * token.seen.length);
   writePlace(writer, bucket, key);
   const start = writer.length;
@@ -53,7 +60,7 @@ export function sealToken(token: Token, bucket: string, key: string, secret: Uin
   const { hi, lo } = sipHash(secret.subarray(0, 16), writer.view());
   writer.u32(hi);
   writer.u32(lo);
-  return toBase64Url(writer.viewFrom(start));
+  return writer.viewFrom(start);
 }
 
 /** What the text says, if the cluster made it for this bucket and key. Never throws on what a client can send. */
@@ -62,7 +69,13 @@ export function openToken(text: string, bucket: string, key: string, secret: Uin
     return { kind: "invalid", why: `is ${text.length} characters long, the limit is ${tokenCharacters}` };
   }
   const bytes = fromBase64Url(text);
-  if (bytes === undefined || bytes.length < 2 + tagBytes) return { kind: "invalid", why: "is not a context token" };
+  if (bytes === undefined) return { kind: "invalid", why: "is not a context token" };
+  return openBytes(bytes, bucket, key, secret);
+}
+
+/** The same of what `sealedBytes` made. */
+export function openBytes(bytes: Uint8Array, bucket: string, key: string, secret: Uint8Array): OpenedToken {
+  if (bytes.length < 2 + tagBytes) return { kind: "invalid", why: "is not a context token" };
   if (bytes[0] !== version) return { kind: "invalid", why: `has version ${bytes[0]}, this node reads ${version}` };
   const payload = bytes.subarray(0, bytes.length - tagBytes);
   const writer = new ByteWriter(bucket.length + key.length + 64 + payload.length);

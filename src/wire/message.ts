@@ -13,6 +13,7 @@ import type { NodeRecord } from "../core/membership/node-record.ts";
 import type { Voice } from "../core/quorum/voice.ts";
 import type { KnownSeats } from "../core/seats/known.ts";
 import type { Quorum } from "../core/settings.ts";
+import type { ClientAnswer, ClientRequest } from "./client-message.ts";
 import type {
   AllStored,
   CompareNodes,
@@ -284,6 +285,7 @@ export interface Done {
 }
 
 export type Request =
+  | ClientRequest
   | ReplicaGet
   | ReplicaPut
   | CoordinateGet
@@ -308,6 +310,7 @@ export type Request =
   | Ping;
 
 export type Answer =
+  | ClientAnswer
   | ReplicaState
   | ReplicaStored
   | GetAnswer

@@ -4,43 +4,30 @@
  */
 
 import fc from "fast-check";
-import type { NodeId, PartitionId } from "../../src/core/ids.ts";
+import type { PartitionId } from "../../src/core/ids.ts";
 import type { HistoryEvent } from "../../src/core/membership/event.ts";
 import type { News } from "../../src/core/membership/news.ts";
 import type { NodeRecord } from "../../src/core/membership/node-record.ts";
 import type { RecordPart } from "../../src/core/membership/record-table.ts";
 import type { KnownSeat } from "../../src/core/seats/known.ts";
 import type { HandOver } from "../../src/core/seats/record.ts";
-import type { Quorum } from "../../src/core/settings.ts";
 import type { Message, Refusal } from "../../src/wire/message.ts";
 import { anyDotSet, anyState } from "../core/causality-arbitraries.ts";
 import { plainRecord } from "../plain-record.ts";
-
-/** Ids of both the small kind that is common and the large kind that is possible. */
-const anyId = fc.oneof(fc.nat(70_000), fc.maxSafeNat());
-const anyNumber = fc.oneof(fc.nat(300), fc.maxSafeNat());
-const anyNode = fc
-  .tuple(fc.nat(0xffff_ffff), fc.nat(0xffff_ffff))
-  .map(([high, low]) => (high.toString(16).padStart(8, "0") + low.toString(16).padStart(8, "0")) as NodeId);
-const anyQuorum: fc.Arbitrary<Quorum> = fc.oneof(fc.nat(64), fc.constantFrom("one", "quorum", "all"));
-const anyText = fc.string({ unit: "binary", maxLength: 80 });
-const boundedText = (bytes: number): fc.Arbitrary<string> =>
-  fc
-    .oneof(
-      fc.string({ minLength: 1, maxLength: 24 }),
-      fc.string({ unit: "binary", minLength: 1, maxLength: bytes }),
-      fc.integer({ min: bytes - 2, max: bytes }).map((length) => "k".repeat(length)),
-    )
-    .filter((text) => Buffer.byteLength(text) <= bytes);
-const anyBucket = boundedText(128);
-const anyKey = boundedText(1024);
-const anyVoice = plainRecord({ seat: fc.nat(15), epoch: anyNumber });
-/** Long and short ones: the long ones travel as chunks of their own. */
-const anyValue = fc.oneof(
-  fc.uint8Array({ maxLength: 40 }),
-  fc.integer({ min: 4000, max: 9000 }).map((length) => new Uint8Array(length).fill(length & 0xff)),
-);
-const anyCheck = fc.nat(0xffff_ffff);
+import { clientMessages } from "./client-arbitraries.ts";
+import {
+  anyBucket,
+  anyCheck,
+  anyHash,
+  anyId,
+  anyKey,
+  anyNode,
+  anyNumber,
+  anyQuorum,
+  anyText,
+  anyValue,
+  anyVoice,
+} from "./field-arbitraries.ts";
 
 /** Like `fc.record`, where the named keys may be absent. */
 function partly<T extends object, K extends keyof T>(
@@ -122,7 +109,6 @@ const anyRecordDigest = fc.array(plainRecord({ node: anyNode, incarnation: anyTe
   maxLength: 5,
 });
 
-const anyHash = plainRecord({ hi: fc.nat(0xffff_ffff), lo: fc.nat(0xffff_ffff) });
 const anyEventIds = fc.array(plainRecord({ lamport: anyNumber, author: anyNode }), { maxLength: 4 });
 const anyPrefix = fc.bigInt({ min: 0n, max: 0xffffffffffffffffn }).map((number) => number.toString(16));
 const anyPart: fc.Arbitrary<RecordPart> = fc.oneof(
@@ -414,6 +400,7 @@ export const anyMessage: { readonly [K in Message["kind"]]: fc.Arbitrary<Of<K>> 
     },
     ["until"],
   ),
+  ...clientMessages,
   "ask-forgetting": plainRecord({
     kind: kind("ask-forgetting"),
     id: anyId,

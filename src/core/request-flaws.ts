@@ -1,0 +1,50 @@
+/**
+ * What is wrong with a request's names and texts, as a sentence that says what came and what is allowed; undefined where
+ * nothing is. A node asks before it does anything, and the client library before it sends anything: a name that is too
+ * long would not even be readable on the wire.
+ */
+
+import { bucketNameBytes, contentTypeBytes, keyBytes, writeIdCharacters } from "./limits.ts";
+
+const encoder: TextEncoder = new TextEncoder();
+const printable: RegExp = /^[\x20-\x7e]*$/;
+const loneSurrogate: RegExp = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/;
+
+export function flawOfBucketName(bucket: string): string | undefined {
+  return flawOfName("bucket", bucket, bucketNameBytes);
+}
+
+export function flawOfKey(key: string): string | undefined {
+  return flawOfName("key", key, keyBytes);
+}
+
+function flawOfName(what: string, name: string, most: number): string | undefined {
+  if (name === "") return `the ${what} is empty, 1 to ${most} bytes are allowed`;
+  if (loneSurrogate.test(name)) return `the ${what} is not well-formed Unicode`;
+  // A UTF-16 unit takes one to three bytes of UTF-8: only names between need counting.
+  if (name.length * 3 <= most) return undefined;
+  const bytes = name.length > most ? name.length : encoder.encode(name).length;
+  return bytes <= most ? undefined : `the ${what} has ${bytes} bytes or more, 1 to ${most} are allowed`;
+}
+
+export function flawOfTimeout(timeoutMs: number | undefined, longest: number): string | undefined {
+  if (timeoutMs === undefined || (Number.isInteger(timeoutMs) && timeoutMs >= 1 && timeoutMs <= longest))
+    return undefined;
+  return `timeout is ${timeoutMs}, whole milliseconds from 1 to ${longest} are allowed`;
+}
+
+export function flawOfContentType(contentType: string): string | undefined {
+  if (contentType.length <= contentTypeBytes && printable.test(contentType)) return undefined;
+  return `the content type is not up to ${contentTypeBytes} printable ASCII characters`;
+}
+
+export function flawOfWriteId(writeId: string | undefined): string | undefined {
+  if (writeId === undefined) return undefined;
+  if (writeId.length >= 1 && writeId.length <= writeIdCharacters && printable.test(writeId)) return undefined;
+  return `the write id is not 1 to ${writeIdCharacters} printable ASCII characters`;
+}
+
+/** Why the value cannot be stored under the key. */
+export function flawOfValue(key: string, bytes: number, most: number): string | undefined {
+  return bytes <= most ? undefined : `cannot store "${key}": value is ${bytes} bytes, the limit is ${most}`;
+}
