@@ -14,16 +14,17 @@ const zones: Readonly<Record<string, { readonly below: readonly string[]; readon
   storage: { below: ["core", "wire", "runtime"], packages: [] },
   node: { below: ["core", "wire", "runtime", "rpc", "storage"], packages: [] },
   sim: { below: ["core", "wire", "runtime", "rpc", "storage", "node"], packages: [] },
+  client: { below: ["core", "wire", "runtime", "rpc"], packages: [] },
   http: { below: ["core", "wire", "runtime", "node"], packages: ["node:", "fastify", "prom-client"] },
   host: {
-    below: ["core", "wire", "runtime", "rpc", "storage", "node", "http"],
+    below: ["core", "wire", "runtime", "rpc", "storage", "node", "client", "http"],
     packages: ["node:", "lmdb", "pino", "pino-pretty"],
   },
   cli: { below: ["core", "runtime", "host", "http", "node"], packages: ["node:", "commander"] },
 };
 
 /** Zones that run on virtual time from a seed, and so must have no time, chance or memory of their own. */
-const pureZones = ["core", "wire", "runtime", "rpc", "storage", "node", "sim"];
+const pureZones = ["core", "wire", "runtime", "rpc", "storage", "node", "client", "sim"];
 
 const longestFileLines = { src: 400, tools: 400, test: 500 } as const;
 const vagueNames = /^(utils?|helpers?|common|manager|impl|misc|stuff|shared|lib)$/;

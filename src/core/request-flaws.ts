@@ -4,7 +4,7 @@
  * long would not even be readable on the wire.
  */
 
-import { bucketNameBytes, contentTypeBytes, keyBytes, writeIdCharacters } from "./limits.ts";
+import { bucketNameBytes, contentTypeBytes, keyBytes, mostCopies, writeIdCharacters } from "./limits.ts";
 
 const encoder: TextEncoder = new TextEncoder();
 const printable: RegExp = /^[\x20-\x7e]*$/;
@@ -19,12 +19,26 @@ export function flawOfKey(key: string): string | undefined {
 }
 
 function flawOfName(what: string, name: string, most: number): string | undefined {
+  if (typeof name !== "string") return `the ${what} is no text`;
   if (name === "") return `the ${what} is empty, 1 to ${most} bytes are allowed`;
   if (loneSurrogate.test(name)) return `the ${what} is not well-formed Unicode`;
   // A UTF-16 unit takes one to three bytes of UTF-8: only names between need counting.
   if (name.length * 3 <= most) return undefined;
   const bytes = name.length > most ? name.length : encoder.encode(name).length;
   return bytes <= most ? undefined : `the ${what} has ${bytes} bytes or more, 1 to ${most} are allowed`;
+}
+
+/** Of r, w and their kin, where they are given; whether there are so many copies is the bucket's affair. */
+export function flawOfQuorum(name: string, quorum: unknown, least: 0 | 1): string | undefined {
+  if (quorum === undefined || quorum === "one" || quorum === "quorum" || quorum === "all") return undefined;
+  if (typeof quorum === "number" && Number.isInteger(quorum) && quorum >= least && quorum <= mostCopies)
+    return undefined;
+  return `${name} is ${String(quorum)}; it is a whole number from ${least} to n, or one, quorum or all`;
+}
+
+export function flawOfZones(zones: number | undefined): string | undefined {
+  if (zones === undefined || (Number.isInteger(zones) && zones >= 1 && zones <= mostCopies)) return undefined;
+  return `zones is ${zones}; it is a whole number from 1 to n`;
 }
 
 export function flawOfTimeout(timeoutMs: number | undefined, longest: number): string | undefined {

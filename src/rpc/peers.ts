@@ -107,13 +107,19 @@ export class Peers {
     return this.#asks.ask((tag) => this.call(node, request, timeoutMs, this.#asks, tag));
   }
 
-  /** Asks whoever is at the address, as long as it belongs to this node's cluster or one of the two to none. */
+  /**
+   * Asks whoever is at the address, as long as it belongs to this node's cluster or one of the two to none. Of a failure
+   * the handler may hear in its own name: nobody may be there.
+   */
+  callAddress(address: Address, request: Request, timeoutMs: number, handler: AnswerHandler, tag: number): void {
+    const channel = this.#channelAt(address);
+    const failure = channel === undefined ? "not-sent" : channel.call(request, timeoutMs, handler, tag);
+    if (failure !== undefined) this.#defer({ handler, from: this.#options.hello().node, failure, tag });
+  }
+
+  /** The same as a promise, which never rejects. */
   askAddress(address: Address, request: Request, timeoutMs: number): Promise<Answer | FailedCall> {
-    return this.#asks.ask((tag) => {
-      const channel = this.#channelAt(address);
-      const failure = channel === undefined ? "not-sent" : channel.call(request, timeoutMs, this.#asks, tag);
-      if (failure !== undefined) this.#defer({ handler: this.#asks, from: this.#options.hello().node, failure, tag });
-    });
+    return this.#asks.ask((tag) => this.callAddress(address, request, timeoutMs, this.#asks, tag));
   }
 
   /** The node has shown that it is alive: the next call dials it, whatever pause or suspicion it was under. */

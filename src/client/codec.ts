@@ -1,0 +1,48 @@
+/**
+ * How values become bytes and back. A bucket without a codec holds bytes as they are; one with a schema holds JSON, unless
+ * it has a codec of its own.
+ */
+
+export interface Codec<T> {
+  /** Stored with each value, and given back with it. */
+  readonly contentType: string;
+  /** The bytes must stay unchanged afterwards. */
+  encode(value: T): Uint8Array;
+  /** The bytes are a view that is good for this call. Throws what is wrong with them. */
+  decode(bytes: Uint8Array, contentType: string): T;
+}
+
+const encoder: TextEncoder = new TextEncoder();
+const decoder: TextDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** Bytes as they are. */
+export const bytesCodec: Codec<Uint8Array> = {
+  contentType: "application/octet-stream",
+  encode: (value) => {
+    if (!(value instanceof Uint8Array))
+      throw new TypeError(`${typeof value} is no Uint8Array; a codec or a schema makes bytes of it`);
+    return value;
+  },
+  // What arrives together lies in one piece of memory, which a small view of it would keep alive.
+  decode: (bytes) => (bytes.length * 2 >= bytes.buffer.byteLength ? bytes : bytes.slice()),
+};
+
+/** UTF-8 text. */
+export const textCodec: Codec<string> = {
+  contentType: "text/plain; charset=utf-8",
+  encode: (value) => encoder.encode(value),
+  decode: (bytes) => decoder.decode(bytes),
+};
+
+/** JSON; `T` is the caller's word for it, where no schema looks. */
+export function jsonCodec<T = unknown>(): Codec<T> {
+  return {
+    contentType: "application/json",
+    encode: (value) => {
+      const text = JSON.stringify(value);
+      if (text === undefined) throw new TypeError(`${typeof value} is no JSON`);
+      return encoder.encode(text);
+    },
+    decode: (bytes) => JSON.parse(decoder.decode(bytes)) as T,
+  };
+}
