@@ -15,6 +15,7 @@ const zones: Readonly<Record<string, { readonly below: readonly string[]; readon
   node: { below: ["core", "wire", "runtime", "rpc", "storage"], packages: [] },
   sim: { below: ["core", "wire", "runtime", "rpc", "storage", "node"], packages: [] },
   client: { below: ["core", "wire", "runtime", "rpc"], packages: [] },
+  web: { below: ["core", "client"], packages: [] },
   http: { below: ["core", "wire", "runtime", "node"], packages: ["node:", "fastify", "prom-client"] },
   host: {
     below: ["core", "wire", "runtime", "rpc", "storage", "node", "client", "http"],

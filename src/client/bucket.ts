@@ -13,8 +13,6 @@ import { settleAll } from "./settle-all.ts";
 import type { StoredVersion, StoredVersions, Transport, Written } from "./transport.ts";
 import { after, type Values } from "./values.ts";
 
-/** Requests of one call for many keys that are under way at a time. */
-const manyAtOnce = 256;
 /** How often `update` begins anew where its write has certainly not happened. */
 const updateTries = 5;
 /** Failures of a write that another look at the key, or at the cluster, may cure. */
@@ -134,7 +132,7 @@ export class TypedBucket<T, I, F extends { readonly context: Context | undefined
 
   /** Reads many keys, and tells of each what came of it, in their order. */
   getMany(keys: Iterable<string>, options?: GetOptions): Promise<PromiseSettledResult<F>[]> {
-    return settleAll(keys, manyAtOnce, (key) => this.get(key, options));
+    return settleAll(keys, this.#parts.transport.manyAtOnce, (key) => this.get(key, options));
   }
 
   /** Stores many values; each may bring its context. All of them, or some: they are not one write. */
@@ -142,7 +140,7 @@ export class TypedBucket<T, I, F extends { readonly context: Context | undefined
     entries: Iterable<readonly [key: string, value: I, context?: Context | string | undefined]>,
     options?: PutOptions,
   ): Promise<PromiseSettledResult<Written>[]> {
-    return settleAll(entries, manyAtOnce, ([key, value, context]) =>
+    return settleAll(entries, this.#parts.transport.manyAtOnce, ([key, value, context]) =>
       this.put(key, value, context === undefined ? options : { ...options, context }),
     );
   }
@@ -152,7 +150,7 @@ export class TypedBucket<T, I, F extends { readonly context: Context | undefined
     keys: Iterable<string>,
     options?: RequestOptions & DeleteOptions,
   ): Promise<PromiseSettledResult<Written>[]> {
-    return settleAll(keys, manyAtOnce, (key) => this.delete(key, options));
+    return settleAll(keys, this.#parts.transport.manyAtOnce, (key) => this.delete(key, options));
   }
 
   #store(key: string, value: Uint8Array, options: PutOptions | undefined): Promise<Written> {

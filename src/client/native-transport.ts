@@ -40,6 +40,8 @@ import { Wheel } from "./wheel.ts";
 const defaultInFlight = 1024;
 /** Well below what a node takes of one client (`rpc/handshake.ts`): what was given up may be under way there still. */
 const mostInFlight = 2048;
+/** Of one call for many keys: enough to fill frames, and others get their turn. */
+const mostManyAtOnce = 256;
 const defaultWaiting = 10_000;
 const defaultHedgeMs = 50;
 const tickMs = 10;
@@ -63,6 +65,7 @@ export interface ClientOptions {
 }
 
 export class NativeTransport implements Transport {
+  readonly manyAtOnce: number;
   readonly #runtime: Runtime;
   readonly #timeoutMs: number;
   readonly #peers: Peers;
@@ -90,6 +93,7 @@ export class NativeTransport implements Transport {
     this.#router = new Router({ peers: this.#peers, random, seeds });
     this.#watch = new RingWatch({ runtime, peers: this.#peers, router: this.#router, seeds });
     this.#inFlight = new InFlight(Math.max(1, Math.min(inFlight, mostInFlight)), waiting);
+    this.manyAtOnce = Math.max(1, Math.min(inFlight, mostManyAtOnce));
     this.#wheel = new Wheel(clock, tickMs);
     this.#parts = {
       clock,

@@ -45,6 +45,8 @@ export interface Place {
 }
 
 export interface Transport {
+  /** How many requests of one call for many keys are to be under way at a time. */
+  readonly manyAtOnce: number;
   get<R>(place: Place, options: GetOptions, finish: (found: StoredVersions) => R | PromiseLike<R>): Promise<R>;
   write(place: Place, version: NewVersion | undefined, options: WriteOptions): Promise<Written>;
   /** Takes no more requests, waits for those under way, and lets go of everything. */

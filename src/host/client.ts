@@ -11,31 +11,8 @@ import type { Address } from "../runtime/network.ts";
 import { hostRuntime } from "./runtime.ts";
 import { splitAddress } from "./tcp-network.ts";
 
-export {
-  type Bucket,
-  type BucketDefaults,
-  type MergedBucket,
-  TypedBucket,
-  type UpdateOptions,
-} from "../client/bucket.ts";
-export { CartwheelError, type ErrorCode } from "../client/cartwheel-error.ts";
-export { bytesCodec, type Codec, jsonCodec, textCodec } from "../client/codec.ts";
-export { Context } from "../client/context.ts";
-export { type BytesOptions, type CodecOptions, Database, type SchemaOptions } from "../client/database.ts";
-export type {
-  Found,
-  FoundNothing,
-  FoundSiblings,
-  FoundValue,
-  Merge,
-  Merged,
-  Updated,
-  Version,
-} from "../client/found.ts";
+export * from "../client/index.ts";
 export type { ClientOptions } from "../client/native-transport.ts";
-export type { DeleteOptions, GetOptions, PutOptions, Quorum, RequestOptions, WriteOptions } from "../client/options.ts";
-export type { StandardSchema } from "../client/standard-schema.ts";
-export type { Written } from "../client/transport.ts";
 export type { Log, LogFields } from "../runtime/log.ts";
 
 export interface ConnectOptions extends ClientOptions {

@@ -28,7 +28,9 @@ export class ClientWorld extends World {
   /** The machine of the member that the key's requests go to first, and that of the one after it. */
   ownersOf(bucket: string, key: string): readonly string[] {
     const [node] = [...this.nodes.values()];
-    return (node?.locate(bucket, key).preferenceList ?? []).filter(({ role }) => role === "owner").map(({ name }) => name);
+    return (node?.locate(bucket, key).preferenceList ?? [])
+      .filter(({ role }) => role === "owner")
+      .map(({ name }) => name);
   }
 
   /** A key of which the node is the first owner. */
@@ -42,7 +44,10 @@ export class ClientWorld extends World {
   }
 }
 
-function metric(node: { metrics(): readonly { readonly name: string; readonly value: number }[] }, name: string): number {
+function metric(
+  node: { metrics(): readonly { readonly name: string; readonly value: number }[] },
+  name: string,
+): number {
   return node.metrics().reduce((sum, sample) => (sample.name === name ? sum + sample.value : sum), 0);
 }
 

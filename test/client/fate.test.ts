@@ -85,7 +85,12 @@ function writeOnAndOn(
         const pw = prng.chance(0.2) ? "all" : undefined;
         const written = bucket.put(key, bytes(key), { timeoutMs, ifUnknown, pw, signal: controller.signal });
         if (prng.chance(0.05)) controller.abort();
-        all.push(await written.then(() => ({ key, outcome: "done" as const, code: "" }), (error) => fateOf(key, error)));
+        all.push(
+          await written.then(
+            () => ({ key, outcome: "done" as const, code: "" }),
+            (error) => fateOf(key, error),
+          ),
+        );
         await later(world, client, prng.uniform(1, 80));
       }
     };

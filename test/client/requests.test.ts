@@ -127,9 +127,11 @@ test("no more than a tenth of reads are asked twice", async () => {
   const world = await ClientWorld.of(3);
   const client = await world.client({ hedgeAfterMs: 10 });
   const gets = (): number =>
-    [...world.nodes.values()].flatMap((node) => node.metrics()).reduce((sum, { name, labels, value }) => {
-      return name === "cartwheel_requests_total" && labels.operation === "get" ? sum + value : sum;
-    }, 0);
+    [...world.nodes.values()]
+      .flatMap((node) => node.metrics())
+      .reduce((sum, { name, labels, value }) => {
+        return name === "cartwheel_requests_total" && labels.operation === "get" ? sum + value : sum;
+      }, 0);
   world.network.traits = { ...world.network.traits, leastDelayMs: 40, mostDelayMs: 45 };
   const before = gets();
   await client.act(async (db) => {
@@ -159,7 +161,9 @@ test("a request that is given up ends at once; a write that left may happen", as
   const reason = new Error("no more patience");
   const controller = new AbortController();
   const { signal } = controller;
-  const write = client.begin((db) => db.bucket("carts").put("k", bytes("v"), { signal })).catch((error: unknown) => error);
+  const write = client
+    .begin((db) => db.bucket("carts").put("k", bytes("v"), { signal }))
+    .catch((error: unknown) => error);
   const read = client.begin((db) => db.bucket("carts").get("k", { signal })).catch((error: unknown) => error);
   await world.simulation.run(0.1);
   controller.abort(reason);
@@ -225,7 +229,10 @@ test("a value over the limit, and a key that is none, are refused before anythin
   for (const r of [0, 1.5, -1, 17, "most"] as const) {
     assert.equal((await client.failure((db) => db.bucket("carts").get("k", { r: r as number }))).code, "bad-request");
   }
-  assert.equal((await client.failure((db) => db.bucket("carts").put("k", bytes("v"), { context: "?" }))).code, "bad-context");
+  assert.equal(
+    (await client.failure((db) => db.bucket("carts").put("k", bytes("v"), { context: "?" }))).code,
+    "bad-context",
+  );
   assert.equal((await client.act((db) => db.bucket("carts").put("k", new Uint8Array(1000)))).siblings, 1);
 });
 
@@ -257,4 +264,3 @@ test("a client of one cluster is no other cluster's", async () => {
   const error = await client.failure((db) => db.bucket("carts").get("k", { timeoutMs: 500 }));
   assert.equal(error.code, "unreachable");
 });
-
