@@ -133,13 +133,11 @@ export class Accepted implements ConnectionHandler, StreamOwner, Requester {
     } else this.#reject(error.code, error.message);
   }
 
-  /** A client is told why, with the id of no request; a peer's log and this node's say it for the others. */
+  /** A client is told why, with the id of no request, and may close first; for the others the logs say it. */
   #reject(cause: CloseCause, reason: string): void {
-    if (this.#theirs?.role === "client") {
-      this.#stream.send(clientFailure("bad-request", `the connection closes: ${reason}`), 0);
-      this.#stream.flush();
-    }
-    this.close(cause, reason);
+    if (this.#theirs?.role !== "client") return this.close(cause, reason);
+    this.#parting = { cause, reason };
+    this.#stream.send(clientFailure("bad-request", `the connection closes: ${reason}`), 0);
   }
 
   onMessage(message: Message): void {
