@@ -30,6 +30,8 @@ export interface AcceptedOptions {
   readonly hello: Hello;
   readonly serve: (request: Request, from: Requester) => void;
   readonly onHello: ((hello: Hello) => void) | undefined;
+  /** Why there is no room for one who introduces itself so; undefined where there is. */
+  readonly lacksRoom: (hello: Hello) => string | undefined;
   readonly onEnd: (accepted: Accepted) => void;
 }
 
@@ -51,6 +53,11 @@ export class Accepted implements ConnectionHandler, StreamOwner, Requester {
     this.#mostQueuedBytes = options.limits.connectionQueueBytes;
     this.#stream = new Stream(options.runtime, options.limits, options.counters, this);
     this.#stream.attach(options.connection);
+  }
+
+  /** Whether it is a client, and not one that is being sent away. */
+  get isClient(): boolean {
+    return this.#theirs?.role === "client" && this.#parting === undefined;
   }
 
   /** Who asks. Requests come only after it. */
@@ -166,7 +173,9 @@ export class Accepted implements ConnectionHandler, StreamOwner, Requester {
     this.#theirs = message;
     this.#stream.greet(this.#options.hello);
     const reason = reasonToPart(this.#options.hello, message);
-    if (reason !== undefined) this.#parting = { cause: "wrong-peer", reason };
+    const crowd = reason === undefined ? this.#options.lacksRoom(message) : undefined;
+    if (crowd !== undefined) this.#reject("too-many", crowd);
+    else if (reason !== undefined) this.#parting = { cause: "wrong-peer", reason };
     else {
       this.#stream.welcome(frameBytesOf(message, this.#options.limits));
       this.#options.onHello?.(message);

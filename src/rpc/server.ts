@@ -79,6 +79,7 @@ export class Server {
       hello: this.#options.hello(),
       serve: this.#options.serve,
       onHello: this.#options.onHello,
+      lacksRoom: (hello) => (hello.role === "client" ? this.#lacksRoom() : undefined),
       onEnd: (ended) => this.#accepted.delete(ended),
     });
     this.#accepted.add(accepted);
@@ -88,6 +89,14 @@ export class Server {
     }
     this.#pulseTimer ??= this.#runtime.clock.setTimer(pulseMs, () => this.#pulse());
     return accepted;
+  }
+
+  /** A tenth of the connections is for peers, however many clients there are. */
+  #lacksRoom(): string | undefined {
+    const most = Math.ceil(this.#options.limits.connections * 0.9);
+    let clients = 0;
+    for (const accepted of this.#accepted) if (accepted.isClient) clients++;
+    return clients <= most ? undefined : `${most} connections of clients are the limit`;
   }
 
   #pulse(): void {

@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { NodeId } from "../../src/core/ids.ts";
-import { defaultLimits } from "../../src/core/limits.ts";
+import { defaultLimits, type Limits } from "../../src/core/limits.ts";
 import { machineChecksum } from "../../src/host/checksum.ts";
 import { mostOfAClient } from "../../src/rpc/handshake.ts";
 import type { ClientFailed, ClientGet, ClientWrite } from "../../src/wire/client-message.ts";
@@ -62,8 +62,8 @@ class Bare {
     };
   }
 
-  static async start(): Promise<Bare> {
-    return new Bare(await ClientWorld.of(1, 1, { limits: { valueBytes: 10_000 } }));
+  static async start(limits: Partial<Limits> = {}): Promise<Bare> {
+    return new Bare(await ClientWorld.of(1, 1, { limits: { valueBytes: 10_000, ...limits } }));
   }
 
   async say(said: Uint8Array, waitMs = 100): Promise<BareSide> {
@@ -147,6 +147,16 @@ test("more requests of one client than a node takes are refused, and the others 
   assert.ok(refused.length > 0 && refused.length <= more, `${refused.length} refused`);
   assert.ok(refused.every((answer) => answer.kind === "client-failed" && answer.code === "overloaded"));
   assert.equal(side.closed, undefined);
+});
+
+test("clients leave room for peers, and the one too many is told so", async () => {
+  const bare = await Bare.start({ connections: 10 });
+  for (let i = 0; i < 9; i++) assert.equal((await bare.say(greeting)).closed, undefined);
+  const tenth = await bare.say(greeting, 1500);
+  assert.match((messagesTo(tenth).at(-1) as ClientFailed).detail, /9 connections of clients are the limit/);
+  assert.notEqual(tenth.closed, undefined);
+  const peer = await bare.say(join(encodePreamble(ownVersions), framesOf([{ ...hello, role: "joiner" }])));
+  assert.equal(peer.closed, undefined);
 });
 
 test("every request that is one gets one answer of its kind", async () => {
