@@ -39,7 +39,8 @@ export interface OperationOptions {
 }
 
 export class Operation implements AnswerHandler, WheelEntry, Waiter {
-  isPatient = false;
+  /** Only its coordinator can say what became of a write that was sent. */
+  readonly isPatient: false | "once-sent";
   dueMs: number = Number.POSITIVE_INFINITY;
   readonly #options: OperationOptions;
   readonly #parts: OperationParts;
@@ -64,6 +65,7 @@ export class Operation implements AnswerHandler, WheelEntry, Waiter {
     this.#options = options;
     this.#parts = options.parts;
     this.#isRead = options.request.kind === "client-get";
+    this.isPatient = this.#isRead ? false : "once-sent";
   }
 
   /** Begins, now or once there is room. */
@@ -233,14 +235,8 @@ export class Operation implements AnswerHandler, WheelEntry, Waiter {
     const leftMs = endsMs - nowMs;
     const message = leftMs >= request.budgetMs ? request : { ...request, budgetMs: leftMs };
     this.#pending++;
-    if (target.kind === "address") {
-      this.isPatient = false;
-      peers.callAddress(target.address, message, leftMs + graceMs, this, 0);
-      return;
-    }
-    // What is once sent is waited for: only its coordinator can say what became of a write.
-    this.isPatient = !this.#isRead && peers.isUp(target.node);
-    peers.call(target.node, message, leftMs + graceMs, this, 0);
+    if (target.kind === "address") peers.callAddress(target.address, message, leftMs + graceMs, this, 0);
+    else peers.call(target.node, message, leftMs + graceMs, this, 0);
   }
 
   #planHedge(nowMs: number): void {

@@ -17,8 +17,11 @@ export type CallFailure = "not-sent" | "overloaded" | "lost" | "timed-out";
  * the call itself.
  */
 export interface AnswerHandler {
-  /** It would rather wait to its deadline for a side that is suspected to be down than hear of the suspicion. */
-  readonly isPatient?: boolean;
+  /**
+   * It would rather wait to its deadline for a side that is suspected to be down than hear of the suspicion; with
+   * `once-sent`, only where the request has left, and so may have been done.
+   */
+  readonly isPatient?: boolean | "once-sent";
   onAnswer(from: NodeId, answer: Answer, tag: number): void;
   onFailure(from: NodeId, failure: CallFailure, tag: number): void;
 }

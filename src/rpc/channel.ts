@@ -225,7 +225,7 @@ export class Channel implements ConnectionHandler, StreamOwner {
       this.#owner.onSuspicion(this, true);
     }
     for (const { id, handler, turn, tag } of this.#calls.all()) {
-      if (handler.isPatient === true) continue;
+      if (handler.isPatient === true || (handler.isPatient === "once-sent" && turn !== notEncoded)) continue;
       this.#owner.defer(handler, this.#node, turn === notEncoded ? "not-sent" : "timed-out", tag);
       this.#calls.take(id);
     }
