@@ -13,6 +13,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { connect, type Database } from "../src/host/client.ts";
 import { startNode } from "../src/host/start-node.ts";
+import type { NodeApi } from "../src/node/api.ts";
 
 const { values: options } = parseArgs({
   options: {
@@ -44,7 +45,8 @@ async function serve(name: string, join: readonly string[]): Promise<void> {
   const peer = node.api.cluster().members.find((member) => member.name === name)?.peer;
   process.send?.({ peer });
   process.on("message", async (message) => {
-    if (message === "usage") process.send?.({ usage: process.cpuUsage(), cluster: node.api.cluster() });
+    if (message === "usage")
+      process.send?.({ usage: process.cpuUsage(), cluster: node.api.cluster(), sent: sent(node.api) });
     else if (message === "buffer") {
       const durability = options.synced ? "synced" : "buffered";
       await node.api.setBucket("bench", { durability });
@@ -58,7 +60,22 @@ async function serve(name: string, join: readonly string[]): Promise<void> {
   });
 }
 
+interface Sent {
+  readonly messages: number;
+  readonly writes: number;
+}
+
+/** Messages that the node has sent, and the writes to sockets that they took. */
+function sent(api: NodeApi): Sent {
+  const sum = (name: string): number =>
+    api.metrics().reduce((total, { name: of, labels, value: counted }) => {
+      return of === name && labels["to"] !== "here" ? total + counted : total;
+    }, 0);
+  return { messages: sum("cartwheel_messages_total"), writes: sum("cartwheel_network_writes_total") };
+}
+
 interface Told {
+  readonly sent?: Sent;
   readonly peer?: string;
   readonly usage?: NodeJS.CpuUsage;
   readonly cluster?: { readonly members: readonly unknown[]; readonly pendingTransfers: number };
@@ -93,10 +110,13 @@ async function measure(name: string, nodes: readonly ChildProcess[], run: () => 
     const first = before[i]?.usage;
     return usage === undefined || first === undefined ? sum : sum + microseconds(usage) - microseconds(first);
   }, 0);
+  const grown = (of: keyof Sent): number =>
+    after.reduce((sum, { sent: last }, i) => sum + (last?.[of] ?? 0) - (before[i]?.sent?.[of] ?? 0), 0);
+  const batch = (grown("messages") / grown("writes")).toFixed(1);
   const per = (us: number): string => (us / operations).toFixed(1);
   const rate = Math.round((operations / tookMs) * 1000);
   process.stdout.write(
-    `${name}: ${per(ownUs + serversUs)} us of CPU an operation (client ${per(ownUs)}, nodes ${per(serversUs)}), ${rate} a second\n`,
+    `${name}: ${per(ownUs + serversUs)} us of CPU an operation (client ${per(ownUs)}, nodes ${per(serversUs)}), ${rate} a second, ${batch} messages a write\n`,
   );
 }
 

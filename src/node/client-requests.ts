@@ -11,7 +11,7 @@ import type { CoordinateGet, CoordinateWrite, GetAnswer, Refusal, WriteAnswer } 
 import type { DeleteRequest, Failure, GetOutcome, GetRequest, PutRequest, WriteOutcome } from "./api.ts";
 import type { Coordination } from "./coordination.ts";
 import type { Coordinator } from "./coordinator.ts";
-import { placeOf } from "./key-place.ts";
+import { type KeyPlace, placeOf } from "./key-place.ts";
 import type { Membership } from "./membership.ts";
 import { getOutcome, type OutcomeOptions, refused, writeOutcome } from "./outcome.ts";
 import { departedAs } from "./peer-admission.ts";
@@ -60,7 +60,8 @@ export class ClientRequests {
     const { bucket, key, r, pr, zones } = request;
     const { ring } = this.#membership;
     const settings = bucketSettings(ring, bucket);
-    const requirement = readRequirement(settings, request, ring, this.#seats(bucket, key).filled);
+    const place = placeOf(bucket, key, ring.settings.partitions);
+    const requirement = readRequirement(settings, request, ring, this.#seats(place, settings.n).filled);
     if (requirement.kind === "unsatisfiable") return deliver(failure("bad-request", requirement.why), false);
     const message: CoordinateGet = {
       kind: "coordinate-get",
@@ -78,7 +79,7 @@ export class ClientRequests {
       this.#node.counters.failedGets += 1;
       deliver(failed(answer), isStray);
     };
-    this.#route({ request: message, needed: requirement.answers, advised: undefined, deliver: heard });
+    this.#route({ request: message, place, needed: requirement.answers, advised: undefined, deliver: heard });
   }
 
   /** Puts or deletes likewise; what `request.context` says goes for `token`, if that is given. */
@@ -93,7 +94,8 @@ export class ClientRequests {
     const { bucket, key, w, pw, dw, zones, writeId } = request;
     const { ring } = this.#membership;
     const settings = bucketSettings(ring, bucket);
-    const requirement = writeRequirement(settings, request, ring, this.#seats(bucket, key).asked);
+    const place = placeOf(bucket, key, ring.settings.partitions);
+    const requirement = writeRequirement(settings, request, ring, this.#seats(place, settings.n).asked);
     if (requirement.kind === "unsatisfiable") return deliver(failure("bad-request", requirement.why), false);
     if (token?.kind === "invalid") return deliver(failure("bad-context", `the context ${token.why}`), false);
     const message: CoordinateWrite = {
@@ -117,7 +119,7 @@ export class ClientRequests {
       this.#node.counters.failedWrites += 1;
       deliver(failed(answer), isStray);
     };
-    this.#route({ request: message, needed: requirement.answers, advised: token?.coordinator, deliver: heard });
+    this.#route({ request: message, place, needed: requirement.answers, advised: token?.coordinator, deliver: heard });
   }
 
   #write(request: PutRequest | DeleteRequest): Promise<WriteOutcome> {
@@ -134,10 +136,7 @@ export class ClientRequests {
   }
 
   /** How many seats keep the key, as far as is known; not less than one. */
-  #seats(bucket: string, key: string): SeatCount {
-    const { ring } = this.#membership;
-    const { partition } = placeOf(bucket, key, ring.settings.partitions);
-    const { n } = bucketSettings(ring, bucket);
+  #seats({ partition }: KeyPlace, n: number): SeatCount {
     const { seats } = this.#node;
     return {
       filled: Math.max(1, seats.seatsFor(partition, n).length),

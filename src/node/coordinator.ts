@@ -66,14 +66,15 @@ export class Coordinator {
     return new Promise((resolve) => this.#idleWaiters.push(resolve));
   }
 
-  get(request: CoordinateGet, deliver: DeliverGet): void {
-    const admitted = this.#admit(request);
+  /** `place` is the key's, for callers that know it already. */
+  get(request: CoordinateGet, deliver: DeliverGet, place: KeyPlace = this.#placeOf(request)): void {
+    const admitted = this.#admit(request, place);
     if (admitted.kind === "refusal") return deliver(admitted);
     this.#read(request, admitted, { r: request.r, pr: request.pr, zones: request.zones }, deliver);
   }
 
-  write(request: CoordinateWrite, deliver: DeliverWrite): void {
-    const admitted = this.#admit(request);
+  write(request: CoordinateWrite, deliver: DeliverWrite, place: KeyPlace = this.#placeOf(request)): void {
+    const admitted = this.#admit(request, place);
     if (admitted.kind === "refusal") return deliver(admitted);
     const readsFirst = request.onlyIfAbsent || (request.version === undefined && request.context === undefined);
     if (!readsFirst) return this.#mint(request, admitted, request, request.budgetMs, deliver);
@@ -91,14 +92,18 @@ export class Coordinator {
       const leftMs = request.budgetMs - (this.#node.runtime.clock.monotonicMs() - startedMs);
       if (leftMs <= 0) return deliver(this.#refuse("deadline-passed", "the time was up before the write began"));
       // The seat may be another node's since the read.
-      const again = this.#admit(request);
+      const again = this.#admit(request, place);
       if (again.kind === "refusal") return deliver(again);
       const seen = request.context ?? (request.version === undefined ? found.state?.context : undefined);
       this.#mint(request, again, { context: seen }, leftMs, deliver);
     });
   }
 
-  #admit(request: CoordinateGet | CoordinateWrite): Admitted | Refusal {
+  #placeOf({ bucket, key }: CoordinateGet | CoordinateWrite): KeyPlace {
+    return placeOf(bucket, key, this.#node.ring().settings.partitions);
+  }
+
+  #admit(request: CoordinateGet | CoordinateWrite, place: KeyPlace): Admitted | Refusal {
     const node = this.#node;
     if (!node.isServing()) {
       return this.#refuse("not-ready", "the node does not serve now");
@@ -109,7 +114,6 @@ export class Coordinator {
       return this.#refuse("overloaded", `${this.#underWay} requests are under way, the limit`);
     }
     const ring = node.ring();
-    const place = placeOf(request.bucket, request.key, ring.settings.partitions);
     const bucket = bucketSettings(ring, request.bucket);
     const owners = node.seats.owners(place);
     // One that knows its own voice to be void cannot coordinate with it either.

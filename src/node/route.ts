@@ -23,7 +23,7 @@ import type {
 } from "../wire/message.ts";
 import { type Coordination, isPassing, nameOf, refusal, retryPauseMs } from "./coordination.ts";
 import type { Coordinator } from "./coordinator.ts";
-import { type KeyPlace, placeOf } from "./key-place.ts";
+import type { KeyPlace } from "./key-place.ts";
 
 /** How much longer than the request's own time its coordinator's refusal may take to arrive, in ms. */
 const graceMs = 50;
@@ -34,6 +34,8 @@ export interface RouteOptions {
   readonly node: Coordination;
   readonly coordinator: Coordinator;
   readonly request: CoordinateGet | CoordinateWrite;
+  /** Of the request's key. */
+  readonly place: KeyPlace;
   /** How many answers the request needs, for the message if nobody can be reached. */
   readonly needed: number;
   /** The owner that answered the preceding read fastest (§5). */
@@ -48,6 +50,8 @@ export class Route implements AnswerHandler {
   readonly #endsMs: number;
   readonly #place: KeyPlace;
   #candidates: NodeId[] = [];
+  /** Owners beside this node are no candidates yet. */
+  #mayAskOthers = false;
   /** Whether the candidates are asked to stand in. */
   #asFallback = false;
   readonly #voiceless: Set<NodeId> = new Set();
@@ -62,14 +66,16 @@ export class Route implements AnswerHandler {
     this.#options = options;
     this.#node = options.node;
     this.#endsMs = options.node.runtime.clock.monotonicMs() + options.request.budgetMs;
-    const { bucket, key } = options.request;
-    this.#place = placeOf(bucket, key, options.node.ring().settings.partitions);
+    this.#place = options.place;
   }
 
   start(): void {
     this.#patienceMs = 0;
     this.#asFallback = false;
-    this.#candidates = this.#owners();
+    // Nearly always this is the end of it: the others are looked for only where it is not.
+    const isHere = this.#node.voice(this.#place) !== undefined;
+    this.#candidates = isHere ? [this.#node.self] : this.#others();
+    this.#mayAskOthers = isHere;
     this.#tryNext();
   }
 
@@ -104,18 +110,16 @@ export class Route implements AnswerHandler {
     }
   }
 
-  /** The owners that may have a voice, the best first: this node knows of its own. */
-  #owners(): NodeId[] {
+  /** The other owners, who may have a voice, the best first: of its own this node knows. */
+  #others(): NodeId[] {
     const { node, advised } = this.#options;
     const owners = new Set(node.seats.owners(this.#place).map((owner) => owner.node));
-    const isOwner = owners.delete(node.self);
-    const others = [...owners];
+    owners.delete(node.self);
     const distance = (owner: NodeId): number => {
       if (!node.isUp(owner)) return Number.MAX_VALUE;
       return owner === advised ? -1 : (node.peers.roundTripMs(owner) ?? 0);
     };
-    others.sort((a, b) => distance(a) - distance(b));
-    return !isOwner || node.voice(this.#place) === undefined ? others : [node.self, ...others];
+    return [...owners].sort((a, b) => distance(a) - distance(b));
   }
 
   /** Who may stand in, of those that are up: owners that have said to have no voice, and then the fallbacks. */
@@ -131,6 +135,10 @@ export class Route implements AnswerHandler {
 
   #tryNext(): void {
     const leftMs = this.#endsMs - this.#node.runtime.clock.monotonicMs();
+    if (this.#candidates.length === 0 && this.#mayAskOthers) {
+      this.#mayAskOthers = false;
+      this.#candidates = this.#others();
+    }
     if (this.#candidates.length === 0 && this.#mayAskFallbacks(leftMs)) {
       this.#asFallback = true;
       this.#candidates = this.#fallbacks();
@@ -156,8 +164,8 @@ export class Route implements AnswerHandler {
     const { coordinator, request } = this.#options;
     const asked = { ...request, ...(this.#asFallback ? { asFallback: true as const } : {}), budgetMs };
     const take = (answer: Answer): void => this.onAnswer(this.#node.self, answer);
-    if (asked.kind === "coordinate-get") coordinator.get(asked, take);
-    else coordinator.write(asked, take);
+    if (asked.kind === "coordinate-get") coordinator.get(asked, take, this.#place);
+    else coordinator.write(asked, take, this.#place);
   }
 
   #deliver(answer: GetAnswer | WriteAnswer | Refusal): void {
