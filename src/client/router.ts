@@ -52,16 +52,19 @@ export class Router {
   first(bucket: string, key: string): NodeId | undefined {
     const { peers } = this.#options;
     const owners = this.#map?.owners(bucket, key) ?? [];
-    const [best] = owners;
-    if (best === undefined || (owners.length > 1 && !peers.isUp(best) && peers.isDoubtful(best))) {
+    const [best, second] = owners;
+    if (best === undefined || second === undefined) return best;
+    if (!peers.isUp(best) && peers.isDoubtful(best)) {
+      // Nothing else would ever dial it again: it is asked nothing until it is back.
+      peers.knock(best);
       return owners.find((node) => !peers.isDoubtful(node)) ?? best;
     }
-    const second = owners[1];
-    if (second === undefined || !peers.isUp(second)) return best;
     const bestMs = peers.roundTripMs(best) ?? 0;
     if (bestMs < slowMs) return best;
+    // Whether the other is any nearer shows once it is connected.
+    if (!peers.isUp(second)) peers.knock(second);
     const secondMs = peers.roundTripMs(second) ?? bestMs;
-    return bestMs > secondMs * slowFactor && bestMs > secondMs + slowMs ? second : best;
+    return bestMs > secondMs * slowFactor && bestMs > secondMs + slowMs && peers.isUp(second) ? second : best;
   }
 
   /** Everybody who may be asked for the key, in order. */

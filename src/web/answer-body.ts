@@ -15,7 +15,7 @@ export function siblingsOf(body: Uint8Array, what: string): readonly StoredVersi
     const contentType = fieldOf(sibling, "contentType");
     if (typeof value !== "string" || typeof contentType !== "string") throw unreadable(what);
     const modified = Date.parse(String(fieldOf(sibling, "modified")));
-    return { value: fromBase64(value), contentType, modified: Number.isNaN(modified) ? undefined : modified };
+    return { value: fromBase64(value, what), contentType, modified: Number.isNaN(modified) ? undefined : modified };
   });
 }
 
@@ -70,8 +70,12 @@ function numberOf(value: unknown, name: string): number | undefined {
   return typeof field === "number" ? field : undefined;
 }
 
-function fromBase64(text: string): Uint8Array {
-  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+function fromBase64(text: string, what: string): Uint8Array {
+  try {
+    return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  } catch {
+    throw unreadable(what);
+  }
 }
 
 function unreadable(what: string): CartwheelError {

@@ -81,6 +81,81 @@ test("a ring that changes under load is followed, without an error, and then wit
   assert.equal(world.forwarded, before);
 });
 
+test("members that have moved are found where they are", async () => {
+  const world = await ClientWorld.of(3);
+  const client = await world.client();
+  const key = world.keyOf("n2");
+  await client.act((db) => db.bucket("carts").put(key, bytes("v")));
+  world.kill("n2");
+  await world.up("n2", { host: "elsewhere" });
+  await world.agreed();
+  // Ten seconds, and the jitter of those; and a first request, which finds that its connection is no more.
+  await world.simulation.run(15_000);
+  await client.act((db) => db.bucket("carts").get(key));
+  await world.simulation.run(1000);
+  const before = world.forwarded;
+  await client.act(async (db) => {
+    for (let i = 0; i < 20; i++) assert.equal((await db.bucket("carts").get(key)).kind, "value");
+  });
+  assert.equal(world.forwarded, before);
+  const gets = metric(world, "n2", "get");
+  assert.ok(gets > 0, "n2 was asked nothing where it is now");
+});
+
+test("a node that was away is asked again once it is back", async () => {
+  const world = await ClientWorld.of(3);
+  const client = await world.client();
+  const key = world.keyOf("n2");
+  const gets = (): Promise<unknown> =>
+    client.act(async (db) => {
+      for (let i = 0; i < 20; i++) await db.bucket("carts").get(key);
+    });
+  await gets();
+  world.kill("n2");
+  await gets();
+  await world.up("n2");
+  await world.agreed();
+  await gets();
+  await world.simulation.run(1000);
+  const before = metric(world, "n2", "get");
+  await gets();
+  const asked = metric(world, "n2", "get") - before;
+  assert.ok(asked >= 10, `${asked} of 20 reads went to it`);
+});
+
+test("an owner that takes much longer than the next one is asked less", async () => {
+  const world = await ClientWorld.of(3);
+  const client = await world.client({ hedgeAfterMs: false });
+  const key = world.keyOf("n2");
+  await client.act((db) => db.bucket("carts").put(key, bytes("v")));
+  const { process } = world.machine("n2");
+  // It collects garbage for a while, again and again.
+  let isOver = false;
+  const stutter = (): void => {
+    if (isOver) return;
+    process?.pause();
+    world.simulation.schedule(60, undefined, () => {
+      process?.resume();
+      world.simulation.schedule(5, undefined, stutter);
+    });
+  };
+  stutter();
+  await client.act(async (db) => {
+    for (let i = 0; i < 100; i++) await db.bucket("carts").get(key, { r: 1 });
+  });
+  isOver = true;
+  const slow = metric(world, "n2", "get");
+  assert.ok(slow < 50, `${slow} of 100 reads went to the slow owner`);
+});
+
+function metric(world: ClientWorld, name: string, operation: string): number {
+  const samples = world.nodes.get(name)?.metrics() ?? [];
+  const of = samples.filter(
+    (sample) => sample.name === "cartwheel_requests_total" && sample.labels.operation === operation,
+  );
+  return of.reduce((sum, { value }) => sum + value, 0);
+}
+
 test("a write whose coordinator dies with it is of unknown fate; a read is asked elsewhere", async () => {
   const world = await ClientWorld.of(3);
   const client = await world.client({ hedgeAfterMs: false });
