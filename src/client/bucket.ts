@@ -15,8 +15,8 @@ import { after, type Values } from "./values.ts";
 
 /** How often `update` begins anew where its write has certainly not happened. */
 const updateTries = 5;
-/** Failures of a write that another look at the key, or at the cluster, may cure. */
-const curable: readonly ErrorCode[] = ["too-many-siblings", "not-ready", "overloaded", "unreachable"];
+/** Failures of a write that another look at the key may cure; whatever else may pass, the transport has tried again already. */
+const curable: readonly ErrorCode[] = ["too-many-siblings", "bad-context"];
 
 /** What requests of the bucket say where they do not say otherwise. */
 export interface BucketDefaults extends Omit<GetOptions & WriteOptions, "signal" | "context" | "writeId"> {}
@@ -107,10 +107,10 @@ export class TypedBucket<T, I, F extends { readonly context: Context | undefined
   }
 
   /**
-   * Reads the key, has `change` make another value of it, and stores that in place of what was read. Where the write has
-   * certainly not happened and may succeed later, all of it is done again, a few times; `change` may so be called again.
+   * Reads the key, has `change` make another value of it, and stores that in place of what was read. Where the write was
+   * refused because there is more to read than was, all of it is done again, a few times; `change` may so be called again.
    * Given undefined, it leaves everything as it is. Of two updates at a time neither is lost: they become siblings, and
-   * the next read merges them.
+   * the next read merges them. Read and write may each take the time of a request.
    */
   async update(
     key: string,
