@@ -40,6 +40,8 @@ import { Wheel } from "./wheel.ts";
 const defaultInFlight = 1024;
 /** Well below what a node takes of one client (`rpc/handshake.ts`): what was given up may be under way there still. */
 const mostInFlight = 2048;
+/** Half of what may wait to leave on one connection: what is asked is never refused for that. */
+const mostInFlightBytes: number = defaultLimits.connectionQueueBytes / 2;
 /** Of one call for many keys: enough to fill frames, and others get their turn. */
 const mostManyAtOnce = 256;
 const defaultWaiting = 10_000;
@@ -92,7 +94,8 @@ export class NativeTransport implements Transport {
     this.#peers = new Peers({ runtime, limits: defaultLimits, hello, addressOf });
     this.#router = new Router({ peers: this.#peers, random, seeds });
     this.#watch = new RingWatch({ runtime, peers: this.#peers, router: this.#router, seeds });
-    this.#inFlight = new InFlight(Math.max(1, Math.min(inFlight, mostInFlight)), waiting);
+    const requests = Math.max(1, Math.min(inFlight, mostInFlight));
+    this.#inFlight = new InFlight({ requests, bytes: mostInFlightBytes, waiting });
     this.manyAtOnce = Math.max(1, Math.min(inFlight, mostManyAtOnce));
     this.#wheel = new Wheel(clock, tickMs);
     this.#parts = {

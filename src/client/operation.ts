@@ -41,6 +41,7 @@ export interface OperationOptions {
 export class Operation implements AnswerHandler, WheelEntry, Waiter {
   /** Only its coordinator can say what became of a write that was sent. */
   readonly isPatient: false | "once-sent";
+  readonly bytes: number;
   dueMs: number = Number.POSITIVE_INFINITY;
   readonly #options: OperationOptions;
   readonly #parts: OperationParts;
@@ -64,7 +65,9 @@ export class Operation implements AnswerHandler, WheelEntry, Waiter {
   constructor(options: OperationOptions) {
     this.#options = options;
     this.#parts = options.parts;
-    this.#isRead = options.request.kind === "client-get";
+    const { request } = options;
+    this.#isRead = request.kind === "client-get";
+    this.bytes = request.kind === "client-get" ? 0 : (request.version?.value.length ?? 0);
     this.isPatient = this.#isRead ? false : "once-sent";
   }
 
@@ -86,7 +89,7 @@ export class Operation implements AnswerHandler, WheelEntry, Waiter {
 
   /** There is room. */
   start(): void {
-    if (this.#state === "over") return this.#parts.inFlight.leave();
+    if (this.#state === "over") return this.#parts.inFlight.leave(this);
     this.#state = "running";
     const { parts, request, endsMs } = this.#options;
     const nowMs = parts.clock.monotonicMs();
@@ -284,7 +287,7 @@ export class Operation implements AnswerHandler, WheelEntry, Waiter {
     signal?.removeEventListener("abort", this);
     const had = this.#state;
     this.#state = "over";
-    if (had !== "waiting") this.#parts.inFlight.leave();
+    if (had !== "waiting") this.#parts.inFlight.leave(this);
   }
 
   #timedOut(why: string): ErrorFields {

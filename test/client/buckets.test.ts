@@ -220,6 +220,15 @@ for (const door of doors) {
   });
 }
 
+test("many large values at a time are all stored", async () => {
+  await using db = await connect([peer], { timeoutMs: 20_000 });
+  const bucket = db.bucket("large");
+  const value = new Uint8Array(1_000_000).fill(1);
+  const written = await bucket.putMany(Array.from({ length: 80 }, (_, i) => [`k${i % 8}-${i}`, value] as const));
+  const troubles = written.flatMap((one) => (one.status === "rejected" ? [String(one.reason)] : []));
+  assert.deepEqual(troubles, []);
+});
+
 test("contexts are the same over both, as text too", async () => {
   await using native = await connect([peer]);
   await using http = connectHttp([`http://${node.http}`]);
