@@ -17,10 +17,6 @@ declare class TextDecoder {
 interface AbortSignal {
   readonly aborted: boolean;
   readonly reason: unknown;
-  addEventListener(type: "abort", listener: (() => void) | AbortListener, options?: { once?: boolean }): void;
-  removeEventListener(type: "abort", listener: (() => void) | AbortListener): void;
-}
-
-interface AbortListener {
-  handleEvent(): void;
+  addEventListener(type: "abort", listener: () => void, options?: { once?: boolean }): void;
+  removeEventListener(type: "abort", listener: () => void): void;
 }

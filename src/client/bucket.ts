@@ -146,10 +146,7 @@ export class TypedBucket<T, I, F extends { readonly context: Context | undefined
   }
 
   /** Deletes many keys, as `delete` does each. */
-  deleteMany(
-    keys: Iterable<string>,
-    options?: RequestOptions & DeleteOptions,
-  ): Promise<PromiseSettledResult<Written>[]> {
+  deleteMany(keys: Iterable<string>, options?: DeleteOptions): Promise<PromiseSettledResult<Written>[]> {
     return settleAll(keys, this.#parts.transport.manyAtOnce, (key) => this.delete(key, options));
   }
 

@@ -34,6 +34,7 @@ import type { OperationParts } from "./operation-parts.ts";
 import type { GetOptions, WriteOptions } from "./options.ts";
 import { RingWatch } from "./ring-watch.ts";
 import { Router } from "./router.ts";
+import { Signals } from "./signals.ts";
 import type { NewVersion, Place, StoredVersions, Transport, Written } from "./transport.ts";
 import { Wheel } from "./wheel.ts";
 
@@ -107,6 +108,7 @@ export class NativeTransport implements Transport {
       inFlight: this.#inFlight,
       wheel: this.#wheel,
       hedging: new Hedging(hedgeAfterMs === false ? undefined : hedgeAfterMs),
+      signals: new Signals(),
       isClosed: () => this.#isClosed,
       nameOf: (of) => this.#router.map?.members.get(of)?.name ?? "the node there",
       onTrouble: () => this.#watch.hurry(),

@@ -8,6 +8,7 @@ import type { Random } from "../runtime/random.ts";
 import type { Hedging } from "./hedging.ts";
 import type { InFlight } from "./in-flight.ts";
 import type { Router } from "./router.ts";
+import type { Signals } from "./signals.ts";
 import type { Wheel } from "./wheel.ts";
 
 export interface OperationParts {
@@ -19,6 +20,7 @@ export interface OperationParts {
   readonly inFlight: InFlight;
   readonly wheel: Wheel;
   readonly hedging: Hedging;
+  readonly signals: Signals;
   readonly isClosed: () => boolean;
   /** The node's name, for people. */
   readonly nameOf: (node: NodeId) => string;

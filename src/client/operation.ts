@@ -19,6 +19,7 @@ import { CartwheelError, type ErrorCode, type ErrorFields } from "./cartwheel-er
 import type { InFlight, Waiter } from "./in-flight.ts";
 import type { OperationParts } from "./operation-parts.ts";
 import type { Target } from "./router.ts";
+import type { Abortable } from "./signals.ts";
 import type { WheelEntry } from "./wheel.ts";
 
 /** How much longer than the request's own time its coordinator's word of that may take to arrive, in ms. */
@@ -38,7 +39,7 @@ export interface OperationOptions {
   readonly reject: (error: CartwheelError) => void;
 }
 
-export class Operation implements AnswerHandler, WheelEntry, Waiter {
+export class Operation implements AnswerHandler, WheelEntry, Waiter, Abortable {
   /** Only its coordinator can say what became of a write that was sent. */
   readonly isPatient: false | "once-sent";
   readonly bytes: number;
@@ -75,8 +76,8 @@ export class Operation implements AnswerHandler, WheelEntry, Waiter {
   enter(inFlight: InFlight): void {
     const { signal, endsMs } = this.#options;
     if (signal !== undefined) {
-      if (signal.aborted) return this.#abort();
-      signal.addEventListener("abort", this, { once: true });
+      if (signal.aborted) return this.abort();
+      this.#parts.signals.add(signal, this);
     }
     const entered = inFlight.enter(this);
     if (entered === "started") return;
@@ -112,9 +113,12 @@ export class Operation implements AnswerHandler, WheelEntry, Waiter {
     } else if (this.#state === "running" && nowMs >= this.#hedgeAtMs) this.#hedge(nowMs);
   }
 
-  /** The caller's signal. */
-  handleEvent(): void {
-    this.#abort();
+  /** The caller's signal has fired. */
+  abort(): void {
+    const { signal } = this.#options;
+    const isUnknown = !this.#isRead && (this.#isUnknown || this.#pending > 0);
+    this.#isUnknown = isUnknown;
+    this.#fail({ code: "aborted", message: this.#say("its caller gave it up"), cause: signal?.reason });
   }
 
   onAnswer(from: NodeId, answer: Answer): void {
@@ -267,13 +271,6 @@ export class Operation implements AnswerHandler, WheelEntry, Waiter {
     this.#parts.onTrouble();
   }
 
-  #abort(): void {
-    const { signal } = this.#options;
-    const isUnknown = !this.#isRead && (this.#isUnknown || this.#pending > 0);
-    this.#isUnknown = isUnknown;
-    this.#fail({ code: "aborted", message: this.#say("its caller gave it up"), cause: signal?.reason });
-  }
-
   #fail(fields: ErrorFields): void {
     if (this.#state === "over") return;
     const isUnknown = this.#isUnknown;
@@ -284,7 +281,7 @@ export class Operation implements AnswerHandler, WheelEntry, Waiter {
   /** Its slot is free; if it waits for one, it gives it up at its turn. */
   #end(): void {
     const { signal } = this.#options;
-    signal?.removeEventListener("abort", this);
+    if (signal !== undefined) this.#parts.signals.remove(signal, this);
     const had = this.#state;
     this.#state = "over";
     if (had !== "waiting") this.#parts.inFlight.leave(this);

@@ -9,6 +9,7 @@
 import { CartwheelError, type ErrorCode, type ErrorFields } from "../client/cartwheel-error.ts";
 import { Context } from "../client/context.ts";
 import type { GetOptions, RequestOptions, WriteOptions } from "../client/options.ts";
+import { Signals } from "../client/signals.ts";
 import type { NewVersion, Place, StoredVersion, StoredVersions, Transport, Written } from "../client/transport.ts";
 import { flawOfBucketName, flawOfKey, flawOfTimeout } from "../core/request-flaws.ts";
 import { problemOf, siblingsOf } from "./answer-body.ts";
@@ -54,6 +55,7 @@ export class HttpTransport implements Transport {
   /** The address that answered last. */
   #current = 0;
   #underWay: Set<Promise<unknown>> = new Set();
+  readonly #signals: Signals = new Signals();
   #isClosed = false;
 
   constructor(urls: readonly string[], options: HttpTransportOptions) {
@@ -145,11 +147,10 @@ export class HttpTransport implements Transport {
     const { method, target, headers, body, what, signal } = asked;
     const isWrite = method !== "GET";
     const controller = new AbortController();
-    const giveUp = (): void => controller.abort();
-    const timer = setTimeout(giveUp, endsMs - performance.now() + graceMs);
-    signal?.addEventListener("abort", giveUp, { once: true });
+    const timer = setTimeout(() => controller.abort(), endsMs - performance.now() + graceMs);
     try {
       if (signal?.aborted === true) return { ...aborted(what, signal), isUnknown: false };
+      if (signal !== undefined) this.#signals.add(signal, controller);
       const ask = this.#options.fetch ?? fetch;
       const response = await ask(`${this.#urls[this.#current]}${target}`, {
         method,
@@ -170,7 +171,7 @@ export class HttpTransport implements Transport {
       return { code, message: `${what}: ${code === "timeout" ? "no answer in time" : why}`, isUnknown: isWrite, cause };
     } finally {
       clearTimeout(timer);
-      signal?.removeEventListener("abort", giveUp);
+      if (signal !== undefined) this.#signals.remove(signal, controller);
     }
   }
 }

@@ -211,6 +211,23 @@ for (const door of doors) {
       assert.equal((await bucket.get("k")).kind, "nothing");
     });
 
+    test("one signal is for many requests, without a word of leaks", async () => {
+      const warnings: string[] = [];
+      const note = (warning: Error): void => void warnings.push(warning.message);
+      process.on("warning", note);
+      const bucket = db.bucket(named("shared-signal"), { codec: textCodec });
+      const controller = new AbortController();
+      const keys = Array.from({ length: 40 }, (_, i) => `k${i}`);
+      const first = await bucket.getMany(keys, { signal: controller.signal });
+      assert.ok(first.every(({ status }) => status === "fulfilled"));
+      const second = bucket.getMany(keys, { signal: controller.signal });
+      controller.abort();
+      for (const one of await second) assert.equal(one.status === "rejected" && one.reason.code, "aborted");
+      await new Promise(setImmediate);
+      process.off("warning", note);
+      assert.deepEqual(warnings, []);
+    });
+
     test("a closed client takes no more requests", async () => {
       const other = await door.open();
       await other[Symbol.asyncDispose]();
