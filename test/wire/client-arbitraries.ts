@@ -88,7 +88,7 @@ export const clientMessages: {
         contentType: fc.string({ maxLength: 255 }),
         modified: anyNumber,
       }),
-      { maxLength: 4 },
+      { maxLength: 2 },
     ),
     voices: anyNumber,
     seats: anyNumber,
