@@ -32,7 +32,7 @@ interface Identity {
   readonly incarnation: string | undefined;
 }
 
-/** What ends a rebuild and is withdrawn while it is being written is followed by what takes its place within so long, in ms. */
+/** What takes the place of a rebuild's end that was withdrawn while it was being written follows it within so long, in ms. */
 const withdrawnWithinMs = 500;
 
 const metaTag = 0x01;
@@ -54,8 +54,8 @@ export class SeatBook {
   readonly #all: Map<string, Spoken> = new Map();
   /** Voices by the very bytes with which each came to be on a disk. */
   readonly #byValue: WeakMap<Uint8Array, Spoken> = new WeakMap();
-  /** The epoch in whose place a voice's was to be: of one that rebuilt its own seat. */
-  readonly #instead: WeakMap<Spoken, number> = new WeakMap();
+  /** The newest voice of the seat when a newer one began. */
+  readonly #before: WeakMap<Spoken, Spoken> = new WeakMap();
 
   constructor(simulation: Simulation) {
     this.#simulation = simulation;
@@ -130,7 +130,6 @@ export class SeatBook {
     const partition = Number(partitionText) as PartitionId;
     const record = jsonIn(value) as SeatRecord;
     const records = this.#records.get(machine) ?? new Map<PartitionId, SeatRecord>();
-    const holdBefore = records.get(partition)?.hold;
     this.#records.set(machine, records.set(partition, record));
     this.#note(partition, record);
     const before = this.#speaks.get(machine)?.get(partition);
@@ -140,20 +139,28 @@ export class SeatBook {
       before.isUnsaid = false;
       return;
     }
-    const goesOn = before !== undefined && this.#isWithdrawn(before, record.hold);
-    if (goesOn) before.isUnsaid = true;
+    const goesOn = before !== undefined && this.#isWithdrawn(before, record);
+    if (goesOn) this.#withdraw(before);
     this.#falls(machine, partition);
-    if (voice === undefined) return;
-    const spoken = this.#rises(machine, partition, voice, record, goesOn);
-    this.#byValue.set(value, spoken);
-    if (holdBefore?.kind === "rebuilding" && holdBefore.isHolder) this.#instead.set(spoken, holdBefore.lost);
+    if (voice !== undefined) this.#byValue.set(value, this.#rises(machine, partition, voice, record, goesOn));
   }
 
-  /** Whether a rebuild learned that it was not at its end while that was being written: it goes on, or is given up. */
-  #isWithdrawn(end: Spoken, hold: Hold): boolean {
-    if (hold.kind === "rebuilding") return hold.epoch === end.epoch;
-    if (hold.kind !== "active" || hold.seat !== end.seat || hold.epoch !== this.#instead.get(end)) return false;
-    return this.#simulation.now - end.from <= withdrawnWithinMs;
+  /**
+   * Whether a rebuild learned that it was not at its end while that was being written: it goes on, or it is given up by a
+   * node that knows nothing of its having ended.
+   */
+  #isWithdrawn({ seat, epoch, from }: Spoken, { hold, known }: SeatRecord): boolean {
+    if (hold.kind === "rebuilding") return hold.epoch === epoch;
+    return (known[seat]?.held ?? neverHeld) < epoch && this.#simulation.now - from <= withdrawnWithinMs;
+  }
+
+  #withdraw(end: Spoken): void {
+    end.isUnsaid = true;
+    const newest = this.#newest.get(end.partition);
+    if (newest?.get(end.seat) !== end) return;
+    const before = this.#before.get(end);
+    if (before === undefined) newest.delete(end.seat);
+    else newest.set(end.seat, before);
   }
 
   #note(partition: PartitionId, { known }: SeatRecord): void {
@@ -193,7 +200,10 @@ export class SeatBook {
     if (!this.#all.has(name)) this.#all.set(name, voice);
     const newest = this.#newest.get(partition) ?? new Map<number, Spoken>();
     this.#newest.set(partition, newest);
-    if ((newest.get(seat)?.epoch ?? neverHeld) < epoch) newest.set(seat, voice);
+    const last = newest.get(seat);
+    if ((last?.epoch ?? neverHeld) >= epoch) return voice;
+    if (last !== undefined) this.#before.set(voice, last);
+    newest.set(seat, voice);
     return voice;
   }
 }

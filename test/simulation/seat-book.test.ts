@@ -117,4 +117,14 @@ test("a holder that gives up as the end of its rebuild is written has its voice 
   assert.equal(bench.begun, 2);
   assert.equal(bench.book.spoken(partition, { seat: 1, epoch: 2 })?.until, Number.POSITIVE_INFINITY);
   assert.equal(bench.book.spoken(partition, { seat: 1, epoch: 3 })?.isUnsaid, true);
+  assert.equal(bench.book.newest().get(partition)?.get(1)?.epoch, 2);
+});
+
+test("who gives up as the end of its rebuild is written was never the seat's holder", async () => {
+  const bench = new Bench(4);
+  await bench.store({ kind: "rebuilding", seat: 1, epoch: 3, lost: -1, isHolder: false, copied: [] });
+  await bench.store(active, 20);
+  assert.equal(bench.book.newest().get(partition)?.get(1)?.epoch, 3);
+  await bench.store({ kind: "former" }, 20);
+  assert.equal(bench.book.newest().get(partition)?.get(1), undefined);
 });
