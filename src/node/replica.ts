@@ -211,8 +211,9 @@ export class Replica {
    * where nobody knows anything of the key, nothing stays. A record that is whole by now may hold writes of its own:
    * it stays as it is.
    */
-  putBack(place: KeyPlace, state: SiblingSet, listener: DurableListener): void {
+  putBack(place: KeyPlace, merged: SiblingSet, listener: DurableListener): void {
     const held = this.#load(place);
+    const state = this.#bounded(merged);
     if (held === undefined || !("kind" in held)) return this.#confirm(place, listener);
     if (held.code !== "corrupt") return;
     if (!isKnown(state)) this.#buffer.put(place.storeKey, undefined, listener);

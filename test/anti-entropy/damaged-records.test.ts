@@ -33,6 +33,15 @@ async function readsAt(world: World, machine: string, key: string, pr: number): 
   return outcome.versions.map(({ value }) => new TextDecoder().decode(value));
 }
 
+/** Writes what replaces all that the machine has of the key. */
+async function replace(world: World, machine: string, key: string, w: number): Promise<void> {
+  const found = await world.inside(machine, (node) => node.get({ bucket: "carts", key, r: 1 }));
+  assert.equal(found.kind, "found");
+  const seen = found.kind === "found" && found.context !== undefined ? { context: found.context } : {};
+  const put = { bucket: "carts", key, value: new TextEncoder().encode(machine), contentType: "", w, ...seen };
+  assert.equal((await world.inside(machine, (node) => node.put(put))).kind, "written");
+}
+
 const waits = (world: World, machine: string): number => metric(world, machine, "damaged_records");
 
 async function whole(world: World, machine: string): Promise<void> {
@@ -101,6 +110,30 @@ test("whoever fills a seat that nobody has held is not waited for: he waits for 
   await whole(world, "n2");
   await world.agreed();
   assert.ok((await readsAt(world, "n3", "key-3", 3)).includes("kept"));
+});
+
+test("what the others hold together is pruned like any other state: else the owner would differ from them for ever", async () => {
+  const few = { ...limits, contextEntries: 3 };
+  const world = new World(6);
+  await world.cluster(3, { settings, limits: few });
+  for (const on of three) await replace(world, on, "key-0", 3);
+  await world.simulation.run(3000);
+  for (const name of ["n1", "n2"]) {
+    world.kill(name);
+    await world.up(name, { settings, limits: few });
+    await world.agreed();
+  }
+  damage(world, "n3", "key-0");
+  await readsAt(world, "n3", "key-0", 2);
+  const [n1, n2] = [world.machine("n1"), world.machine("n2")];
+  world.network.cut(n1, n2);
+  world.network.cut(n2, n1);
+  for (const on of ["n1", "n2"]) await replace(world, on, "key-0", 1);
+  await whole(world, "n3");
+  world.network.mendAll();
+  await world.simulation.run(20_000);
+  await repair(world, "n3");
+  assertSame(world, three, 1);
 });
 
 test("nobody is asked before a message's life is over: an acknowledgement from before may be under way", async () => {
