@@ -114,12 +114,12 @@ export const weakerSeatRules: readonly WeakerSeatRule[] = [
     rule: { ...seatRule, name: "who knows of no other holder rebuilds a seat from nothing", needsOther: false },
   },
   {
-    from: 9601,
+    from: 22201,
     filled: 1,
     rule: { ...seatRule, name: "a newer promise for a seat takes the place of the older one", promisesStand: false },
   },
   {
-    from: 32201,
+    from: 73101,
     filled: 2,
     rule: { ...seatRule, name: "who gives up ends another one's promise, too", promisesAreNamed: false },
   },
