@@ -36,6 +36,8 @@ export class VoicesByForce {
   readonly #vacating: Vacating;
   readonly #seatToRebuild: (partition: PartitionId) => number | undefined;
   readonly #withoutVacated: Set<string> = new Set();
+  /** A seat was vacated, or a promise ended: what may be lost is not, or not only, this node's. */
+  #isOfOthers = false;
   #partitions = 0;
 
   constructor(
@@ -54,8 +56,8 @@ export class VoicesByForce {
     if (this.#partitions === 0) return undefined;
     const { ring, self } = this.#node;
     const without = [...new Set([...this.#rebuilds.without, ...this.#withoutVacated])];
-    const lost = this.#withoutVacated.size > 0 ? "those who were removed" : `${nameOf(ring(), self)}'s lost disk`;
-    const mayBeLost = `writes that were acknowledged by ${lost} and ${without.join(" and ")} alone`;
+    const lost = this.#isOfOthers ? "those who were removed" : `${nameOf(ring(), self)}'s lost disk`;
+    const mayBeLost = `writes that were acknowledged by ${[lost, ...without].join(" and ")} alone`;
     return { partitions: this.#partitions, without, mayBeLost };
   }
 
@@ -102,7 +104,9 @@ export class VoicesByForce {
     const delay = await this.#forgetThoseGone(partition);
     if (delay !== undefined || (seat === undefined && !this.#vacating.isToForce(partition))) return delay;
     if (seat !== undefined) return this.#rebuilds.rebuild(partition, seat, true);
-    return this.#vacating.force(partition, (name) => this.#withoutVacated.add(name));
+    const vacated = await this.#vacating.force(partition, (name) => this.#withoutVacated.add(name));
+    if (vacated === undefined) this.#isOfOthers = true;
+    return vacated;
   }
 
   /** What is promised to those who are gone: they may have spoken, and only an operator can say that this does not matter. */
@@ -118,6 +122,7 @@ export class VoicesByForce {
     const freed = await seats.change(partition, (record) => gone.reduce(releaseGrant, record));
     if (freed === undefined) return { peer: undefined, why: "this node cannot store it" };
     for (const { by } of gone) this.#withoutVacated.add(nameOf(ring(), by));
+    this.#isOfOthers = true;
     return undefined;
   }
 

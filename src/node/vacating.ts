@@ -89,9 +89,13 @@ export class Vacating {
     return { seat: lost, from: holder, act: () => this.#vacateLost(partition, lost) };
   }
 
-  /** Whether there is a lost seat that this node could vacate by force. */
+  /**
+   * Whether there is a lost seat that this node could vacate by force: not where another seat would have to serve keys
+   * from then on that it never kept, and that its holder has no copy of.
+   */
   isToForce(partition: PartitionId): boolean {
-    return voiceOf(this.#node.seats.record(partition)) !== undefined && this.#lostSeat(partition) !== undefined;
+    if (voiceOf(this.#node.seats.record(partition)) === undefined) return false;
+    return this.#lostSeat(partition) !== undefined && this.#reasonToWait(partition) === undefined;
   }
 
   /**
@@ -164,10 +168,10 @@ export class Vacating {
     without?: (name: string) => void,
   ): Promise<Delay | undefined> {
     const { seats, self, runtime } = this.#node;
-    const wait = this.#reasonToWait(partition) ?? this.#pause(partition);
-    if (wait !== undefined && without === undefined) return wait;
+    const wait = this.#reasonToWait(partition);
+    if (wait !== undefined) return wait;
     if (without === undefined) {
-      const delay = await this.#take(partition, this.#others(partition, seat));
+      const delay = this.#pause(partition) ?? (await this.#take(partition, this.#others(partition, seat)));
       if (delay !== undefined) return delay;
     }
     const begun = await seats.change(partition, (record) => beginVacating(record, seat, self));
