@@ -156,6 +156,7 @@ export class Rebuilds {
     if ("why" in fenced) return this.#explained(partition, hold.seat, fenced);
     if (fenced.seat !== next) return { peer: holder, why: "has another seat by now" };
     const changes = allChanges(this.#node.ring().eras).hash;
+    const before = seats.hold(partition);
     const copied = await this.#copies.copyTail(partition, holder, hold.seat);
     if (copied.kind !== "whole") return { peer: holder, why: copied.why };
     // It must have had that voice all the while.
@@ -164,7 +165,10 @@ export class Rebuilds {
     if (still.seat !== fenced.seat || still.epoch !== fenced.epoch)
       return { peer: holder, why: "has another seat by now" };
     if (allChanges(this.#node.ring().eras).hash === changes) this.#attemptAt(partition).knew.set(fenced.seat, changes);
-    const stored = await seats.change(partition, (record) => withCopied(record, fenced));
+    // If a seat was vacated meanwhile, or this was given up, the copy counts for nothing.
+    const stored = await seats.change(partition, (record) =>
+      record.hold === before ? withCopied(record, fenced) : record,
+    );
     return stored === undefined ? { peer: undefined, why: "this node cannot store it" } : undefined;
   }
 

@@ -30,12 +30,14 @@ import {
   decline,
   handOverOf,
   learn,
+  type Rebuilding,
   type SeatRecord,
   seal,
   successorIsLost,
   takeOver,
   voiceOf,
 } from "../../src/core/seats/record.ts";
+import { sealForNobody, vacate } from "../../src/core/seats/vacate.ts";
 import { seatToTake } from "../../src/core/seats/wanted.ts";
 
 const [a, b, c, d, e] = ["a", "b", "c", "d", "e"] as [NodeId, NodeId, NodeId, NodeId, NodeId];
@@ -270,5 +272,25 @@ describe("the seat to take", () => {
     // Also where another is to have the seat: it cannot be given to anybody before.
     assert.equal(seatToTake(b, active(1).hold, [a, d, c], fenced), 1);
     assert.equal(seal({ ...active(1), known: fenced }, 1, { node: d, incarnation: "1" }), undefined);
+  });
+});
+
+describe("a seat that is filled while another one is vacated", () => {
+  test("copies the others anew: they were given what the vacated one had, and the seat may keep more from then on", () => {
+    const filler = present(beginRebuild({ hold: { kind: "former" }, known }, 3, d));
+    const { epoch } = filler.hold as Rebuilding;
+    const granted = [active(0), active(1)].map((record) => present(grantRebuild(record, 3, epoch, d)));
+    const copied = granted.reduce(
+      (record, from) => withCopied(learn(record, from.known, d), present(voiceOf(from))),
+      filler,
+    );
+    assert.equal(nextToCopy(copied, 4), 2);
+    // Its holder has not heard of the seat that is filled.
+    const vacated = present(vacate(present(sealForNobody(active(2), c)), c));
+    const heard = learn(copied, vacated.known, d);
+    assert.equal(finishRebuild(heard, 4, d), undefined);
+    assert.equal(nextToCopy(heard, 4), 0);
+    const again = granted.reduce((record, from) => withCopied(record, present(voiceOf(from))), heard);
+    assert.deepEqual(present(finishRebuild(again, 4, d)).hold, { kind: "active", seat: 3, epoch });
   });
 });

@@ -123,6 +123,11 @@ export function hasNothing(known: KnownSeats, seat: number): boolean {
   return held === neverHeld || wasVacated === true;
 }
 
+/** Whether a seat was vacated of which one that knew only `before` did not know it. */
+export function isNewlyVacated(before: KnownSeats, known: KnownSeats): boolean {
+  return known.some(({ held, wasVacated }, seat) => wasVacated === true && held > knownSeat(before, seat).held);
+}
+
 /** The same, of a seat that has passed to another holder, who has all that the one before had. */
 export function withNextHolder(known: KnownSeats, seat: number, epoch: Epoch, holder: NodeId): KnownSeats {
   const { filled } = knownSeat(known, seat);

@@ -22,6 +22,7 @@ import type { NodeId } from "../ids.ts";
 import type { Voice } from "../quorum/voice.ts";
 import { afterHandOver, type Epoch, generationOf } from "./epoch.ts";
 import {
+  isNewlyVacated,
   isOutdated,
   isVacant,
   type KnownSeats,
@@ -58,7 +59,7 @@ export interface Rebuilding {
   readonly lost: Epoch;
   /** The node is the holder itself, and goes on speaking at the lost epoch, to whoever does not know of the fence. */
   readonly isHolder: boolean;
-  /** What was copied so far: the voices that the holders of other seats had then. */
+  /** What was copied so far, since a seat was last vacated: the voices that the holders of other seats had then. */
   readonly copied: readonly Voice[];
 }
 
@@ -147,7 +148,7 @@ export function learn(record: SeatRecord, known: KnownSeats, self: NodeId): Seat
   const united = uniteKnown(record.known, known);
   return united === record.known
     ? record
-    : disown({ ...record, hold: holdAfter(record.hold, united, self), known: united }, self);
+    : disown({ ...record, hold: holdAfter(record, united, self), known: united }, self);
 }
 
 /** Has the node say of seats that it does not hold, and is thought to, that they are lost. */
@@ -161,7 +162,7 @@ function seatHeldBy(hold: Hold): number | undefined {
   return hold.kind === "rebuilding" && hold.isHolder ? hold.seat : undefined;
 }
 
-function holdAfter(hold: Hold, known: KnownSeats, self: NodeId): Hold {
+function holdAfter({ hold, known: before }: SeatRecord, known: KnownSeats, self: NodeId): Hold {
   if (hold.kind === "none" || hold.kind === "former") return hold;
   const { seat, epoch } = hold;
   const { held, holder, fence } = knownSeat(known, seat);
@@ -171,7 +172,9 @@ function holdAfter(hold: Hold, known: KnownSeats, self: NodeId): Hold {
       return held > epoch ? { kind: "former" } : hold;
     case "rebuilding":
       if (held > hold.lost) return { kind: "former" };
-      return fence > epoch ? holdWithout(hold) : hold;
+      if (fence > epoch) return holdWithout(hold);
+      // What a vacated seat had, the others were given, perhaps after they were copied; and the seat may keep more now.
+      return hold.copied.length > 0 && isNewlyVacated(before, known) ? { ...hold, copied: [] } : hold;
     case "sealed":
       if (held <= epoch) return hold;
       if (generationOf(held) > generationOf(epoch)) return { kind: "former" };
