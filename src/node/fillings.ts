@@ -22,7 +22,7 @@ const callTimeoutMs = 5000;
 /** What was copied of a partition for one set of changes. */
 interface Attempt {
   readonly changes: number;
-  readonly epoch: number;
+  readonly own: Voice;
   /** The voices that the other seats' holders had, by seat. */
   readonly copied: Map<number, Voice>;
 }
@@ -128,11 +128,11 @@ export class Fillings {
   }
 
   /** What was copied so far for the changes that are known now, while this node has had that voice. */
-  #attemptAt(partition: PartitionId, { epoch }: Voice): Attempt {
+  #attemptAt(partition: PartitionId, own: Voice): Attempt {
     const changes = allChanges(this.#node.ring().eras).hash;
     let attempt = this.#attempts.get(partition);
-    if (attempt?.changes !== changes || attempt.epoch !== epoch) {
-      attempt = { changes, epoch, copied: new Map() };
+    if (attempt?.changes !== changes || attempt.own.seat !== own.seat || attempt.own.epoch !== own.epoch) {
+      attempt = { changes, own, copied: new Map() };
       this.#attempts.set(partition, attempt);
     }
     return attempt;

@@ -3,7 +3,7 @@
  * application's to choose).
  *
  * A change of n is an event like any other, known here earlier and there later. What was acknowledged in an earlier era
- * lies where that era wanted it, so a request may have to meet the quorums of several eras (`core/seats/open-eras.ts`),
+ * lies where that era wanted it, so a request may have to meet the quorums of several eras (`core/seats/filled.ts`),
  * each with the numbers of its own time. All changes of n that a node knows are a set that only grows, and a hash names
  * it: nodes whose sets differ do not answer one another, and a seat is marked as filled for a set (`core/seats/filled.ts`).
  *
