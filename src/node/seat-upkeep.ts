@@ -97,13 +97,14 @@ export class SeatUpkeep {
     return gone === undefined ? { peer: undefined, why: "this node is to take a seat" } : undefined;
   }
 
-  /** One holder for each number of copies that buckets ask for; undefined where there is none. */
+  /** One holder for each number of copies that buckets ask for, that is up if one is; undefined where there is none. */
   #speakers(partition: PartitionId): ReadonlySet<NodeId | undefined> {
-    const { seats, ring, self } = this.#node;
+    const { seats, ring, self, isUp } = this.#node;
     const known = seats.known(partition);
     const speakers = ring().copies.map((n) => {
-      const holders = seats.seatsFor(partition, n).map((seat) => knownSeat(known, seat).holder);
-      return holders.find((holder) => holder !== undefined && holder !== self);
+      const holders = seats.seatsFor(partition, n).flatMap((seat) => knownSeat(known, seat).holder ?? []);
+      const others = holders.filter((holder) => holder !== self);
+      return others.find((holder) => isUp(holder)) ?? others[0];
     });
     return new Set(speakers);
   }

@@ -54,7 +54,8 @@ export class Surplus {
 
   /** Has one of those who keep the keys merge what is here, and deletes it here. Rejects with `StorageError`. */
   async shed(partition: PartitionId, n: number): Promise<Delay | undefined> {
-    const keeper = this.#keepers(partition, n)[0];
+    const keepers = this.#keepers(partition, n);
+    const keeper = keepers.find((node) => this.#node.isUp(node)) ?? keepers[0];
     if (keeper === undefined || !this.#node.isUp(keeper)) return { peer: keeper, why: "cannot be reached" };
     const isMerged = await this.#copies.push(partition, keeper, [{ partition, n }]);
     if (!isMerged) return { peer: keeper, why: "has not merged all of it" };
@@ -96,16 +97,18 @@ export class Surplus {
     const pause = new Pause(runtime.clock);
     let dropped = 0;
     let after: Uint8Array | undefined;
-    do {
+    // Whether it is to go is asked before each page: other changes may have come while it was given away.
+    while (!this.#isStopped && this.#isSurplus(partition, n)) {
       const page = this.#buffer.scan({ from: after === undefined ? from : keyAfter(after), to }, pageRecords);
-      after = page.length < pageRecords ? undefined : page.at(-1)?.key.slice();
       for (const { key, value } of page) {
         if (bucketSettings(ring(), parseDataKey(key).bucket).n !== n) continue;
         dropRecord({ node: this.#node, buffer: this.#buffer, states: this.#states }, key, value);
         dropped += 1;
       }
-      if (after !== undefined) await pause.wait(pauseMs);
-    } while (after !== undefined && !this.#isStopped && this.#isSurplus(partition, n));
+      if (page.length < pageRecords) break;
+      after = page.at(-1)?.key.slice();
+      await pause.wait(pauseMs);
+    }
     runtime.log.debug("dropped copies that other seats keep", { partition, copies: n, keys: dropped });
   }
 }
