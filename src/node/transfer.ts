@@ -72,6 +72,8 @@ export class Transfer {
   readonly #taking: Taking = new Taking();
   readonly #forced: VoicesByForce;
   readonly #waiting: Map<PartitionId, Waiting> = new Map();
+  /** In which nothing has come to its end since all was to be tried: somewhere else something may always be under way. */
+  readonly #untried: Set<PartitionId> = new Set();
   #inquiredMs = 0;
   #toldMs = Number.NEGATIVE_INFINITY;
   /** There was more to do in the last round than may be done at a time. */
@@ -166,24 +168,26 @@ export class Transfer {
     return pending;
   }
 
-  /** Tries all that waits at once, and resolves when it has ended or waits again. */
+  /** Tries at once all that this node has to rebuild, and resolves when each of it has ended or waits again. */
   async tryAll(): Promise<void> {
-    for (let before = Number.POSITIVE_INFINITY; this.#rebuilding < before && !this.#isStopped; ) {
-      before = this.#rebuilding;
+    for (let before = Number.POSITIVE_INFINITY; this.#rebuilding.length < before && !this.#isStopped; ) {
+      before = this.#rebuilding.length;
       this.#waiting.clear();
+      for (const partition of this.#rebuilding) this.#untried.add(partition);
       await this.#round();
-      while (this.#busy.size > 0 && !this.#isStopped) await this.#together();
+      while (this.#untried.size > 0 && !this.#isStopped && this.#node.mayBeCopied()) await this.#together();
+      this.#untried.clear();
     }
+  }
+
+  /** Where this node has a seat to rebuild. */
+  get #rebuilding(): readonly PartitionId[] {
+    return this.#node.seats.partitions.filter((partition) => this.#work.seatToRebuild(partition) !== undefined);
   }
 
   /** What copies of partitions did since the start. */
   get totals(): Readonly<ExchangeTotals> {
     return this.#parts.copies.totals;
-  }
-
-  /** Seats that this node has to rebuild. */
-  get #rebuilding(): number {
-    return this.#node.seats.partitions.filter((partition) => this.#work.seatToRebuild(partition) !== undefined).length;
   }
 
   /**
@@ -299,6 +303,7 @@ export class Transfer {
   }
 
   #rests(partition: PartitionId): void {
+    this.#untried.delete(partition);
     this.#waiting.delete(partition);
     this.#parts.copies.rests(partition);
   }
@@ -355,6 +360,7 @@ export class Transfer {
         log.warn(`a ${what} was broken off`, { partition, error: error.message });
       } finally {
         this.#busy.delete(partition);
+        this.#untried.delete(partition);
       }
       if (delay === undefined) {
         this.#waiting.delete(partition);

@@ -8,6 +8,8 @@ import { test } from "node:test";
 import type { RebuildView } from "../../src/node/api.ts";
 import { PartitionCopies } from "../../src/node/partition-copies.ts";
 import { Rebuilds } from "../../src/node/rebuild.ts";
+import { Pause } from "../../src/runtime/pause.ts";
+import type { Spawned } from "../../src/sim/machine.ts";
 import { plant } from "../membership/plant.ts";
 import { World } from "../membership/world.ts";
 import { assertSame, writeMany } from "./copies.ts";
@@ -92,6 +94,26 @@ test("one that is up and never answers is not done without: the repair ends, and
   assert.deepEqual(world.nodes.get("n2")?.repair().leftOut, []);
   await world.agreed();
   assertSame(world, ["n1", "n2", "n3"], keys);
+});
+
+test("one that takes its time to answer each question holds up a repair no longer than to be asked once", async () => {
+  const world = await twoLost(9);
+  world.kill("n3");
+  const { clock } = (world.spawned.get("n2") as Spawned).runtime;
+  // Never are all of its partitions at rest at the same time.
+  const { rebuild } = Rebuilds.prototype;
+  const takeOut = plant(Rebuilds.prototype, "rebuild", async function (this: Rebuilds, partition, seat, isForced) {
+    if (isForced === true) return rebuild.call(this, partition, seat, isForced);
+    await new Pause(clock).wait(1000 + 400 * partition);
+    return { peer: undefined, why: "takes its time" };
+  });
+  try {
+    await world.simulation.run(30_000);
+    await forced(world, ["n2"]);
+  } finally {
+    takeOut();
+  }
+  assert.equal(rebuildOf(world, "n2").voices, 16);
 });
 
 test("one that is down is done without", async () => {
