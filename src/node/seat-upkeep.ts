@@ -84,17 +84,20 @@ export class SeatUpkeep {
 
   /** Has those who speak for the keys merge this node's copy of them. Rejects with `StorageError`. */
   async handBack(partition: PartitionId): Promise<Delay | undefined> {
-    const { seats, isUp } = this.#node;
+    const { seats, isUp, ring } = this.#node;
+    // If it was to take a seat for a while, it may have kept more since it was compared.
+    const [ringBefore, knownBefore] = [ring(), seats.known(partition)];
+    const isAsBefore = (): boolean => ring() === ringBefore && seats.known(partition) === knownBefore;
     for (const holder of this.#speakers(partition)) {
       if (holder === undefined || !isUp(holder)) return { peer: holder, why: "cannot be reached" };
       if (!(await this.#copies.push(partition, holder))) return { peer: holder, why: "has not merged all of it" };
     }
     const gone = await seats.change(partition, (record) => {
-      return record.hold.kind === "former" && !this.#isWanted(partition)
+      return record.hold.kind === "former" && isAsBefore() && !this.#isWanted(partition)
         ? { ...record, hold: { kind: "none" } }
         : undefined;
     });
-    return gone === undefined ? { peer: undefined, why: "this node is to take a seat" } : undefined;
+    return gone === undefined ? { peer: undefined, why: "this node is, or was, to take a seat" } : undefined;
   }
 
   /** One holder for each number of copies that buckets ask for, that is up if one is; undefined where there is none. */

@@ -29,11 +29,12 @@ interface Given {
 
 /** The node a, where another one may be down. */
 function given(hold: SeatRecord["hold"], down?: NodeId): Given {
+  const ring = { copies: [2], eras: { buckets: new Map(), hashes: [0], most: 2 }, wanted: new Map([[0, [b, c]]]) };
   const node = {
     self: a,
     runtime: { clock: {}, log: { debug: () => {} } },
     isUp: (peer: NodeId) => peer !== down,
-    ring: () => ({ copies: [2], eras: { buckets: new Map(), hashes: [0], most: 2 }, wanted: new Map([[0, [b, c]]]) }),
+    ring: () => ring,
     seats: {
       record: () => is.record,
       known: () => is.record.known,
@@ -74,6 +75,18 @@ describe("what others are to have", () => {
     const is = given({ kind: "former" }, b);
     assert.equal(await is.upkeep.handBack(partition), undefined);
     assert.deepEqual(is.to, [c]);
+    assert.equal(is.record.hold.kind, "none");
+  });
+
+  test("is handed back once more if seats have passed on meanwhile: it may have been kept for one of them", async () => {
+    const is = given({ kind: "former" });
+    is.onPush = () => {
+      if (is.to.length === 1) is.record = { ...is.record, known: [...is.record.known] };
+    };
+    assert.notEqual(await is.upkeep.handBack(partition), undefined);
+    assert.equal(is.record.hold.kind, "former");
+    assert.equal(await is.upkeep.handBack(partition), undefined);
+    assert.deepEqual(is.to, [b, b]);
     assert.equal(is.record.hold.kind, "none");
   });
 
