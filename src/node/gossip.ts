@@ -206,7 +206,7 @@ export class Gossip {
     const { random } = this.#runtime;
     const members = this.#members();
     // The usual case, and members may be thousands: nothing is copied for it.
-    if (most === 1) {
+    if (most === 1 && members.length > 0) {
       const other = members[random.below(members.length)];
       return other === undefined ? [] : [other];
     }

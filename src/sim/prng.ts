@@ -35,7 +35,9 @@ export class Prng implements Random {
     return sum >>> 0;
   }
 
+  /** As strict as a real machine's: what draws from nothing fails there. */
   below(limit: number): number {
+    if (!(limit >= 1)) throw new RangeError(`cannot draw a number below ${limit}`);
     return Math.floor((this.u32() / twoTo32) * limit);
   }
 

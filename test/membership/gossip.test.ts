@@ -41,12 +41,13 @@ class Side {
   readonly news: SeatNews;
   readonly stamps: Stamps;
   readonly meta: MetaStore = memoryMeta();
+  readonly simulation: Simulation = new Simulation(1, nodeSurroundings);
   other: Side | undefined;
   /** The kinds of what it asked. */
   readonly asked: string[] = [];
 
   constructor(name: string, mostEntries: number) {
-    const simulation = new Simulation(1, nodeSurroundings);
+    const { simulation } = this;
     const process = new SimProcess(simulation, name, 0, 0);
     const none = (): never => assert.fail("gossip goes over members' calls");
     const runtime: Runtime = {
@@ -188,4 +189,13 @@ test("what a member knows survives its restart, and what it forgot with a remove
   await again.membership.open();
   assert.deepEqual(again.knowledge, side.knowledge);
   assert.deepEqual(again.membership.summary, side.membership.summary);
+});
+
+test("a node that is alone has nobody to draw from, and that is no failure", async () => {
+  const alone = new Side("alone", 1000);
+  await alone.know([found({ partitions: 4, n: 1, r: 1, w: 1 }, { zone: "", capacity: 1 })], []);
+  alone.gossip.start();
+  await alone.simulation.run(5000);
+  await alone.gossip.stop();
+  assert.deepEqual(alone.simulation.violations, []);
 });
