@@ -32,12 +32,15 @@ function totalLine(pending: number, members: ToldTransfers["members"]): string {
       ? "every seat is where it shall be; copies are still cleared away"
       : "every seat is where it shall be";
   }
-  const sum = addUp(members.flatMap(({ transfers }) => transfers.filter(isTaken)));
+  const coming = members.flatMap(({ transfers }) => transfers.filter(isTaken));
+  const sum = addUp(coming);
   const rate = members.reduce((all, { bytesPerSecond }) => all + bytesPerSecond, 0);
   const left = sum.isKnown
     ? `${inBytes(sum.bytesInAll - sum.bytes)} to copy`
     : `more than ${inBytes(sum.bytesInAll - sum.bytes)} to copy`;
-  return `${pending} seats of the cluster are on their way, ${left}, ${inBytes(rate)}/s, ${timeLeft(sum, rate)} left`;
+  const seats =
+    pending === 1 ? "1 seat of the cluster is on its way" : `${pending} seats of the cluster are on their way`;
+  return `${seats}, ${left}, ${inBytes(rate)}/s, ${timeLeftOf(coming, rate)} left`;
 }
 
 /** How far a member is with all it takes. */
@@ -51,7 +54,8 @@ function takenLine({
   if (taken === undefined) return undefined;
   const coming = transfers.filter(isTaken);
   if (coming.length === 0) {
-    return `${name} took ${taken.seats} seats with ${taken.keys} keys, ${inBytes(taken.bytes)}, in ${inTime(taken.tookMs)}`;
+    const seats = taken.seats === 1 ? "1 seat" : `${taken.seats} seats`;
+    return `${name} took ${seats} with ${taken.keys} keys, ${inBytes(taken.bytes)}, in ${inTime(taken.tookMs)}`;
   }
   const sum = addUp(coming);
   const here = taken.bytes + sum.bytes;
@@ -63,7 +67,7 @@ function takenLine({
   const rate = `${inBytes(bytesPerSecond)}/s, at most ${inBytes(limitBytesPerSecond)}/s`;
   return [
     `${name} takes seats: ${taken.seats} of ${taken.seats + coming.length} done, ${inBytes(here)} of ${inAll}${share}`,
-    `${rate}, ${timeLeft(sum, bytesPerSecond)} left`,
+    `${rate}, ${timeLeftOf(coming, bytesPerSecond)} left`,
   ].join(", ");
 }
 
@@ -89,6 +93,12 @@ function addUp(transfers: readonly TransferView[]): Sum {
     };
   }
   return sum;
+}
+
+/** The rate is what has just been copied: it says nothing of when seats come that all wait for another member. */
+function timeLeftOf(coming: readonly TransferView[], bytesPerSecond: number): string {
+  const isStuck = coming.length > 0 && coming.every(({ running, waitsFor }) => !running && waitsFor !== "");
+  return isStuck ? "?" : timeLeft(addUp(coming), bytesPerSecond);
 }
 
 function timeLeft({ bytes, bytesInAll, isKnown }: Sum, bytesPerSecond: number): string {

@@ -41,9 +41,16 @@ test("seats that go on, that wait for their turn and that wait for a member have
 
 test("what nobody has said yet is a question mark, and no time is guessed", () => {
   const text = transfersText(told([handOver({ keysInAll: undefined, bytesInAll: undefined })]), true);
-  assert.match(text, /^1 seats of the cluster are on their way, more than 0 B to copy, 1\.0 MiB\/s, \? left$/m);
+  assert.match(text, /^1 seat of the cluster is on its way, more than 0 B to copy, 1\.0 MiB\/s, \? left$/m);
   assert.match(text, /^n4 takes seats: 6 of 7 done, 13\.0 MiB of \?, /m);
   assert.match(text, /^hand-over +n1 +n4 +1\/0 +50 of \? +1\.0 MiB of \? +1\.0 MiB\/s +\? +goes on$/m);
+});
+
+test("how long it takes is not known where all that comes waits for another member", () => {
+  const stuck = { running: false, why: "cannot be reached", waitsFor: "n2", from: "n2" };
+  const text = transfersText(told([handOver(stuck), handOver({ ...stuck, partition: 2 })]), false);
+  assert.match(text, /^2 seats of the cluster are on their way, 2\.0 MiB to copy, 1\.0 MiB\/s, \? left$/m);
+  assert.match(text, /^n4 takes seats: 6 of 8 done, .*, \? left$/m);
 });
 
 test("where nothing moves, that is said, with what was taken last and who did not answer", () => {
