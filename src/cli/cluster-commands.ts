@@ -16,7 +16,8 @@ export async function statusCommand(options: ViewOptions): Promise<number> {
   const view = (await askJson(options.url, "/cluster")) as ClusterView;
   if (options.json) return printJson(view);
   const { n, r, w } = view.quorum;
-  const up = view.members.filter((member) => member.status === "up").length;
+  // Who joins or leaves is up, too: every other status is of a member that answers.
+  const up = view.members.filter((member) => member.status !== "down").length;
   const rows = [
     ["asked", `${view.name} at ${options.url}, version ${view.version}`],
     ["cluster", view.cluster],

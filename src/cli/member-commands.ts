@@ -7,7 +7,7 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Plan } from "../core/ring/plan.ts";
-import type { ClusterView, HintsView, TransfersView } from "../node/api.ts";
+import type { ClusterView, HintsView, MemberView, TransfersView } from "../node/api.ts";
 import { confirm } from "./confirm.ts";
 import { type Answered, ask, askJson, refused } from "./http-client.ts";
 import { type PlanOptions, planQuery, planText } from "./plan-command.ts";
@@ -18,6 +18,8 @@ const everyMs = 500;
 const patienceMs = 30_000;
 /** Why it waits is told after so long without any progress, in ms. */
 const reasonsAfterMs = 3000;
+/** Who leaves is told by each member, some of which hear of it later: a leave was taken back when so long none says it. */
+const undoneAfterMs = 5000;
 
 /** What these commands need to know. */
 export interface MemberOptions {
@@ -82,10 +84,14 @@ const sentences: {
     done: ({ name, value }) => `${name} has capacity ${value}, and every seat is where it shall be`,
   },
   zone: {
-    begun: ({ name, value }) => `${name} is in zone ${value}, and seats move`,
-    done: ({ name, value }) => `${name} is in zone ${value}, and every seat is where it shall be`,
+    begun: ({ name, value }) => `${name} is in ${zone(value)}, and seats move`,
+    done: ({ name, value }) => `${name} is in ${zone(value)}, and every seat is where it shall be`,
   },
 };
+
+function zone(value: string | undefined): string {
+  return value ? `zone ${value}` : "no zone";
+}
 
 function questionOf({ change, name, value }: MemberOptions): string {
   switch (change) {
@@ -93,6 +99,8 @@ function questionOf({ change, name, value }: MemberOptions): string {
       return `${name} hands its data over, then leaves. Go on?`;
     case "remove":
       return `${name} is lost: the others re-replicate without it, and it can never come back. Go on?`;
+    case "zone":
+      return `${name} gets ${zone(value)}. Go on?`;
     default:
       return `${name} gets ${change} ${value}. Go on?`;
   }
@@ -126,6 +134,7 @@ async function untilDone({ change, name, url, json }: MemberOptions, before: Clu
   const urls = [...new Set([url, ...others.map(({ http }) => `http://${http}`)])];
   if (before.name === name && change === "leave") urls.push(...urls.splice(0, 1));
   const progress = new Progress(!json);
+  let staysMs = 0;
   for (let failedMs = 0; ; ) {
     const view = await firstOf<ClusterView>(urls, "/cluster");
     failedMs = view === undefined ? failedMs + everyMs : 0;
@@ -133,13 +142,32 @@ async function untilDone({ change, name, url, json }: MemberOptions, before: Clu
       throw new CommandFailed("no member answers any more; what was asked for goes on where they are");
     }
     if (view !== undefined) {
-      const isMember = view.members.some((member) => member.name === name);
+      const member = view.members.find((member) => member.name === name);
+      const isMember = member !== undefined;
       const isOver = change === "leave" ? !isMember : view.pendingTransfers === 0 && (change !== "remove" || !isMember);
-      if (isOver) return progress.end();
-      await progress.tell(`${view.pendingTransfers} seats are on their way`, () => reasons(urls, view));
+      staysMs = change === "leave" && member !== undefined && stays(member) ? staysMs + everyMs : 0;
+      const isUndone = staysMs > undoneAfterMs || (!isMember && change !== "leave" && change !== "remove");
+      if (isOver || isUndone) progress.end();
+      if (isUndone)
+        throw new CommandFailed(
+          isMember ? `${name} does not leave: that was taken back, or another has joined under its name` : gone(name),
+        );
+      if (isOver) return;
+      const seats =
+        view.pendingTransfers === 1 ? "1 seat is on its way" : `${view.pendingTransfers} seats are on their way`;
+      await progress.tell(seats, () => reasons(urls, view));
     }
     await sleep(everyMs);
   }
+}
+
+/** Whether it has a share of the ring, which one that leaves has not, nor is it said to be up. */
+function stays({ status, partitions }: MemberView): boolean {
+  return status === "up" || (status === "down" && partitions > 0);
+}
+
+function gone(name: string): string {
+  return `${name} is no member any more: it has left, or was removed; cartwheel history says who asked for it`;
 }
 
 async function firstOf<View>(urls: readonly string[], path: string): Promise<View | undefined> {
