@@ -170,9 +170,9 @@ describe("a node on a damaged log", () => {
   });
 
   const harmless: Readonly<Record<string, (segments: readonly string[], checkpoints: readonly string[]) => void>> = {
-    "a checkpoint that is cut off": (_, [checkpoint = ""]) => truncateSync(checkpoint, statSync(checkpoint).size / 2),
+    "a checkpoint that is cut off": (_, [checkpoint = ""]) => truncateSync(checkpoint, statSync(checkpoint).size >> 1),
     "a checkpoint of no bytes": (_, [checkpoint = ""]) => truncateSync(checkpoint, 0),
-    "a checkpoint with a flipped bit": (_, [checkpoint = ""]) => flip(checkpoint, statSync(checkpoint).size / 2),
+    "a checkpoint with a flipped bit": (_, [checkpoint = ""]) => flip(checkpoint, statSync(checkpoint).size >> 1),
     "no checkpoint": (_, [checkpoint = ""]) => rmSync(checkpoint),
     "the head of a segment lost": ([segment = ""]) => flip(segment, 9),
     "files that are not its own": () => {

@@ -27,6 +27,8 @@ test("what was deleted leaves nothing on any disk, no sooner than after the grac
   const world = await forgetfulCluster(4);
   const machines = [...world.nodes.keys()];
   await writeMany(world, "n1", { from: 0, to: 200 }, "value");
+  // A write that one has answered is on its way to the others, and a read of one may ask any.
+  await world.simulation.run(1000);
   await writeMany(world, "n2", { from: 0, to: 150 }, undefined);
   const deletedMs = world.simulation.now;
   const keysLeft = (): number => Math.max(...machines.map((machine) => copiesOn(world, machine).size));
