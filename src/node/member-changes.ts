@@ -114,7 +114,10 @@ export class MemberChanges {
     const [left, wanted] = [ring.size - 1, seatsWanted(ring)];
     if (last !== undefined || force || left >= wanted) return last;
     const members = left === 1 ? "1 member" : `${left} members`;
-    return refused("too-few", `without ${member.name} ${members} would be left to keep ${wanted} copies of each key`);
+    const without = `without ${member.name} ${members} would be left`;
+    return (ring.copies.at(-1) as number) === wanted
+      ? refused("too-few", `${without} to keep ${wanted} copies of each key`)
+      : refused("too-few", `${without}, and partitions have ${wanted} seats since a bucket kept ${wanted} copies`);
   }
 
   /** Whoever is left alone keeps what there is. */
