@@ -21,7 +21,8 @@ const zones: Readonly<Record<string, { readonly below: readonly string[]; readon
     below: ["core", "wire", "runtime", "rpc", "storage", "node", "client", "http"],
     packages: ["node:", "lmdb", "pino", "pino-pretty"],
   },
-  cli: { below: ["core", "runtime", "host", "http", "node"], packages: ["node:", "commander"] },
+  bench: { below: ["core", "runtime", "node", "sim", "client", "host"], packages: ["node:"] },
+  cli: { below: ["core", "runtime", "host", "http", "node", "bench"], packages: ["node:", "commander"] },
 };
 
 /** Zones that run on virtual time from a seed, and so must have no time, chance or memory of their own. */

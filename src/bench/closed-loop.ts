@@ -1,0 +1,62 @@
+/**
+ * So many operations in flight, the next one begun when one ends: how much goes through, and what it costs.
+ *
+ * Latencies of such a loop flatter: while a target stalls, nothing is asked of it, and the stall is counted once. The
+ * open loop is the one for latencies (`open-loop.ts`).
+ */
+
+import { type Load, type Operation, perform } from "./operation.ts";
+import type { Recording } from "./recording.ts";
+import type { Target } from "./target.ts";
+
+export interface ClosedLoop {
+  readonly inFlight: number;
+  /** When to begin no more, whichever comes first. */
+  readonly operations?: number | undefined;
+  readonly durationMs?: number | undefined;
+  /** Gives up, once what is in flight has ended. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Resolves once the last operation has ended. */
+export function runClosedLoop(target: Target, load: Load, loop: ClosedLoop, recording: Recording): Promise<void> {
+  const operations = loop.operations ?? Number.POSITIVE_INFINITY;
+  const endsMs = performance.now() + (loop.durationMs ?? Number.POSITIVE_INFINITY);
+  return new Promise((resolve) => {
+    let begun = 0;
+    let left = 0;
+    const begin = (): void => {
+      const operation: Operation = load.next();
+      const beganMs = performance.now();
+      begun += 1;
+      left += 1;
+      perform(target, operation, (error) => {
+        const nowMs = performance.now();
+        recording.ended(operation.kind, beganMs, nowMs, error);
+        if (error === undefined) load.ended?.(operation);
+        left -= 1;
+        if (begun < operations && nowMs < endsMs && loop.signal?.aborted !== true) begin();
+        else if (left === 0) resolve();
+      });
+    };
+    for (let i = 0; i < loop.inFlight && begun < operations; i++) begin();
+  });
+}
+
+/** Stores what the load expects to find. Rejects with the first error. */
+export async function fill(target: Target, load: Load, inFlight: number): Promise<void> {
+  let next = 0;
+  await new Promise<void>((resolve, reject) => {
+    let left = load.keys;
+    if (left === 0) resolve();
+    const begin = (): void => {
+      const { key, value } = load.first(next++);
+      target.put(key, value, (error) => {
+        if (error !== undefined) reject(error);
+        else if (--left === 0) resolve();
+        else if (next < load.keys) begin();
+      });
+    };
+    for (let i = 0; i < inFlight && next < load.keys; i++) begin();
+  });
+}
