@@ -1,6 +1,7 @@
 /** One run of a load, and what every process used meanwhile. */
 
 import { type ClosedLoop, runClosedLoop } from "./closed-loop.ts";
+import { type OpenLoop, runOpenLoop } from "./open-loop.ts";
 import type { Load } from "./operation.ts";
 import { type Interval, Recording } from "./recording.ts";
 import type { ProcessUsage, Servers, Target } from "./target.ts";
@@ -27,6 +28,11 @@ export interface Measurement {
 /** A closed loop, as a `RunLoop`. */
 export function closed(loop: ClosedLoop): RunLoop {
   return (target, load, recording) => runClosedLoop(target, load, loop, recording);
+}
+
+/** An open loop, as a `RunLoop`. */
+export function open(loop: OpenLoop): RunLoop {
+  return (target, load, recording) => runOpenLoop(target, load, loop, recording);
 }
 
 /** Runs the load once. */

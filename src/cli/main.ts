@@ -60,6 +60,16 @@ const commands: readonly CommandLine[] = [
     run: async (_, values) => (await import("./demo/demo.ts")).demoCommand(values),
   },
   {
+    name: "bench",
+    help: "drive a cluster, or one of its own, with a load, and tell latencies and CPU time",
+    words: "",
+    options: [
+      ...(["workload", "target", "compare", "nodes", "storage", "durability", "keys", "size", "seed"] as const),
+      ...(["in-flight", "rate", "seconds", "warm-up", "data", "pids", "profile", "picture", "url", "json"] as const),
+    ],
+    run: async (_, values) => (await import("./bench-command.ts")).benchCommand(values),
+  },
+  {
     name: "start",
     help: "start one node",
     words: "",
@@ -195,19 +205,12 @@ const commands: readonly CommandLine[] = [
   },
 ];
 
-/** Commands of the interface that later versions bring. */
-const later: readonly string[] = ["bench"];
-
 const otherPlaces =
   "Every option is also a variable (CARTWHEEL_DATA for --data) and a key of the JSON file that --config or\n" +
   "CARTWHEEL_CONFIG names. The command line goes before the environment, and that before the file.";
 
 /** Runs a command line and answers the exit status. Throws what `report` turns into one line. */
 async function run(argv: readonly string[]): Promise<number> {
-  const first = argv.find((word) => !word.startsWith("-"));
-  if (first !== undefined && later.includes(first)) {
-    throw new UsageError(`${first} is not in this version; it has ${commands.map(({ name }) => name).join(", ")}`);
-  }
   let status: number = exitStatus.done;
   const program = new Command("cartwheel")
     .description("A leaderless, always-writable, replicated key-value store")

@@ -10,18 +10,9 @@ import { defaultLimits, mostCapacity, mostPartitions } from "../core/limits.ts";
 import type { Quorum } from "../core/settings.ts";
 import type { LogLevel } from "../host/log.ts";
 import { isAddress, parseAddressList } from "./address.ts";
+import { type BenchTarget, benchOptions, type WorkloadName } from "./bench-options.ts";
+import { matching, type OptionOf, oneOf, wholeNumber } from "./option-shapes.ts";
 import { UsageError } from "./usage-error.ts";
-
-/** One option: `parse` answers undefined where the text is not allowed, and `allowed` says what is. */
-export interface OptionOf<T> {
-  /** What stands for the value in the help; absent for a switch. */
-  readonly value?: string;
-  readonly help: string;
-  /** Shown in the help; who uses the option applies it. */
-  readonly otherwise?: string;
-  readonly allowed: string;
-  parse(text: string): T | undefined;
-}
 
 /** Every option with the type of its value. */
 export interface OptionValues {
@@ -53,6 +44,20 @@ export interface OptionValues {
   readonly watch: boolean;
   readonly each: boolean;
   readonly "transfer-rate": number;
+  readonly workload: WorkloadName;
+  readonly target: BenchTarget;
+  readonly compare: "bare";
+  readonly durability: "synced" | "buffered";
+  readonly keys: number;
+  readonly size: number;
+  readonly seed: number;
+  readonly "in-flight": number;
+  readonly rate: number;
+  readonly seconds: number;
+  readonly "warm-up": number;
+  readonly picture: string;
+  readonly pids: readonly number[];
+  readonly profile: string;
 }
 
 export type OptionName = keyof OptionValues;
@@ -60,20 +65,6 @@ export type OptionName = keyof OptionValues;
 /** Bytes in what `transfer-rate` counts. */
 export const mib: number = 1024 * 1024;
 
-const wholeNumber =
-  (least: number, most: number) =>
-  (text: string): number | undefined => {
-    const value = /^\d{1,9}$/.test(text) ? Number(text) : -1;
-    return value >= least && value <= most ? value : undefined;
-  };
-const oneOf =
-  <Word extends string>(words: readonly Word[]) =>
-  (text: string): Word | undefined =>
-    words.find((word) => word === text);
-const matching =
-  (shape: RegExp) =>
-  (text: string): string | undefined =>
-    shape.test(text) ? text : undefined;
 const switchWords: Readonly<Record<string, boolean>> = { true: true, "1": true, false: false, "0": false };
 
 // Here and not from `host/log.ts`, which would load a logger before every command.
@@ -234,6 +225,7 @@ export const options: { readonly [Name in OptionName]: OptionOf<OptionValues[Nam
     parse: (text) => switchWords[text],
   },
   each: { help: "a line for each seat", allowed: "true or false", parse: (text) => switchWords[text] },
+  ...benchOptions,
   json: { help: "JSON instead of text for people", allowed: "true or false", parse: (text) => switchWords[text] },
 };
 

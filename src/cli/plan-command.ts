@@ -3,7 +3,8 @@
 import type { Plan } from "../core/ring/plan.ts";
 import type { ViewOptions } from "./cluster-commands.ts";
 import { askJson } from "./http-client.ts";
-import { options as cliOptions, type OptionOf } from "./options.ts";
+import type { OptionOf } from "./option-shapes.ts";
+import { options as cliOptions } from "./options.ts";
 import { table } from "./table.ts";
 import { exitStatus, UsageError } from "./usage-error.ts";
 

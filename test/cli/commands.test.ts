@@ -120,7 +120,9 @@ test("a wrong command line is one line that says what is allowed, and exit statu
     [["leave"], /name/],
     [["capacity", "n1", "0"], /WEIGHT is "0", and must be a whole number from 1 to 100/],
     [["zone", "n1", "a b"], /ZONE is "a b"/],
-    [["bench"], /bench is not in this version/],
+    [["bench", "--workload", "g"], /--workload is "g", and must be one of get, put, a, /],
+    [["bench", "--target", "bare", "--nodes", "4"], /--nodes is for nodes that the benchmark starts/],
+    [["bench", "--compare", "bare", "--rate", "100"], /--compare has no use for --rate/],
   ];
   const ran = await Promise.all(wrong.map(([words]) => run(words)));
   for (const [i, [words, said]] of wrong.entries()) {
