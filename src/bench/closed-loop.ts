@@ -5,6 +5,7 @@
  * open loop is the one for latencies (`open-loop.ts`).
  */
 
+import type { Clock } from "../runtime/clock.ts";
 import { type Load, type Operation, perform } from "./operation.ts";
 import type { Recording } from "./recording.ts";
 import type { Target } from "./target.ts";
@@ -16,22 +17,24 @@ export interface ClosedLoop {
   readonly durationMs?: number | undefined;
   /** Gives up, once what is in flight has ended. */
   readonly signal?: AbortSignal | undefined;
+  readonly clock: Clock;
 }
 
 /** Resolves once the last operation has ended. */
 export function runClosedLoop(target: Target, load: Load, loop: ClosedLoop, recording: Recording): Promise<void> {
   const operations = loop.operations ?? Number.POSITIVE_INFINITY;
-  const endsMs = performance.now() + (loop.durationMs ?? Number.POSITIVE_INFINITY);
+  const { clock } = loop;
+  const endsMs = clock.monotonicMs() + (loop.durationMs ?? Number.POSITIVE_INFINITY);
   return new Promise((resolve) => {
     let begun = 0;
     let left = 0;
     const begin = (): void => {
       const operation: Operation = load.next();
-      const beganMs = performance.now();
+      const beganMs = clock.monotonicMs();
       begun += 1;
       left += 1;
       perform(target, operation, (error) => {
-        const nowMs = performance.now();
+        const nowMs = clock.monotonicMs();
         recording.ended(operation.kind, beganMs, nowMs, error);
         if (error === undefined) load.ended?.(operation);
         left -= 1;
@@ -43,16 +46,21 @@ export function runClosedLoop(target: Target, load: Load, loop: ClosedLoop, reco
   });
 }
 
-/** Stores what the load expects to find. Rejects with the first error. */
-export async function fill(target: Target, load: Load, inFlight: number): Promise<void> {
+/** Stores what the load expects to find. Rejects with the first error, or when it is given up. */
+export async function fill(target: Target, load: Load, inFlight: number, signal?: AbortSignal): Promise<void> {
   let next = 0;
   await new Promise<void>((resolve, reject) => {
     let left = load.keys;
     if (left === 0) resolve();
+    const end = (error: unknown): void => {
+      next = load.keys;
+      reject(error);
+    };
     const begin = (): void => {
       const { key, value } = load.first(next++);
       target.put(key, value, (error) => {
-        if (error !== undefined) reject(error);
+        if (error !== undefined) end(error);
+        else if (signal?.aborted === true) end(new Error("it was interrupted"));
         else if (--left === 0) resolve();
         else if (next < load.keys) begin();
       });

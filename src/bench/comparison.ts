@@ -6,6 +6,7 @@
  * with a model that stores in memory, a synced put with one that syncs a log, once for all who wait.
  */
 
+import { machineClock } from "../host/clock.ts";
 import { fill } from "./closed-loop.ts";
 import { type FixedLoadOptions, fixedLoad } from "./fixed-load.ts";
 import { closed, cpuOf, type Measured, measure } from "./measure.ts";
@@ -106,10 +107,14 @@ async function contend(
   bare: Contestant,
   options: ComparisonOptions,
 ): Promise<Compared> {
-  const warm = closed({ inFlight: options.inFlight, operations: options.warmOperations ?? warmOperations });
+  const warm = closed({
+    inFlight: options.inFlight,
+    operations: options.warmOperations ?? warmOperations,
+    clock: machineClock,
+  });
   await measure({ ...ours, run: warm });
   await measure({ ...bare, run: warm });
-  const run = closed({ inFlight: options.inFlight, durationMs: options.roundMs });
+  const run = closed({ inFlight: options.inFlight, durationMs: options.roundMs, clock: machineClock });
   const measured: { readonly ours: Measured; readonly bare: Measured }[] = [];
   for (let round = 1; round <= options.rounds; round++) {
     const both = { ours: await measure({ ...ours, run }), bare: await measure({ ...bare, run }) };

@@ -7,8 +7,8 @@
 
 import type { Load, Operation } from "./operation.ts";
 
-/** Shares no factor with any number of keys that is not a multiple of it. */
-const stride = 7919;
+/** Primes: one of them shares no factor with the number of keys, below 60 million. */
+const strides = [7919, 7907] as const;
 
 export interface FixedLoadOptions {
   readonly kind: "read" | "update";
@@ -20,6 +20,7 @@ export interface FixedLoadOptions {
 export function fixedLoad({ kind, keys, valueBytes }: FixedLoadOptions): Load {
   const value = new Uint8Array(valueBytes).fill(120);
   const names = Array.from({ length: keys }, (_, i) => `user${i}`);
+  const stride = keys % strides[0] === 0 ? strides[1] : strides[0];
   // Made once: what the load itself costs would be in every figure.
   const operations = names.map((_, i): Operation => {
     const key = names[(i * stride) % keys] as string;

@@ -3,6 +3,7 @@
  */
 
 import type { BucketChange } from "../core/settings.ts";
+import { machineClock } from "../host/clock.ts";
 import { fill } from "./closed-loop.ts";
 import { fixedLoad } from "./fixed-load.ts";
 import { closed, measure, open, type RunLoop } from "./measure.ts";
@@ -66,7 +67,7 @@ export async function runBench(plan: BenchPlan): Promise<Report> {
   const watched = plan.pids.length === 0 ? servers : both(servers, processesHere(plan.pids));
   try {
     plan.onStep?.(`filling ${name} with ${load.keys} keys ...`);
-    await fill(target, load, plan.inFlight);
+    await fill(target, load, plan.inFlight, plan.signal);
     plan.onStep?.(`${plan.warmSeconds} s to get warm ...`);
     if (plan.warmSeconds > 0) {
       await measure({ target, servers: watched, load, run: loopOf(plan, plan.warmSeconds) });
@@ -88,8 +89,8 @@ export async function runBench(plan: BenchPlan): Promise<Report> {
 function loopOf({ rate, inFlight, signal }: BenchPlan, seconds: number): RunLoop {
   const durationMs = seconds * 1000;
   return rate === undefined
-    ? closed({ inFlight, durationMs, signal })
-    : open({ perSecond: rate, durationMs, mostInFlight, signal });
+    ? closed({ inFlight, durationMs, signal, clock: machineClock })
+    : open({ perSecond: rate, durationMs, mostInFlight, signal, clock: machineClock });
 }
 
 function loadOf({ workload, keys, valueBytes, seed }: BenchPlan): Load {

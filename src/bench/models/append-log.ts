@@ -17,6 +17,7 @@ export class AppendLog {
   #waiting: number[] = [];
   #syncing: number[] = [];
   #isAway = false;
+  #onIdle: (() => void) | undefined;
 
   /** `onSynced` is called with the two numbers that each record was appended with. */
   constructor(path: string, onSynced: (first: number, second: number) => void) {
@@ -40,13 +41,23 @@ export class AppendLog {
     }
   }
 
-  close(): void {
-    closeSync(this.#file);
+  /** Resolves once the file is closed, after the sync that is under way; what waits then is not told. */
+  close(): Promise<void> {
+    this.#length = 0;
+    return new Promise((resolve) => {
+      const end = (): void => {
+        closeSync(this.#file);
+        resolve();
+      };
+      if (this.#isAway) this.#onIdle = end;
+      else end();
+    });
   }
 
   #sync(): void {
     if (this.#length === 0) {
       this.#isAway = false;
+      this.#onIdle?.();
       return;
     }
     writeSync(this.#file, this.#buffer, 0, this.#length);

@@ -10,7 +10,7 @@
  * It knows no causality, hints, membership, failures, deadlines or back-pressure: it is no store. Hot path.
  */
 
-import { connect, createServer, type Socket } from "node:net";
+import { connect, createServer, type Server, type Socket } from "node:net";
 import { machineChecksum } from "../../host/checksum.ts";
 import { AppendLog } from "./append-log.ts";
 import {
@@ -58,6 +58,12 @@ export class BareNode {
   readonly #peers: Outbox[] = [];
   readonly #requests: Request[] = [];
   readonly #slots = new SlotNumbers();
+  readonly #sockets: Socket[] = [];
+  #server: Server | undefined;
+  /** Told of a value that came damaged; whoever sent it is hung up on. */
+  onDamage: (error: Error) => void = (error) => {
+    throw error;
+  };
 
   /** With a log's path, a write counts once it is synced there. */
   constructor(logPath?: string) {
@@ -68,9 +74,14 @@ export class BareNode {
   listen(): Promise<number> {
     const server = createServer({ noDelay: true }, (socket) => {
       const caller = this.#callers.push(new Outbox(socket)) - 1;
+      this.#sockets.push(socket);
       socket.on("error", () => {});
-      readMessages(socket, (bytes, at) => this.#onRequest(caller, bytes, at));
+      readMessages(socket, (bytes, at) => {
+        if (this.#isSound(bytes, at)) this.#onRequest(caller, bytes, at);
+        else socket.destroy();
+      });
     });
+    this.#server = server;
     return new Promise((resolve, reject) => {
       server.once("error", reject);
       server.listen(0, "127.0.0.1", () => {
@@ -90,8 +101,24 @@ export class BareNode {
       });
       socket.on("error", () => {});
       readMessages(socket, (bytes, at) => this.#onPeerAnswer(bytes, at));
+      this.#sockets.push(socket);
       this.#peers.push(new Outbox(socket));
     }
+  }
+
+  /** Ends every connection; syncs under way are waited for. */
+  async close(): Promise<void> {
+    this.#server?.close();
+    for (const socket of this.#sockets) socket.destroy();
+    await this.#log?.close();
+  }
+
+  #isSound(bytes: Buffer, at: number): boolean {
+    const kind = kindAt(bytes, at);
+    if (kind !== kinds.put && kind !== kinds.peerPut) return true;
+    if (machineChecksum(valueAt(bytes, at)) === checksumAt(bytes, at)) return true;
+    this.onDamage(new Error(`the value of ${keyAt(bytes, at)} came damaged`));
+    return false;
   }
 
   #onRequest(caller: number, bytes: Buffer, at: number): void {
@@ -135,11 +162,8 @@ export class BareNode {
 
   /** Stores what the message carries, unless there is something newer, and answers what came. */
   #store(key: string, version: number, bytes: Buffer, at: number): Stored {
-    const carried = valueAt(bytes, at);
-    const checksum = checksumAt(bytes, at);
-    if (machineChecksum(carried) !== checksum) throw new Error(`the value of ${key} came damaged`);
     // A copy: a view would keep all that came with it.
-    const stored = { version, checksum, value: Buffer.from(carried) };
+    const stored = { version, checksum: checksumAt(bytes, at), value: Buffer.from(valueAt(bytes, at)) };
     const before = this.#entries.get(key);
     if (before === undefined || before.version < version) this.#entries.set(key, stored);
     return stored;

@@ -9,6 +9,7 @@
  */
 
 import type { Socket } from "node:net";
+import type { Readable } from "node:stream";
 
 /** What a message is. */
 export const kinds = {
@@ -87,9 +88,9 @@ export function writeMessage(
 }
 
 /** Has the listener called with each message that arrives, and where it begins. The bytes are its own to keep. */
-export function readMessages(socket: Socket, onMessage: (bytes: Buffer, at: number) => void): void {
+export function readMessages(stream: Readable, onMessage: (bytes: Buffer, at: number) => void): void {
   let rest: Buffer = nothing;
-  socket.on("data", (chunk: Buffer) => {
+  stream.on("data", (chunk: Buffer) => {
     const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
     let at = 0;
     while (bytes.length - at >= 4) {
