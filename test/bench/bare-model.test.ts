@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { connect } from "node:net";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
@@ -27,11 +27,37 @@ import { machineChecksum } from "../../src/host/checksum.ts";
 const directory = mkdtempSync(join(tmpdir(), "cartwheel-bare-test-"));
 after(() => rmSync(directory, { recursive: true }));
 
+/** Three nodes; the third answers the others late. */
 async function cluster(logs: readonly (string | undefined)[]): Promise<{ target: Target; nodes: readonly BareNode[] }> {
   const nodes = logs.map((log) => new BareNode(log));
   const ports = await Promise.all(nodes.map((node) => node.listen()));
-  for (const [i, node] of nodes.entries()) await node.meet(ports.filter((_, other) => other !== i));
+  const latePort = await listenLate(ports[2] as number);
+  for (const [i, node] of nodes.entries()) {
+    await node.meet(ports.map((port, other) => (other === 2 ? latePort : port)).filter((_, other) => other !== i));
+  }
   return { target: await BareClient.connect(ports), nodes };
+}
+
+/** A way to the port by which everything comes some turns of the loop later. */
+async function listenLate(port: number): Promise<number> {
+  const late = (socket: Socket, to: Socket, chunk: Buffer, turns: number): void => {
+    if (turns > 0) setImmediate(() => late(socket, to, chunk, turns - 1));
+    else if (!to.destroyed) to.write(chunk);
+  };
+  const server = createServer((near) => {
+    const far = connect({ host: "127.0.0.1", port });
+    for (const [from, to] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      from.on("data", (chunk: Buffer) => late(from, to, chunk, 30));
+      from.on("error", () => {});
+      from.on("close", () => to.destroy());
+    }
+    near.on("close", () => server.close());
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return (server.address() as AddressInfo).port;
 }
 
 const put = (target: Target, key: string, value: Uint8Array): Promise<void> =>
@@ -69,14 +95,16 @@ test("a read finds the last value that was put, of every key, with many in fligh
 test("with a log, two of three files hold the value before its put is answered", async () => {
   const logs = ["a", "b", "c"].map((name) => join(directory, name));
   const { target, nodes } = await cluster(logs);
-  await Promise.all(
-    Array.from({ length: 200 }, async (_, i) => {
-      const value = Buffer.from(`value number ${i}.`);
-      await put(target, `key${i}`, value);
+  // Some begin while others wait for a sync: then a record waits in memory for the next one.
+  const lane = async (_: unknown, lane: number): Promise<void> => {
+    for (let round = 0; round < 20; round++) {
+      const value = Buffer.from(`value ${round} of lane ${lane}.`);
+      await put(target, `key ${lane}.${round}`, value);
       const holders = logs.filter((log) => readFileSync(log).includes(value));
-      assert.ok(holders.length >= 2, `${holders.length} logs hold value ${i}`);
-    }),
-  );
+      assert.ok(holders.length >= 2, `${holders.length} logs hold ${value}`);
+    }
+  };
+  await Promise.all(Array.from({ length: 20 }, lane));
   await target.close();
   await Promise.all(nodes.map((node) => node.close()));
 });
@@ -149,4 +177,52 @@ test("a value that comes damaged is not stored", async () => {
   await new Promise((resolve) => socket.on("close", resolve));
   assert.match(String(damage), /the value of key came damaged/);
   await node.close();
+});
+
+test("of two versions the greater stays, whichever came first", async () => {
+  const node = new BareNode();
+  const socket = connect({ host: "127.0.0.1", port: await node.listen() });
+  const outbox = new Outbox(socket);
+  const values = ["second", "first"].map((text) => Buffer.from(text));
+  for (const [i, value] of values.entries()) {
+    outbox.add(kinds.peerPut, i, "key", 2 - i, machineChecksum(value), value);
+  }
+  outbox.add(kinds.peerGet, 7, "key", 0, 0, Buffer.alloc(0));
+  const found = await new Promise((resolve) => {
+    readMessages(socket, (bytes, at) => {
+      if (kindAt(bytes, at) === kinds.peerFound)
+        resolve([slotAt(bytes, at), versionAt(bytes, at), String(valueAt(bytes, at))]);
+    });
+  });
+  assert.deepEqual(found, [7, 2, "second"]);
+  socket.destroy();
+  await node.close();
+});
+
+test("what the kernel has not taken yet is not overwritten by what is sent next", async () => {
+  const rounds = 200;
+  const size = 50_000;
+  let near: Socket | undefined;
+  const server = createServer((socket) => {
+    near = socket.pause();
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const far = connect({ host: "127.0.0.1", port: (server.address() as AddressInfo).port });
+  const outbox = new Outbox(far);
+  for (let round = 0; round < rounds; round++) {
+    outbox.add(kinds.put, round, "key", 0, 0, new Uint8Array(size).fill(round));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.ok(far.writableLength > size, "the kernel had enough");
+  let seen = 0;
+  await new Promise<void>((resolve) => {
+    readMessages(near as Socket, (bytes, at) => {
+      assert.equal(slotAt(bytes, at), seen);
+      assert.deepEqual(Uint8Array.from(valueAt(bytes, at)), new Uint8Array(size).fill(seen));
+      if (++seen === rounds) resolve();
+    });
+    near?.resume();
+  });
+  far.destroy();
+  server.close();
 });

@@ -21,6 +21,7 @@ test("a percentile is never below the exact one, and above it by less than a tho
         const [told, sorted] = [histogram.percentile(share), exact(values, share)];
         assert.ok(told >= sorted && told <= sorted * (1 + 1 / 1024), `p${share}: ${told} for ${sorted}`);
       }
+      assert.equal(histogram.percentile(1), histogram.max);
       assert.equal(histogram.max, Math.max(...values));
       assert.equal(histogram.count, values.length);
     }),
