@@ -9,7 +9,7 @@
 import { machineClock } from "../host/clock.ts";
 import { fill } from "./closed-loop.ts";
 import { type FixedLoadOptions, fixedLoad } from "./fixed-load.ts";
-import { closed, cpuOf, type Measured, measure } from "./measure.ts";
+import { closed, cpuOf, type Measured, measure, type RunLoop } from "./measure.ts";
 import { BareCluster } from "./models/bare-cluster.ts";
 import type { Load } from "./operation.ts";
 import { OwnCluster, type OwnClusterOptions } from "./own-cluster.ts";
@@ -23,7 +23,8 @@ export interface ComparisonOptions extends OwnClusterOptions {
   /** How long each side is loaded in a round, and how many rounds there are. */
   readonly roundMs: number;
   readonly rounds: number;
-  readonly warmOperations?: number | undefined;
+  /** How long each side is loaded before what counts: what is not compiled yet costs several times as much. */
+  readonly warmMs: number;
   readonly onRound?: ((text: string) => void) | undefined;
 }
 
@@ -45,9 +46,6 @@ export interface Compared {
   /** The least and the greatest ratio of a round. */
   readonly ratioRange: readonly [number, number];
 }
-
-/** Operations of each side before what counts: what is not compiled yet costs several times as much. */
-const warmOperations = 60_000;
 
 interface Contest {
   readonly name: string;
@@ -107,14 +105,10 @@ async function contend(
   bare: Contestant,
   options: ComparisonOptions,
 ): Promise<Compared> {
-  const warm = closed({
-    inFlight: options.inFlight,
-    operations: options.warmOperations ?? warmOperations,
-    clock: machineClock,
-  });
-  await measure({ ...ours, run: warm });
-  await measure({ ...bare, run: warm });
-  const run = closed({ inFlight: options.inFlight, durationMs: options.roundMs, clock: machineClock });
+  const loopFor = (durationMs: number): RunLoop =>
+    closed({ inFlight: options.inFlight, durationMs, clock: machineClock });
+  for (const side of options.warmMs > 0 ? [ours, bare] : []) await measure({ ...side, run: loopFor(options.warmMs) });
+  const run = loopFor(options.roundMs);
   const measured: { readonly ours: Measured; readonly bare: Measured }[] = [];
   for (let round = 1; round <= options.rounds; round++) {
     const both = { ours: await measure({ ...ours, run }), bare: await measure({ ...bare, run }) };

@@ -54,7 +54,7 @@ function overTime({ timeline }: Report, left: number): Panel {
     color,
     points: timeline.map((interval) => [interval.second / last, pick(interval)]),
   });
-  const marks = [0, 0.25, 0.5, 0.75, 1].map((at) => ({ at, text: `${(at * last).toFixed(0)} s` }));
+  const marks = [0, 0.25, 0.5, 0.75, 1].map((at) => ({ at, text: `${(at * last).toFixed(last < 8 ? 1 : 0)} s` }));
   return {
     title: "latency over time",
     left,

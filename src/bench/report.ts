@@ -48,7 +48,7 @@ export function reportOf(head: ReportHead, measured: Measured, diskBytes: number
     ...head,
     seconds: tookMs / 1000,
     operations: recording.count,
-    perSecond: (recording.count * 1000) / tookMs,
+    perSecond: tookMs > 0 ? (recording.count * 1000) / tookMs : 0,
     errors: Object.fromEntries(recording.errors),
     latency: latencyOf(recording.all),
     byKind: Object.fromEntries([...recording.kinds].map(([kind, histogram]) => [kind, latencyOf(histogram)])),

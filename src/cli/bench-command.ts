@@ -92,6 +92,7 @@ async function compare(options: Partial<OptionValues>): Promise<number> {
     valueBytes: options.size ?? 1024,
     roundMs: ((options.seconds ?? 10) * 1000) / rounds,
     rounds,
+    warmMs: (options["warm-up"] ?? 5) * 1000,
     onRound: tell,
   });
   if (options.json === true) say(`${JSON.stringify(compared, undefined, 2)}\n`);
