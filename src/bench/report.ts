@@ -34,13 +34,19 @@ export interface Report {
   readonly cpu: { readonly all: number | null; readonly servers: number | null; readonly client: number };
   readonly processes: readonly { readonly name: string; readonly cpuUs: number; readonly memoryBytes: number }[];
   readonly diskBytes: number | null;
+  /** What the disk's own sync took, right after the run; null where the run was not about this machine's disk. */
+  readonly diskSync: Latency | null;
   readonly timeline: readonly Interval[];
 }
 
 export type ReportHead = Pick<Report, "target" | "workload" | "description" | "loop">;
 
 /** The report of what was measured. */
-export function reportOf(head: ReportHead, measured: Measured, diskBytes: number | undefined): Report {
+export function reportOf(
+  head: ReportHead,
+  measured: Measured,
+  disk: { readonly bytes: number | undefined; readonly sync: Histogram | undefined },
+): Report {
   const { recording, tookMs, client, servers } = measured;
   const { all, servers: served } = cpuOf(measured);
   const isKnown = servers.length > 0;
@@ -54,7 +60,8 @@ export function reportOf(head: ReportHead, measured: Measured, diskBytes: number
     byKind: Object.fromEntries([...recording.kinds].map(([kind, histogram]) => [kind, latencyOf(histogram)])),
     cpu: { all: isKnown ? all : null, servers: isKnown ? served : null, client: all - served },
     processes: [client, ...servers],
-    diskBytes: diskBytes ?? null,
+    diskBytes: disk.bytes ?? null,
+    diskSync: disk.sync === undefined ? null : latencyOf(disk.sync),
     timeline: recording.timeline,
   };
 }
@@ -88,6 +95,7 @@ export function latencyRows(report: Report): readonly (readonly string[])[] {
     ["latency in ms", "count", "mean", ...percents.map((percent) => `p${percent}`), "max"],
     ...kinds.map(([kind, latency]) => row(kind, latency)),
     ...(kinds.length > 1 ? [row("all", report.latency)] : []),
+    ...(report.diskSync === null ? [] : [row("the disk's own sync", report.diskSync)]),
   ];
 }
 
@@ -100,8 +108,9 @@ export function milliseconds(us: number): string {
 /** Everything but the latencies, a line each. */
 export function factsOf(report: Report): readonly string[] {
   const { loop, cpu, processes, diskBytes } = report;
-  const driven = loop.kind === "closed" ? `${loop.inFlight} in flight` : `${loop.rate}/s from an open loop`;
+  const driven = loop.kind === "closed" ? `${loop.inFlight} in flight` : `${Math.round(loop.rate)}/s from an open loop`;
   const errors = Object.entries(report.errors);
+  const { "50": median = 0, "99.9": tail = 0 } = report.latency.percentiles;
   const mib = (bytes: number): string => `${(bytes / 1024 / 1024).toFixed(0)} MiB`;
   const cpuText =
     cpu.all === null || cpu.servers === null
@@ -114,6 +123,7 @@ export function factsOf(report: Report): readonly string[] {
     ...processes.map(
       ({ name, cpuUs, memoryBytes }) => `  ${name}: ${(cpuUs / 1e6).toFixed(2)} s of CPU, ${mib(memoryBytes)}`,
     ),
+    `p99.9 is ${(tail / median).toFixed(1)} times the median`,
     ...(diskBytes === null ? [] : [`on disk: ${mib(diskBytes)}`]),
     ...errors.map(([said, count]) => `${count} x ${said}`),
   ];

@@ -5,8 +5,9 @@
 import type { BucketChange } from "../core/settings.ts";
 import { machineClock } from "../host/clock.ts";
 import { fill } from "./closed-loop.ts";
+import { syncLatency } from "./disk-sync.ts";
 import { fixedLoad } from "./fixed-load.ts";
-import { closed, measure, open, type RunLoop } from "./measure.ts";
+import { closed, type Measured, measure, open, type RunLoop } from "./measure.ts";
 import { BareCluster } from "./models/bare-cluster.ts";
 import type { Load } from "./operation.ts";
 import { memberOrigins, nodesOverHttp, processesHere } from "./other-servers.ts";
@@ -29,6 +30,8 @@ export type TargetChoice =
 export const workloadNames = ["get", "put", "a", "b", "c", "d", "e", "f", "cart", "session"] as const;
 export type WorkloadName = (typeof workloadNames)[number];
 
+export type Rate = { readonly perSecond: number } | { readonly share: number };
+
 export interface BenchPlan {
   readonly target: TargetChoice;
   readonly workload: WorkloadName;
@@ -37,8 +40,8 @@ export interface BenchPlan {
   readonly valueBytes: number;
   readonly seed: number;
   readonly inFlight: number;
-  /** Operations a second of an open loop; a closed one where absent. */
-  readonly rate: number | undefined;
+  /** Operations a second of an open loop, or their share of what a closed one reaches; a closed one where absent. */
+  readonly rate: Rate | undefined;
   readonly seconds: number;
   readonly warmSeconds: number;
   /** Where data of servers that are started may be. */
@@ -69,24 +72,31 @@ export async function runBench(plan: BenchPlan): Promise<Report> {
     plan.onStep?.(`filling ${name} with ${load.keys} keys ...`);
     await fill(target, load, plan.inFlight, plan.signal);
     plan.onStep?.(`${plan.warmSeconds} s to get warm ...`);
-    if (plan.warmSeconds > 0) {
-      await measure({ target, servers: watched, load, run: loopOf(plan, plan.warmSeconds) });
-    }
+    const { inFlight, signal } = plan;
+    const warm = closed({ inFlight, durationMs: plan.warmSeconds * 1000, signal, clock: machineClock });
+    const parts = { target, servers: watched, load };
+    const warmed = plan.warmSeconds > 0 ? await measure({ ...parts, run: warm }) : undefined;
+    const rate = rateOf(plan.rate, warmed);
     plan.onStep?.(`${load.description}, for ${plan.seconds} s`);
-    const run = loopOf(plan, plan.seconds);
-    const measured = await measure({ target, servers: watched, load, run, onInterval: plan.onInterval });
-    const loop =
-      plan.rate === undefined
-        ? ({ kind: "closed", inFlight: plan.inFlight } as const)
-        : ({ kind: "open", rate: plan.rate } as const);
+    const measured = await measure({ ...parts, run: loopOf(plan, rate), onInterval: plan.onInterval });
+    const loop = rate === undefined ? ({ kind: "closed", inFlight } as const) : ({ kind: "open", rate } as const);
     const head = { target: name, workload: load.name, description: load.description, loop };
-    return reportOf(head, measured, await watched.diskBytes());
+    const isOnThisDisk = servers instanceof OwnCluster || servers instanceof BareCluster;
+    const sync = isOnThisDisk ? await syncLatency(plan.directory) : undefined;
+    return reportOf(head, measured, { bytes: await watched.diskBytes(), sync });
   } finally {
     await target.close().finally(() => servers.stop());
   }
 }
 
-function loopOf({ rate, inFlight, signal }: BenchPlan, seconds: number): RunLoop {
+/** Operations a second of the open loop. A share is one of what the closed loop has just reached. */
+function rateOf(rate: Rate | undefined, warmed: Measured | undefined): number | undefined {
+  if (rate === undefined || "perSecond" in rate) return rate?.perSecond;
+  if (warmed === undefined) throw new Error("a share of the highest rate can be told only after a warm-up");
+  return Math.max(1, (rate.share * warmed.recording.count * 1000) / warmed.tookMs);
+}
+
+function loopOf({ seconds, inFlight, signal }: BenchPlan, rate: number | undefined): RunLoop {
   const durationMs = seconds * 1000;
   return rate === undefined
     ? closed({ inFlight, durationMs, signal, clock: machineClock })

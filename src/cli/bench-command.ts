@@ -29,6 +29,11 @@ export async function benchCommand(options: Partial<OptionValues>): Promise<numb
 async function runOne(options: Partial<OptionValues>): Promise<number> {
   const workload: WorkloadName = options.workload ?? "get";
   const isYcsb = workload.length === 1;
+  if (options["warm-up"] === 0 && options.rate !== undefined && "share" in options.rate) {
+    throw new UsageError(
+      "--rate is a share of what the warm-up reaches, and --warm-up is 0: give it a second at least",
+    );
+  }
   const interrupted = new AbortController();
   const interrupt = (): void => interrupted.abort();
   for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, interrupt);

@@ -19,6 +19,16 @@ function parseTarget(text: string): BenchTarget | undefined {
   return addresses === undefined ? undefined : { kind, addresses };
 }
 
+/** Operations a second, or their share of what a closed loop reaches. */
+export type BenchRate = { readonly perSecond: number } | { readonly share: number };
+
+function parseRate(text: string): BenchRate | undefined {
+  const percent = text.endsWith("%") ? wholeNumber(1, 100)(text.slice(0, -1)) : undefined;
+  if (percent !== undefined) return { share: percent / 100 };
+  const perSecond = wholeNumber(1, 1_000_000)(text);
+  return perSecond === undefined ? undefined : { perSecond };
+}
+
 function parsePids(text: string): readonly number[] | undefined {
   const pids = text.split(",").map((part) => wholeNumber(1, 2 ** 22)(part.trim()));
   return pids.includes(undefined) ? undefined : (pids as number[]);
@@ -34,7 +44,7 @@ export const benchOptions: {
   readonly size: OptionOf<number>;
   readonly seed: OptionOf<number>;
   readonly "in-flight": OptionOf<number>;
-  readonly rate: OptionOf<number>;
+  readonly rate: OptionOf<BenchRate>;
   readonly seconds: OptionOf<number>;
   readonly "warm-up": OptionOf<number>;
   readonly picture: OptionOf<string>;
@@ -98,9 +108,9 @@ export const benchOptions: {
   },
   rate: {
     value: "PER-SECOND",
-    help: "begin so many a second, whatever the answers do; latencies count from when each was due",
-    allowed: "a whole number from 1 to 1000000",
-    parse: wholeNumber(1, 1_000_000),
+    help: "begin so many a second, or 50% of what the warm-up reached, whatever the answers do; latencies count from when each was due",
+    allowed: "a whole number from 1 to 1000000, or of percent from 1% to 100%",
+    parse: parseRate,
   },
   seconds: {
     value: "S",

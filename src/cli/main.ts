@@ -60,16 +60,6 @@ const commands: readonly CommandLine[] = [
     run: async (_, values) => (await import("./demo/demo.ts")).demoCommand(values),
   },
   {
-    name: "bench",
-    help: "drive a cluster, or one of its own, with a load, and tell latencies and CPU time",
-    words: "",
-    options: [
-      ...(["workload", "target", "compare", "nodes", "storage", "durability", "keys", "size", "seed"] as const),
-      ...(["in-flight", "rate", "seconds", "warm-up", "data", "pids", "profile", "picture", "url", "json"] as const),
-    ],
-    run: async (_, values) => (await import("./bench-command.ts")).benchCommand(values),
-  },
-  {
     name: "start",
     help: "start one node",
     words: "",
@@ -202,6 +192,16 @@ const commands: readonly CommandLine[] = [
     words: "",
     options: ["force", "url", "json"],
     run: (_, values) => repairCommand({ ...view(values), force: values.force ?? false }),
+  },
+  {
+    name: "bench",
+    help: "drive a cluster, or one of its own, with a load, and tell latencies and CPU time",
+    words: "",
+    options: [
+      ...(["workload", "target", "compare", "nodes", "storage", "durability", "keys", "size", "seed"] as const),
+      ...(["in-flight", "rate", "seconds", "warm-up", "data", "pids", "profile", "picture", "url", "json"] as const),
+    ],
+    run: async (_, values) => (await import("./bench-command.ts")).benchCommand(values),
   },
 ];
 

@@ -10,7 +10,7 @@ import { defaultLimits, mostCapacity, mostPartitions } from "../core/limits.ts";
 import type { Quorum } from "../core/settings.ts";
 import type { LogLevel } from "../host/log.ts";
 import { isAddress, parseAddressList } from "./address.ts";
-import { type BenchTarget, benchOptions, type WorkloadName } from "./bench-options.ts";
+import { type BenchRate, type BenchTarget, benchOptions, type WorkloadName } from "./bench-options.ts";
 import { matching, type OptionOf, oneOf, wholeNumber } from "./option-shapes.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -52,7 +52,7 @@ export interface OptionValues {
   readonly size: number;
   readonly seed: number;
   readonly "in-flight": number;
-  readonly rate: number;
+  readonly rate: BenchRate;
   readonly seconds: number;
   readonly "warm-up": number;
   readonly picture: string;

@@ -13,6 +13,8 @@ const head = {
   loop: { kind: "open", rate: 100 },
 } as const;
 
+const unknown = { bytes: undefined, sync: undefined };
+
 function measured(operations: number): Measured {
   const recording = new Recording(0);
   for (let i = 0; i < operations; i++) {
@@ -34,7 +36,7 @@ function measured(operations: number): Measured {
 
 test("CPU time an operation is that of all processes, over all operations that ended", () => {
   assert.deepEqual(cpuOf(measured(500)), { all: 50, servers: 40 });
-  const report = reportOf(head, measured(500), 3 * 2 ** 20);
+  const report = reportOf(head, measured(500), { bytes: 3 * 2 ** 20, sync: undefined });
   assert.deepEqual(report.cpu, { all: 50, servers: 40, client: 10 });
   assert.equal(report.perSecond, 100);
   assert.deepEqual(report.errors, { no: 1 });
@@ -42,13 +44,13 @@ test("CPU time an operation is that of all processes, over all operations that e
 });
 
 test("where no server can be looked at, nothing is said of the servers", () => {
-  const report = reportOf(head, { ...measured(500), servers: [] }, undefined);
+  const report = reportOf(head, { ...measured(500), servers: [] }, unknown);
   assert.deepEqual([report.cpu.all, report.cpu.servers, report.diskBytes], [null, null, null]);
   assert.ok(factsOf(report).some((line) => /servers' is not known/.test(line)));
 });
 
 test("the text has a line for each kind and one for all, in ms; the JSON survives its journey", () => {
-  const report = reportOf(head, measured(1000), undefined);
+  const report = reportOf(head, measured(1000), unknown);
   const rows = latencyRows(report);
   assert.deepEqual(
     rows.map(([first]) => first),
@@ -61,7 +63,7 @@ test("the text has a line for each kind and one for all, in ms; the JSON survive
 
 test("the picture is well-formed, and stays inside, however much or little there is to show", () => {
   for (const operations of [0, 1, 7, 1000, 20_000]) {
-    const svg = pictureOf(reportOf(head, measured(operations), undefined));
+    const svg = pictureOf(reportOf(head, measured(operations), unknown));
     assert.ok(!/NaN|Infinity|undefined/.test(svg), svg);
     assert.ok(svg.includes("half &lt;reads> &amp; half writes"));
     const open: string[] = [];

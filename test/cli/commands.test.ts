@@ -121,6 +121,8 @@ test("a wrong command line is one line that says what is allowed, and exit statu
     [["capacity", "n1", "0"], /WEIGHT is "0", and must be a whole number from 1 to 100/],
     [["zone", "n1", "a b"], /ZONE is "a b"/],
     [["bench", "--workload", "g"], /--workload is "g", and must be one of get, put, a, /],
+    [["bench", "--rate", "0%"], /--rate is "0%"/],
+    [["bench", "--rate", "50%", "--warm-up", "0"], /--warm-up is 0/],
     [["bench", "--target", "bare", "--nodes", "4"], /--nodes is for nodes that the benchmark starts/],
     [["bench", "--compare", "bare", "--rate", "100"], /--compare has no use for --rate/],
   ];

@@ -57,6 +57,9 @@ test("an open loop begins as many operations as it was told", async () => {
   const told = await report("--rate", "300", "--storage", "memory");
   assert.equal(told.operations, 300);
   assert.deepEqual(told.loop, { kind: "open", rate: 300 });
+  const half = await report("--target", "bare-synced", "--rate", "50%", "--warm-up", "1");
+  assert.ok(half.loop.kind === "open" && half.loop.rate > 1 && Math.abs(half.operations - half.loop.rate) <= 1);
+  assert.ok((half.diskSync?.percentiles["50"] ?? 0) > 0);
 });
 
 test("it drives nodes that run, and learns from them what they used", async () => {
