@@ -25,6 +25,7 @@ export interface ComparisonOptions extends OwnClusterOptions {
   readonly rounds: number;
   /** How long each side is loaded before what counts: what is not compiled yet costs several times as much. */
   readonly warmMs: number;
+  readonly signal?: AbortSignal | undefined;
   readonly onRound?: ((text: string) => void) | undefined;
 }
 
@@ -84,8 +85,8 @@ async function compareBucket(ours: OwnCluster, isSynced: boolean, options: Compa
   const results: Compared[] = [];
   try {
     const full = fixedLoad({ ...options, kind: "update" });
-    await fill(target, full, options.inFlight);
-    await fill(bareTarget, full, options.inFlight);
+    await fill(target, full, options.inFlight, options.signal);
+    await fill(bareTarget, full, options.inFlight, options.signal);
     for (const { name, kind } of contests.filter((contest) => contest.isSynced === isSynced)) {
       const our = { target, servers: ours, load: fixedLoad({ ...options, kind }) };
       const their = { target: bareTarget, servers: bare, load: fixedLoad({ ...options, kind }) };
@@ -105,13 +106,14 @@ async function contend(
   bare: Contestant,
   options: ComparisonOptions,
 ): Promise<Compared> {
-  const loopFor = (durationMs: number): RunLoop =>
-    closed({ inFlight: options.inFlight, durationMs, clock: machineClock });
+  const { inFlight, signal } = options;
+  const loopFor = (durationMs: number): RunLoop => closed({ inFlight, durationMs, signal, clock: machineClock });
   for (const side of options.warmMs > 0 ? [ours, bare] : []) await measure({ ...side, run: loopFor(options.warmMs) });
   const run = loopFor(options.roundMs);
   const measured: { readonly ours: Measured; readonly bare: Measured }[] = [];
   for (let round = 1; round <= options.rounds; round++) {
     const both = { ours: await measure({ ...ours, run }), bare: await measure({ ...bare, run }) };
+    if (signal?.aborted === true) throw new Error("it was interrupted");
     const [our, their] = [cpuOf(both.ours).all.toFixed(1), cpuOf(both.bare).all.toFixed(1)];
     options.onRound?.(`${name}, ${round} of ${options.rounds}: ${our} us of CPU an operation, bare ${their} us`);
     measured.push(both);

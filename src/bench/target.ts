@@ -11,8 +11,11 @@ export type Done = (error?: unknown) => void;
 /** Makes of what is stored under a key, siblings included (nothing: an empty list), what shall be stored in its place. */
 export type Change = (values: readonly Uint8Array[]) => Uint8Array;
 
+/** A read found nothing, of a key that the load has stored: stale, lost, or asked of peers that do not share their keys. */
+export const notFound: Error = new Error("a key that was stored is not found");
+
 export interface Target {
-  /** Reads the key whole. That nothing is stored is an answer. */
+  /** Reads the key whole. A load reads only what it has stored: `notFound`, if nothing is there. */
   get(key: string, done: Done): void;
   put(key: string, value: Uint8Array, done: Done): void;
   /** Reads, changes and writes: one operation of the load. */

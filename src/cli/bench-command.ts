@@ -34,9 +34,6 @@ async function runOne(options: Partial<OptionValues>): Promise<number> {
       "--rate is a share of what the warm-up reaches, and --warm-up is 0: give it a second at least",
     );
   }
-  const interrupted = new AbortController();
-  const interrupt = (): void => interrupted.abort();
-  for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, interrupt);
   const plan: BenchPlan = {
     target: targetOf(options),
     workload: workloadNames[workloadNames.indexOf(workload)] ?? "get",
@@ -51,12 +48,11 @@ async function runOne(options: Partial<OptionValues>): Promise<number> {
     directory: resolve(options.data ?? tmpdir()),
     pids: options.pids ?? [],
     profileDirectory: options.profile,
-    signal: interrupted.signal,
+    signal: interruption(),
     onStep: tell,
     onInterval: (interval) => tell(lineOf(interval)),
   };
   const report = await runBench(plan);
-  for (const name of ["SIGINT", "SIGTERM"] as const) process.off(name, interrupt);
   if (options.picture !== undefined) await writeFile(options.picture, pictureOf(report));
   if (options.json === true) say(`${JSON.stringify(report, undefined, 2)}\n`);
   else {
@@ -81,6 +77,13 @@ function lineOf({ second, perSecond, errors, p50, p99, p999, max }: Interval): s
   return `${second.toFixed(0).padStart(5)} s ${Math.round(perSecond).toString().padStart(8)}/s   p50${of(p50)}   p99${of(p99)}   p99.9${of(p999)}   max${of(max)} ms${failed}`;
 }
 
+/** Aborted by the first request to end; the second ends this process, and with it all that it started. */
+function interruption(): AbortSignal {
+  const interrupted = new AbortController();
+  for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => interrupted.abort());
+  return interrupted.signal;
+}
+
 async function compare(options: Partial<OptionValues>): Promise<number> {
   for (const name of ["target", "workload", "rate", "picture", "durability"] as const) {
     if (options[name] !== undefined)
@@ -97,6 +100,7 @@ async function compare(options: Partial<OptionValues>): Promise<number> {
     valueBytes: options.size ?? 1024,
     roundMs: ((options.seconds ?? 10) * 1000) / rounds,
     rounds,
+    signal: interruption(),
     warmMs: (options["warm-up"] ?? 5) * 1000,
     onRound: tell,
   });

@@ -89,8 +89,8 @@ export const benchOptions: {
     value: "BYTES",
     help: "bytes of a value",
     otherwise: "1000 in YCSB, else 1024",
-    allowed: "a whole number from 0 to 1048576",
-    parse: wholeNumber(0, 1_048_576),
+    allowed: "a whole number from 1 to 1048576",
+    parse: wholeNumber(1, 1_048_576),
   },
   seed: {
     value: "NUMBER",

@@ -21,7 +21,7 @@ import {
   versionAt,
   writeMessage,
 } from "../../src/bench/models/frames.ts";
-import type { Target } from "../../src/bench/target.ts";
+import { notFound, type Target } from "../../src/bench/target.ts";
 import { machineChecksum } from "../../src/host/checksum.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "cartwheel-bare-test-"));
@@ -87,7 +87,9 @@ test("a read finds the last value that was put, of every key, with many in fligh
       }
     }),
   );
-  assert.equal(await read(target, "nobody wrote this"), undefined);
+  assert.equal(await new Promise((resolve) => target.get("key1", resolve)), undefined);
+  assert.equal(await new Promise((resolve) => target.get("nobody wrote this", resolve)), notFound);
+  assert.equal(await read(target, "nor this"), undefined);
   await target.close();
   await Promise.all(nodes.map((node) => node.close()));
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import type { Done } from "../../src/bench/target.ts";
+import { type Done, notFound } from "../../src/bench/target.ts";
 import { RedisTarget } from "../../src/bench/targets/redis-target.ts";
 import { respAnswerAt, respRequest } from "../../src/bench/targets/resp.ts";
 import { startRedisPeer } from "./redis-peer.ts";
@@ -25,7 +25,7 @@ test("values go in and come out whole, through as many peers as there are, in an
       assert.deepEqual(seen, [value]);
     }),
   );
-  assert.equal(await ended((done) => target.get("nobody wrote this", done)), undefined);
+  assert.equal(await ended((done) => target.get("nobody wrote this", done)), notFound);
   await target.close();
   peer.close();
 });
@@ -34,7 +34,7 @@ test("an error is the operation's, and a connection that ends is that of all who
   const peer = await startRedisPeer();
   const target = await RedisTarget.connect([peer.address]);
   assert.match(String(await ended((done) => target.get("refused 1", done))), /ERR not for you/);
-  assert.equal(await ended((done) => target.get("fine", done)), undefined);
+  assert.equal(await ended((done) => target.get("nothing", done)), notFound);
   const waiting = Array.from({ length: 5 }, (_, i) => ended((done) => target.get(`key${i}`, done)));
   peer.close();
   for (const error of await Promise.all(waiting)) assert.match(String(error), /closed|ECONNRESET|EPIPE/);

@@ -5,7 +5,7 @@
 
 import { connect } from "node:net";
 import { machineChecksum } from "../../host/checksum.ts";
-import type { Change, Done, Target } from "../target.ts";
+import { type Change, type Done, notFound, type Target } from "../target.ts";
 import { checksumAt, headBytes, kindAt, kinds, nothing, Outbox, readMessages, slotAt, valueAt } from "./frames.ts";
 import { SlotNumbers } from "./slots.ts";
 
@@ -80,8 +80,9 @@ export class BareClient implements Target {
     waiting.onFound = undefined;
     this.#slots.free(slot);
     if (kindAt(bytes, at) !== kinds.found || bytes.readUInt32LE(at) === headBytes) {
-      if (onFound === undefined) done();
-      else onFound(nothing);
+      if (onFound !== undefined) onFound(nothing);
+      else if (kindAt(bytes, at) === kinds.found) done(notFound);
+      else done();
       return;
     }
     const value = valueAt(bytes, at);

@@ -4,7 +4,7 @@
  */
 
 import { type Bucket, type Context, connect, type Database } from "../../host/client.ts";
-import type { Change, Done, Target } from "../target.ts";
+import { type Change, type Done, notFound, type Target } from "../target.ts";
 
 export interface CartwheelTargetOptions {
   readonly addresses: readonly string[];
@@ -32,9 +32,9 @@ export class CartwheelTarget implements Target {
 
   get(key: string, done: Done): void {
     const contexts = this.#contexts;
-    this.#bucket.get(key).then(({ context }) => {
+    this.#bucket.get(key).then(({ kind, context }) => {
       if (contexts !== undefined && context !== undefined) contexts.set(key, context);
-      done();
+      done(kind === "nothing" ? notFound : undefined);
     }, done);
   }
 

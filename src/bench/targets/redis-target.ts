@@ -1,12 +1,13 @@
 /**
- * Peers that speak Redis's protocol: Redis itself, Dynomite before it, and the like. Requests are spread over all
+ * Peers that speak Redis's protocol: Redis itself, Dynomite before it, and the like; of several, each is taken to know
+ * every key. Requests are spread over all
  * addresses in turn, pipelined, and those of one turn leave with one write, as those of our own client do.
  *
  * A read-modify-write is a GET and a SET: Redis has no context that would tell a lost update.
  */
 
 import { connect, type Socket } from "node:net";
-import type { Change, Done, Target } from "../target.ts";
+import { type Change, type Done, notFound, type Target } from "../target.ts";
 import { type RespAnswer, respAnswerAt, respRequest } from "./resp.ts";
 
 type OnAnswer = (answer: RespAnswer | Error) => void;
@@ -25,7 +26,10 @@ export class RedisTarget implements Target {
   }
 
   get(key: string, done: Done): void {
-    this.#ask(["GET", key], (answer) => done(errorOf(answer)));
+    this.#ask(["GET", key], (answer) => {
+      const error = errorOf(answer);
+      done(error ?? ("value" in answer ? undefined : notFound));
+    });
   }
 
   put(key: string, value: Uint8Array, done: Done): void {
