@@ -15,6 +15,8 @@ import { CommandFailed, exitStatus, UsageError } from "./usage-error.ts";
 
 /** Rounds of a comparison, of which the median counts. */
 const rounds = 5;
+/** Of each side before each of them, in s: our rate still rose after five on a busy machine, when the bare model's had long settled. */
+const comparisonWarmSeconds = 10;
 
 /** Runs a benchmark; resolves with the exit status. */
 export async function benchCommand(options: Partial<OptionValues>): Promise<number> {
@@ -101,7 +103,7 @@ async function compare(options: Partial<OptionValues>): Promise<number> {
     roundMs: ((options.seconds ?? 10) * 1000) / rounds,
     rounds,
     signal: interruption(),
-    warmMs: (options["warm-up"] ?? 5) * 1000,
+    warmMs: (options["warm-up"] ?? comparisonWarmSeconds) * 1000,
     onRound: tell,
   });
   if (options.json === true) say(`${JSON.stringify(compared, undefined, 2)}\n`);

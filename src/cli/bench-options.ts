@@ -121,8 +121,8 @@ export const benchOptions: {
   },
   "warm-up": {
     value: "S",
-    help: "how long the same load runs before",
-    otherwise: "5",
+    help: "how long the same load runs before, as fast as it goes",
+    otherwise: "5; 10 for each side of each comparison",
     allowed: "a whole number from 0 to 3600",
     parse: wholeNumber(0, 3600),
   },
