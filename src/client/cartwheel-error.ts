@@ -3,7 +3,7 @@
  * not met, and, for writes, whether they may have happened all the same.
  */
 
-import type { FailureCode } from "../wire/client-message.ts";
+import { type FailureCode, failureCodes } from "../wire/client-message.ts";
 
 /**
  * What a node says (`FailureCode`, as over HTTP), and what only a client can find out:
@@ -15,6 +15,9 @@ import type { FailureCode } from "../wire/client-message.ts";
  * - `corrupt`: a value is not what its checksum was made of, wherever it was read.
  */
 export type ErrorCode = FailureCode | "unreachable" | "lost" | "aborted" | "closed" | "invalid-value" | "corrupt";
+
+/** The codes that a node says: all there are, whatever they travel over. */
+export const codesOfNodes: readonly ErrorCode[] = failureCodes;
 
 export interface ErrorFields {
   readonly code: ErrorCode;

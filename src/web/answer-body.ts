@@ -1,6 +1,6 @@
 /** The bodies that answers come with: siblings as JSON, problems as RFC 9457 has them. Trusted no more than any input. */
 
-import { CartwheelError, type ErrorCode, type ErrorFields } from "../client/cartwheel-error.ts";
+import { CartwheelError, codesOfNodes, type ErrorCode, type ErrorFields } from "../client/cartwheel-error.ts";
 import type { StoredVersion } from "../client/transport.ts";
 
 const decoder = new TextDecoder();
@@ -33,25 +33,7 @@ export function problemOf(status: number, body: Uint8Array, what: string): Error
   };
 }
 
-const codes: ReadonlyMap<string, ErrorCode> = new Map(
-  (
-    [
-      "bad-request",
-      "bad-context",
-      "value-too-large",
-      "too-many-siblings",
-      "precondition-failed",
-      "quorum-not-met",
-      "timeout",
-      "overloaded",
-      "disk-full",
-      "storage-failed",
-      "not-ready",
-      "conflicting-change",
-      "internal",
-    ] satisfies ErrorCode[]
-  ).map((code) => [code, code]),
-);
+const codes: ReadonlyMap<string, ErrorCode> = new Map(codesOfNodes.map((code) => [code, code]));
 
 function parse(body: Uint8Array): unknown {
   try {

@@ -7,6 +7,7 @@ import { after, before, test } from "node:test";
 import type { CartwheelError } from "../../src/client/cartwheel-error.ts";
 import { type RunningNode, startNode } from "../../src/host/start-node.ts";
 import { connect, textCodec } from "../../src/web/index.ts";
+import { failureCodes } from "../../src/wire/client-message.ts";
 
 let node: RunningNode;
 before(async () => {
@@ -95,6 +96,17 @@ test("whoever is given up while it waits says whether it may have happened", asy
   const [write, read] = await Promise.all(both);
   assert.deepEqual([write?.code, write?.outcome], ["aborted", "unknown"]);
   assert.deepEqual([read?.code, read?.outcome], ["aborted", undefined]);
+});
+
+test("every code that a node knows comes back as itself", async () => {
+  for (const code of failureCodes) {
+    const failing = await serve((_request, response) => {
+      response.writeHead(500, { "content-type": "application/problem+json" });
+      response.end(JSON.stringify({ type: code, detail: "it says why" }));
+    });
+    const error = await failureOf(connect([failing]).bucket("b").get("k", { timeoutMs: 300 }));
+    assert.equal(error.code, code);
+  }
 });
 
 test("nonsense is an error, not a value", async () => {
