@@ -60,6 +60,8 @@ export class HandOvers {
   hear({ partition, handOver }: SeatSealed, from: NodeId): void {
     const { to } = handOver;
     if (to.node !== this.#node.self || to.incarnation !== this.#incarnation()) return;
+    // A partition that the ring has not is never looked at, and this node would wait for it before it ends.
+    if (partition >= this.#node.seats.partitions.length) return;
     const known = this.#sealed.get(partition);
     if (known?.handOver.epoch === handOver.epoch && known.handOver.seat === handOver.seat) return;
     this.#sealed.set(partition, { handOver, from, sinceMs: this.#node.runtime.clock.monotonicMs() });

@@ -148,6 +148,9 @@ describe("a hand-over", () => {
     assert.equal(lost.hold.kind, "former");
     const heard = learn(none, lost.known, d);
     assert.equal(knownSeat(heard.known, 2).holder, undefined);
+    // It may be there after all, as one that has joined once more, and know of the seal: that ends nobody's silence.
+    assert.equal(takeOver(heard, handOver), undefined);
+    assert.equal(decline(heard, handOver), undefined);
     assert.equal(lostBeside(heard.known, 0, 3), 2);
   });
 });

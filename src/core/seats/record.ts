@@ -116,15 +116,16 @@ export function handOverOf({ hold, known, grant }: SeatRecord): HandOver | undef
 }
 
 /**
- * The successor is active; undefined if it cannot be, and then it either has been, or is to decline. All that the
- * sealed holder had must be on this node's disk.
+ * The successor is active; undefined if it cannot be, and then it either has been, or is to decline, or the holder waits
+ * for it no more (`successorIsLost`). All that the sealed holder had must be on this node's disk.
  */
 export function takeOver(record: SeatRecord, handOver: HandOver): SeatRecord | undefined {
   const { seat, epoch, to, grant } = handOver;
   const { hold } = record;
   const known = uniteKnown(record.known, handOver.known);
   if (hold.kind !== "none" && hold.kind !== "former") return undefined;
-  if (epoch <= knownSeat(known, seat).held || isOutdated({ seat, epoch }, known)) return undefined;
+  const { held, holder } = knownSeat(known, seat);
+  if (holder === undefined || epoch <= held || isOutdated({ seat, epoch }, known)) return undefined;
   const active = { kind: "active", seat, epoch } as const;
   return { hold: active, known: withNextHolder(known, seat, epoch, to.node), ...(grant && { grant }) };
 }
@@ -134,9 +135,9 @@ export function takeOver(record: SeatRecord, handOver: HandOver): SeatRecord | u
  * have been its own. Undefined if it has taken it, or if there is nothing to give back any more.
  */
 export function decline(record: SeatRecord, { seat, epoch, known }: HandOver): SeatRecord | undefined {
-  const { holder } = knownSeat(known, seat);
   const united = uniteKnown(record.known, known);
-  if (holder === undefined || knownSeat(united, seat).held >= epoch) return undefined;
+  const { held, holder } = knownSeat(united, seat);
+  if (holder === undefined || held >= epoch) return undefined;
   return { ...record, known: withNextHolder(united, seat, afterHandOver(epoch), holder) };
 }
 
