@@ -4,20 +4,27 @@
  */
 
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { existsSync, readFileSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { after, before, describe, type TestContext, test } from "node:test";
+import { after, before, describe, test } from "node:test";
 import { openLmdbEngine } from "../../src/host/lmdb-engine.ts";
 import type { StorageEngine } from "../../src/storage/engine.ts";
-import { skipFor } from "../skip-for.ts";
+import {
+  killAfter,
+  onSmallDisk,
+  skipWithoutMount,
+  skipWithoutStrace,
+  textAt,
+  tracedBatches,
+  traceOf,
+  writeFailing,
+} from "./real-disk.ts";
 
-const writer = "dist/test/host/store-writer.js";
 const encoder = new TextEncoder();
-const skip = skipFor(spawnSync("strace", ["-V"]).status === 0 ? undefined : "no strace here");
+const skip = skipWithoutStrace();
+const noSmallDisk = skipWithoutMount();
 let scratch = "";
 
 before(async () => {
@@ -25,30 +32,11 @@ before(async () => {
 });
 after(() => rm(scratch, { recursive: true }));
 
-function textAt(engine: StorageEngine, key: string): string | undefined {
-  const bytes = engine.get(encoder.encode(key));
-  return bytes && new TextDecoder().decode(bytes);
-}
-
-async function lines(child: ChildProcess, onLine: (line: string) => void): Promise<void> {
-  if (child.stdout === null) throw new Error("no output to read");
-  for await (const line of createInterface(child.stdout)) onLine(line);
-}
-
 describe("the LMDB engine", () => {
   for (const round of [1, 2, 3]) {
     test(`has every acknowledged batch, and no half of another, after kill -9 (${round})`, async () => {
       const directory = join(scratch, `killed-${round}`);
-      const child = spawn(process.execPath, [writer, directory, "1000000", "8"], {
-        stdio: ["ignore", "pipe", "ignore"],
-      });
-      const asked = new Set<number>();
-      const acknowledged = new Set<number>();
-      await lines(child, (line) => {
-        const [what, batch] = line.split(" ");
-        (what === "asked" ? asked : acknowledged).add(Number(batch));
-        if (acknowledged.size === 100 * round) child.kill("SIGKILL");
-      });
+      const { asked, acknowledged } = await killAfter({ directory, engine: "lmdb" }, 100 * round);
       const engine = openLmdbEngine(directory);
       for (const batch of asked) {
         const found = ["a", "b", "c"].map((part) => textAt(engine, `${part} ${batch}`));
@@ -61,33 +49,21 @@ describe("the LMDB engine", () => {
   }
 
   test("acknowledges a batch only once the device has it", { skip }, () => {
-    const trace = join(scratch, "trace");
-    const calls = "trace=write,writev,pwrite64,pwritev,fdatasync,openat";
-    const traced = spawnSync("strace", [
-      "-f",
-      "-y",
-      "-e",
-      calls,
-      "-o",
-      trace,
-      process.execPath,
-      writer,
-      join(scratch, "traced"),
-      "20",
-      "1",
+    const { steps, batches } = traceOf({ directory: join(scratch, "traced"), engine: "lmdb" }, [
+      "write",
+      "writev",
+      "pwrite64",
+      "pwritev",
+      "fdatasync",
+      "openat",
     ]);
-    assert.equal(traced.status, 0);
-    const steps = readFileSync(trace, "utf8").split("\n");
     const rootFile = steps.find((step) => step.includes("data.mdb") && step.includes("O_DSYNC"));
     const rootDescriptor = /= (\d+)</.exec(rootFile ?? "")?.[1];
     assert.ok(rootDescriptor !== undefined, "the root is written through a descriptor that waits for the device");
-    for (let batch = 0; batch < 20; batch++) {
-      const from = steps.findIndex((step) => step.includes(`"asked ${batch}\\n"`));
-      const to = steps.findIndex((step) => step.includes(`"acknowledged ${batch}\\n"`));
-      const between = steps.slice(from, to);
-      const pages = between.findIndex((step) => /\bp?writev?(64)?\(/.test(step) && step.includes("data.mdb"));
-      const sync = between.findIndex((step) => step.includes("fdatasync(") && step.includes("data.mdb"));
-      const root = between.findLastIndex((step) => step.includes(`pwrite64(${rootDescriptor}<`));
+    for (const [batch, { calls }] of batches.entries()) {
+      const pages = calls.findIndex((step) => /\bp?writev?(64)?\(/.test(step) && step.includes("data.mdb"));
+      const sync = calls.findIndex((step) => step.includes("fdatasync(") && step.includes("data.mdb"));
+      const root = calls.findLastIndex((step) => step.includes(`pwrite64(${rootDescriptor}<`));
       assert.ok(
         0 <= pages && pages < sync && sync < root,
         `batch ${batch}: pages ${pages}, sync ${sync}, root ${root}`,
@@ -100,30 +76,21 @@ describe("the LMDB engine", () => {
     ["the writing of the root", "pwrite64"],
   ] as const) {
     test(`fails every write after ${what} failed`, { skip }, () => {
-      const directory = join(scratch, `failing-${call}`);
-      const inject = ["-f", "-qq", "-o", "/dev/null", "-e", `inject=${call}:error=EIO:when=5`];
-      const { stdout } = spawnSync("strace", [...inject, process.execPath, writer, directory, "20", "1"], {
-        encoding: "utf8",
-        env: { ...process.env, UV_THREADPOOL_SIZE: "1" },
-        timeout: 20_000,
-      });
-      const said = stdout.split("\n").filter((line) => line.startsWith("ack") || line.startsWith("failed"));
-      const firstFailure = said.findIndex((line) => line.startsWith("failed"));
+      const said = writeFailing({ directory: join(scratch, `failing-${call}`), engine: "lmdb" }, call);
+      const told = said.filter((line) => line.startsWith("ack") || line.startsWith("failed"));
+      const firstFailure = told.findIndex((line) => line.startsWith("failed"));
       assert.ok(firstFailure > 0);
-      assert.ok(said.slice(firstFailure).every((line) => /^failed \d+ io$/.test(line)));
-      assert.equal(said.length, 20);
-      assert.ok(stdout.endsWith("closed\n"));
+      assert.ok(told.slice(firstFailure).every((line) => /^failed \d+ io$/.test(line)));
+      assert.equal(told.length, tracedBatches);
+      assert.equal(said.at(-1), "closed");
     });
   }
 
-  test("says so when the disk is full, keeps what it had, and goes on when there is room", async (context: TestContext) => {
+  test("says so when the disk is full, keeps what it had, and goes on when there is room", {
+    skip: noSmallDisk,
+  }, async () => {
     const disk = join(scratch, "disk");
-    await mkdir(disk);
-    if (spawnSync("mount", ["-t", "tmpfs", "-o", "size=4m", "tmpfs", disk]).status !== 0) {
-      context.skip("not allowed to mount a small disk here");
-      return;
-    }
-    try {
+    await onSmallDisk({ path: disk, megabytes: 4 }, async () => {
       const engine = openLmdbEngine(join(disk, "store"));
       const value = new Uint8Array(100_000).fill(7);
       const stored: string[] = [];
@@ -156,9 +123,7 @@ describe("the LMDB engine", () => {
       assert.equal(again.get(encoder.encode("more"))?.length, value.length);
       assert.equal(again.get(encoder.encode(stored.at(-1) as string))?.length, value.length);
       await again.close();
-    } finally {
-      spawnSync("umount", [disk]);
-    }
+    });
   });
 
   test("refuses a file that is not a store", async () => {

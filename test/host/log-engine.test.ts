@@ -4,31 +4,28 @@
  */
 
 import assert from "node:assert/strict";
-import { spawn, spawnSync } from "node:child_process";
-import {
-  closeSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-  writeSync,
-} from "node:fs";
+import { closeSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync, writeSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { after, before, describe, type TestContext, test } from "node:test";
+import { after, before, describe, test } from "node:test";
 import { openEngine } from "../../src/host/engines.ts";
 import { silentLog } from "../../src/runtime/log.ts";
 import type { StorageEngine } from "../../src/storage/engine.ts";
-import { skipFor } from "../skip-for.ts";
+import {
+  killAfter,
+  onSmallDisk,
+  skipWithoutMount,
+  skipWithoutStrace,
+  textAt,
+  tracedBatches,
+  traceOf,
+  writeFailing,
+} from "./real-disk.ts";
 
-const writer = "dist/test/host/store-writer.js";
 const encoder = new TextEncoder();
-const skip = skipFor(spawnSync("strace", ["-V"]).status === 0 ? undefined : "no strace here");
+const skip = skipWithoutStrace();
+const noSmallDisk = skipWithoutMount();
 let scratch = "";
 
 before(async () => {
@@ -37,11 +34,6 @@ before(async () => {
 after(() => rm(scratch, { recursive: true }));
 
 const open = (directory: string): Promise<StorageEngine> => openEngine("log", directory, silentLog);
-
-function textAt(engine: StorageEngine, key: string): string | undefined {
-  const bytes = engine.get(encoder.encode(key));
-  return bytes && new TextDecoder().decode(bytes);
-}
 
 function flip(file: string, byte: number): void {
   const descriptor = openSync(file, "r+");
@@ -63,16 +55,7 @@ describe("the log engine", () => {
   for (const round of [1, 2, 3]) {
     test(`has every acknowledged batch, and no half of another, after kill -9 (${round})`, async () => {
       const directory = join(scratch, `killed-${round}`);
-      const child = spawn(process.execPath, [writer, directory, "1000000", "8", "log"], {
-        stdio: ["ignore", "pipe", "ignore"],
-      });
-      const asked = new Set<number>();
-      const acknowledged = new Set<number>();
-      for await (const line of createInterface(child.stdout)) {
-        const [what, batch] = line.split(" ");
-        (what === "asked" ? asked : acknowledged).add(Number(batch));
-        if (acknowledged.size === 300 * round) child.kill("SIGKILL");
-      }
+      const { asked, acknowledged } = await killAfter({ directory, engine: "log" }, 300 * round);
       const engine = await open(directory);
       for (const batch of asked) {
         const found = ["a", "b", "c"].map((part) => textAt(engine, `${part} ${batch}`));
@@ -85,58 +68,36 @@ describe("the log engine", () => {
   }
 
   test("acknowledges a batch only once the device has it", { skip }, () => {
-    const trace = join(scratch, "trace");
-    const calls = "trace=write,pwrite64,fdatasync,fsync,openat";
-    const command = [
-      "-f",
-      "-y",
-      "-e",
-      calls,
-      "-o",
-      trace,
-      process.execPath,
-      writer,
-      join(scratch, "traced"),
-      "20",
-      "1",
-    ];
-    assert.equal(spawnSync("strace", [...command, "log"]).status, 0);
-    const steps = readFileSync(trace, "utf8").split("\n");
+    const { steps, batches } = traceOf({ directory: join(scratch, "traced"), engine: "log" }, [
+      "write",
+      "pwrite64",
+      "fdatasync",
+      "fsync",
+      "openat",
+    ]);
     const name = steps.findIndex((step) => /\bfsync\(.*traced>/.test(step));
-    for (let batch = 0; batch < 20; batch++) {
-      const from = steps.findIndex((step) => step.includes(`"asked ${batch}\\n"`));
-      const to = steps.findIndex((step) => step.includes(`"acknowledged ${batch}\\n"`));
-      const between = steps.slice(from, to);
-      const group = between.findLastIndex((step) => step.includes("pwrite64(") && step.includes(".segment"));
-      const sync = between.findLastIndex((step) => step.includes("fdatasync(") && step.includes(".segment"));
-      assert.ok(0 <= group && group < sync && 0 <= name && name < to, `batch ${batch}: group ${group}, sync ${sync}`);
+    for (const [batch, { end, calls }] of batches.entries()) {
+      const group = calls.findLastIndex((step) => step.includes("pwrite64(") && step.includes(".segment"));
+      const sync = calls.findLastIndex((step) => step.includes("fdatasync(") && step.includes(".segment"));
+      assert.ok(0 <= group && group < sync && 0 <= name && name < end, `batch ${batch}: group ${group}, sync ${sync}`);
     }
   });
 
   test("fails every write after a sync failed", { skip }, () => {
-    const inject = ["-f", "-qq", "-o", "/dev/null", "-e", "inject=fdatasync:error=EIO:when=5"];
-    const directory = join(scratch, "failing");
-    const { stdout } = spawnSync("strace", [...inject, process.execPath, writer, directory, "20", "1", "log"], {
-      encoding: "utf8",
-      env: { ...process.env, UV_THREADPOOL_SIZE: "1" },
-      timeout: 20_000,
-    });
-    const said = stdout.split("\n").filter((line) => line.startsWith("ack") || line.startsWith("failed"));
-    const firstFailure = said.findIndex((line) => line.startsWith("failed"));
+    const said = writeFailing({ directory: join(scratch, "failing"), engine: "log" }, "fdatasync");
+    const told = said.filter((line) => line.startsWith("ack") || line.startsWith("failed"));
+    const firstFailure = told.findIndex((line) => line.startsWith("failed"));
     assert.ok(firstFailure > 0);
-    assert.ok(said.slice(firstFailure).every((line) => /^failed \d+ io$/.test(line)));
-    assert.equal(said.length, 20);
-    assert.ok(stdout.endsWith("closed\n"));
+    assert.ok(told.slice(firstFailure).every((line) => /^failed \d+ io$/.test(line)));
+    assert.equal(told.length, tracedBatches);
+    assert.equal(said.at(-1), "closed");
   });
 
-  test("says so when the disk is full, keeps what it had, and makes room by deletes", async (context: TestContext) => {
+  test("says so when the disk is full, keeps what it had, and makes room by deletes", {
+    skip: noSmallDisk,
+  }, async () => {
     const disk = join(scratch, "disk");
-    mkdirSync(disk);
-    if (spawnSync("mount", ["-t", "tmpfs", "-o", "size=8m", "tmpfs", disk]).status !== 0) {
-      context.skip("not allowed to mount a small disk here");
-      return;
-    }
-    try {
+    await onSmallDisk({ path: disk, megabytes: 8 }, async () => {
       const engine = await open(join(disk, "store"));
       const value = new Uint8Array(20_000).fill(7);
       const names: string[] = [];
@@ -164,9 +125,7 @@ describe("the log engine", () => {
       assert.equal(again.get(encoder.encode(names[29] ?? ""))?.length, value.length);
       assert.equal(again.usage().keys, 31);
       await again.close();
-    } finally {
-      spawnSync("umount", [disk]);
-    }
+    });
   });
 
   test("gives a damaged value as it is, and leaves its key and all others where they are", async () => {
