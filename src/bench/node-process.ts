@@ -20,7 +20,7 @@ serveParent(
     },
     cluster: () => {
       const { members, pendingTransfers } = running().api.cluster();
-      return { up: members.filter(({ status }) => status === "up").length, pendingTransfers };
+      return { up: members.filter(({ status }) => status !== "down").length, pendingTransfers };
     },
     bucket: async (what) => {
       const { name, change } = what as { name: string; change: BucketChange };

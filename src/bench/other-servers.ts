@@ -27,7 +27,7 @@ const elsewhere: Pick<Servers, "diskBytes" | "stop"> = { diskBytes: async () => 
 export async function memberOrigins(origin: string): Promise<readonly string[]> {
   const response = await fetch(`${origin}/cluster`, { signal: AbortSignal.timeout(patienceMs) });
   const { members } = (await response.json()) as { members: readonly { http: string; status: string }[] };
-  return members.filter(({ http, status }) => http !== "" && status === "up").map(({ http }) => `http://${http}`);
+  return members.filter(({ http, status }) => http !== "" && status !== "down").map(({ http }) => `http://${http}`);
 }
 
 async function usageOverHttp(origin: string): Promise<ProcessUsage> {

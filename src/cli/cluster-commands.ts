@@ -62,8 +62,9 @@ function membersTable(view: ClusterView): string {
     String(member.partitions),
     member.peer,
     member.http === "" ? "-" : `http://${member.http}`,
+    member.id,
   ]);
-  return table([["MEMBER", "STATUS", "ZONE", "CAPACITY", "PARTITIONS", "PEERS AT", "HTTP AT"], ...rows], [3, 4]);
+  return table([["MEMBER", "STATUS", "ZONE", "CAPACITY", "PARTITIONS", "PEERS AT", "HTTP AT", "ID"], ...rows], [3, 4]);
 }
 
 function printJson(value: unknown): number {

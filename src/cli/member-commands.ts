@@ -163,7 +163,7 @@ async function untilDone({ change, name, url, json }: MemberOptions, before: Clu
 
 /** Whether it has a share of the ring, which one that leaves has not, nor is it said to be up. */
 function stays({ status, partitions }: MemberView): boolean {
-  return status === "up" || (status === "down" && partitions > 0);
+  return status === "up" || status === "joining" || (status === "down" && partitions > 0);
 }
 
 function gone(name: string): string {

@@ -16,10 +16,7 @@ export function clusterRoutes(): readonly Route[] {
       operation: clusterOperation,
       handle(request, node) {
         refuseQuery(request.query);
-        const view = node.cluster();
-        // Ids are for machines; the interface names members by their names.
-        const members = view.members.map(({ id: _, ...member }) => member);
-        return jsonAnswer({ ...view, members });
+        return jsonAnswer(node.cluster());
       },
     },
     {

@@ -101,11 +101,15 @@ export const schemas: { readonly [Name in SchemaName]: Shape } = {
     partitions: whole,
     members: listOf(
       exactly({
+        id: { ...text, description: "Born with its data directory; logs name members by it." },
         name: text,
-        status: oneOf("up", "down", "joining", "leaving"),
+        status: {
+          ...oneOf("up", "down", "joining", "leaving"),
+          description: "As this node sees it. One that joins is up, and has less than half of its seats yet.",
+        },
         zone: text,
         capacity: whole,
-        partitions: whole,
+        partitions: { ...whole, description: "Of which it is to be an owner." },
         peer: text,
         http: text,
       }),

@@ -8,7 +8,7 @@ const style = `
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem; color: #222 }
 h1 { font-size: 1.4rem } table { border-collapse: collapse; width: 100% } code { font-size: 0.9em }
 th, td { text-align: left; padding: 0.3rem 0.8rem 0.3rem 0; border-bottom: 1px solid #ddd }
-.up { color: #17702b } .down { color: #b3261e }
+.up { color: #17702b } .down { color: #b3261e } .joining, .leaving { color: #8a5a00 }
 @media (prefers-color-scheme: dark) { body { background: #161616; color: #ddd } th, td { border-color: #333 } }
 `;
 

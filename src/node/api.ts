@@ -97,10 +97,11 @@ export type WriteOutcome = Written | Failure;
 export interface MemberView {
   readonly id: string;
   readonly name: string;
+  /** `joining`: it is up, and has less than half of the seats that it is to have. */
   readonly status: "up" | "down" | "joining" | "leaving";
   readonly zone: string;
   readonly capacity: number;
-  /** Partitions of which it is an owner. */
+  /** Partitions of which it is to be an owner. */
   readonly partitions: number;
   readonly peer: string;
   readonly http: string;

@@ -9,6 +9,7 @@ import { readRequirement, writeRequirement } from "../core/quorum/requirement.ts
 import { keyHash } from "../core/ring/key-hash.ts";
 import { bucketSettings } from "../core/ring/preference-list.ts";
 import type { Member, Ring } from "../core/ring/ring.ts";
+import { isBeingRebuilt } from "../core/seats/known.ts";
 import type { ClusterView, HintsView, LocateView, MemberView, RingView } from "./api.ts";
 import type { Hints } from "./hints.ts";
 import { placeOf } from "./key-place.ts";
@@ -22,7 +23,7 @@ export interface Seen {
   recordOf(node: NodeId): NodeRecord | undefined;
   isUp(node: NodeId): boolean;
   /** What is known of who holds which seat. */
-  readonly seats: Pick<Seats, "owners" | "order">;
+  readonly seats: Pick<Seats, "owners" | "order" | "known">;
   /** Seats that are not with those who shall hold them yet. */
   readonly pendingTransfers: number;
   /** Hints held here. */
@@ -36,14 +37,14 @@ export function clusterView(seen: Seen): ClusterView {
   const size = Math.min(bucket.n, ring.size);
   const read = readRequirement(bucket, {}, ring);
   const write = writeRequirement(bucket, {}, ring);
-  const owned = partitionsOwned(ring);
+  const shares = sharesOf(seen);
   return {
     name,
     cluster: ring.cluster,
     version: software,
     ringVersion: ring.version,
     partitions: ring.settings.partitions,
-    members: [...ring.members.values()].map((member) => memberView(seen, member, owned.get(member.node) ?? 0)),
+    members: [...ring.members.values()].map((member) => memberView(seen, member, shares.get(member.node) ?? noShare)),
     pendingTransfers: seen.pendingTransfers,
     hints: seen.hintsHeld,
     quorum: {
@@ -107,32 +108,46 @@ export function locateView(seen: Seen, bucket: string, key: string): LocateView 
   };
 }
 
-function memberView(seen: Seen, member: Member, partitions: number): MemberView {
+/** In how many partitions the ring gives a member a seat, and in how many of these it is known to have one already. */
+interface Share {
+  readonly wanted: number;
+  readonly held: number;
+}
+
+const noShare: Share = { wanted: 0, held: 0 };
+
+function sharesOf({ ring, seats }: Seen): ReadonlyMap<NodeId, Share> {
+  const shares = new Map<NodeId, Share>();
+  for (const [partition, wanted] of ring.seats.entries()) {
+    const known = seats.known(partition as PartitionId);
+    const holders = new Set(known.flatMap(({ holder }, seat) => (isBeingRebuilt(known, seat) ? [] : (holder ?? []))));
+    for (const node of wanted) {
+      const { wanted, held } = shares.get(node) ?? noShare;
+      shares.set(node, { wanted: wanted + 1, held: held + (holders.has(node) ? 1 : 0) });
+    }
+  }
+  return shares;
+}
+
+function memberView(seen: Seen, member: Member, share: Share): MemberView {
   const record = seen.recordOf(member.node);
   return {
     id: member.node,
     name: member.name,
-    status: statusOf(seen, member),
+    status: statusOf(seen, member, share),
     zone: member.zone,
     capacity: member.capacity,
-    partitions,
+    partitions: share.wanted,
     peer: record?.peer ?? "",
     http: record?.http ?? "",
   };
 }
 
-function statusOf(seen: Seen, { node, isLeaving }: Member): MemberView["status"] {
+/** Who has less than half of its share is still joining: most of what it is to keep is not to be had of it yet. */
+function statusOf(seen: Seen, { node, isLeaving }: Member, { wanted, held }: Share): MemberView["status"] {
   if (!seen.isUp(node)) return "down";
-  return isLeaving ? "leaving" : "up";
-}
-
-/** How many partitions each member has a seat in. */
-function partitionsOwned(ring: Ring): ReadonlyMap<NodeId, number> {
-  const owned = new Map<NodeId, number>();
-  for (const holders of ring.seats) {
-    for (const node of holders) owned.set(node, (owned.get(node) ?? 0) + 1);
-  }
-  return owned;
+  if (isLeaving) return "leaving";
+  return held * 2 < wanted ? "joining" : "up";
 }
 
 function nameOf(ring: Ring, node: NodeId | undefined): string {

@@ -18,7 +18,8 @@ export function isWhole({ members }: SimCluster, seenUp: Set<string>): boolean {
     if (node?.isReady !== true) return false;
     const cluster = node.cluster();
     if (cluster.members.length !== members.length) return false;
-    for (const { name, status } of cluster.members) if (status === "up") seenUp.add(`${node.name}>${name}`);
+    for (const { name, status } of cluster.members)
+      if (status === "up" || status === "joining") seenUp.add(`${node.name}>${name}`);
     events.add(node.history().length);
   }
   const names = members.map(({ machine }) => machine.name);

@@ -25,7 +25,7 @@ async function run(words: readonly string[], views: readonly (readonly Told[])[]
     }
     const shown = (left.length > 1 ? left.shift() : left[0]) as readonly Told[];
     const rest = { zone: "", capacity: 1, peer: "", http: "" };
-    const members = shown.map((member) => ({ partitions: 8, ...rest, ...member }));
+    const members = shown.map((member) => ({ id: "", partitions: 8, ...rest, ...member }));
     const quorum = { n: 3, r: 2, w: 2 };
     response.end(
       JSON.stringify({ name: "n1", cluster: "c", version: "0", members, pendingTransfers: 0, hints: 0, quorum }),
@@ -43,7 +43,7 @@ async function run(words: readonly string[], views: readonly (readonly Told[])[]
 
 test("a leave that is taken back ends the command that waits for it", async () => {
   const leaving = [n1, { name: "n2", status: "leaving", partitions: 0 }];
-  for (const status of ["up", "down"]) {
+  for (const status of ["up", "joining", "down"]) {
     const { status: code, err } = await run(["leave", "n2", "--yes"], [leaving, leaving, [n1, { name: "n2", status }]]);
     assert.equal(code, 1);
     assert.match(err, /n2 does not leave: that was taken back/);

@@ -52,7 +52,12 @@ test("operation ids are unique and every reference leads somewhere", async () =>
 test("the cluster of one is ready and says so", async () => {
   const view = (await served.ask("/cluster")).json();
   assert.equal(view["name"], "n-1-");
-  assert.equal((view["members"] as unknown[]).length, 1);
+  const members = view["members"] as { id: string; status: string }[];
+  assert.deepEqual(
+    members.map(({ status }) => status),
+    ["up"],
+  );
+  assert.match(members[0]?.id ?? "", /^[0-9a-f]{16}$/);
   assert.deepEqual(view["quorum"], { n: 1, r: 1, w: 1 });
   const ring = (await served.ask("/cluster/ring")).json() as { partitions: { id: number; owner: string }[] };
   assert.equal(ring.partitions.length, view["partitions"]);

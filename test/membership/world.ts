@@ -147,7 +147,7 @@ export class World {
     return running.every((node) => {
       if (doSeatsRest && node.cluster().pendingTransfers > 0) return false;
       const seen = node.cluster().members.filter(({ name }) => names.has(name));
-      const isSeen = seen.length === names.size && seen.every(({ status }) => status === "up");
+      const isSeen = seen.length === names.size && seen.every(({ status }) => status === "up" || status === "joining");
       return isSeen && isDeepStrictEqual(node.history(), first.history());
     });
   }

@@ -68,9 +68,9 @@ async function everyoneSeesEveryone(plan: DemoPlan): Promise<void> {
   for (const node of plan.nodes) {
     for (;;) {
       const view = (await askJson(urlOf(node), "/cluster")) as ClusterView;
-      if (view.members.filter((member) => member.status === "up").length === plan.nodes.length) break;
+      if (view.members.filter((member) => member.status !== "down").length === plan.nodes.length) break;
       if (performance.now() > endsMs) {
-        const missing = view.members.filter((member) => member.status !== "up").map((member) => member.name);
+        const missing = view.members.filter((member) => member.status === "down").map((member) => member.name);
         throw new CommandFailed(`${node.name} has not heard from ${missing.join(", ") || "all the others"}`);
       }
       await sleep(50);
