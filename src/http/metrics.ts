@@ -54,8 +54,19 @@ export class HttpMetrics {
   async text(samples: readonly MetricSample[]): Promise<string> {
     const parts = [nodeRegistry(samples), this.#registry, processMetrics()];
     const texts = await Promise.all(parts.map((registry) => registry.metrics()));
-    return texts.filter((text) => text.trim() !== "").join("\n");
+    return texts
+      .filter((text) => text.trim() !== "")
+      .map(withoutUnmeasured)
+      .join("\n");
   }
+}
+
+/**
+ * Where nothing was measured since the last scrape, or ever, prom-client says that the event loop's mean delay is not a
+ * number, and its least one the largest that it can count to, three hundred years. Such samples are left out.
+ */
+function withoutUnmeasured(text: string): string {
+  return text.replace(/^[^#\n].* (?:NaN|Nan)\n|^nodejs_eventloop_lag_min_seconds 9223372036\..*\n/gm, "");
 }
 
 /** The samples as a registry of their own, made anew for each scrape: a counter of prom-client cannot be set. */

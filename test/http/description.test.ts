@@ -1,7 +1,9 @@
 /** The description and the code have the same routes; what the routes of the cluster say is what it describes. */
 
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { after, before, test } from "node:test";
+import { promisify } from "node:util";
 import { defaultLimits } from "../../src/core/limits.ts";
 import type { HistoryEvent } from "../../src/core/membership/event.ts";
 import { bucketRoutes } from "../../src/http/bucket-routes.ts";
@@ -107,6 +109,25 @@ test("metrics are in the text format, and count requests by route", async () => 
   assert.match(text, /^cartwheel_requests_total\{operation="get"\} \d+$/m);
   const names = [...text.matchAll(/^# TYPE (\S+) /gm)].map(([, name]) => name);
   assert.equal(new Set(names).size, names.length, "no metric twice");
+});
+
+test("no scrape tells of a delay that was not measured, neither the first nor one right after another", async () => {
+  const script = `
+    import { HttpMetrics } from "./dist/src/http/metrics.js";
+    const metrics = new HttpMetrics();
+    for (let i = 0; i < 2; i++) process.stdout.write(await metrics.text([]));`;
+  const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "-e", script]);
+  const samples = [...stdout.matchAll(/^([^#\s]\S*) (\S+)$/gm)].map(([, name, value]) => ({
+    name,
+    value: Number(value),
+  }));
+  assert.ok(samples.length > 20);
+  assert.deepEqual(
+    samples.filter(
+      ({ name, value }) => !Number.isFinite(value) || (name?.startsWith("nodejs_eventloop") && value > 60),
+    ),
+    [],
+  );
 });
 
 test("the page shows the members and escapes what operators typed", async () => {
