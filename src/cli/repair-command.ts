@@ -65,6 +65,8 @@ function rebuildLines({ rebuild }: Progress): readonly string[] {
 function lineOf({ running, lastRun }: Progress): string {
   if (lastRun === null) return "nothing compared";
   const { partitionsCompared, keysCompared, keysRepaired, bytesSent, bytesReceived } = lastRun;
-  const done = `${partitionsCompared} partitions compared, ${keysCompared} keys looked at, ${keysRepaired} repaired`;
+  // Once for each owner that a partition was compared with: three times a partition of which there are four copies.
+  const copies = partitionsCompared === 1 ? "1 other copy" : `${partitionsCompared} other copies`;
+  const done = `compared with ${copies} of its partitions, ${keysCompared} keys looked at, ${keysRepaired} repaired`;
   return `${running ? "so far " : ""}${done}; ${bytesSent} bytes sent, ${bytesReceived} received`;
 }
