@@ -192,6 +192,12 @@ function readToken(head: ByteReader): Uint8Array {
   return token;
 }
 
+function readContentType(head: ByteReader): string {
+  const text = head.name();
+  if (text.length > contentTypeBytes) throw new MalformedBytes(`a content type is over ${contentTypeBytes} bytes long`);
+  return text;
+}
+
 function writeValue(head: ByteWriter, bodies: Uint8Array[], { value, checksum, contentType }: CarriedValue): void {
   head.text(contentType);
   head.u32(checksum);
@@ -200,7 +206,7 @@ function writeValue(head: ByteWriter, bodies: Uint8Array[], { value, checksum, c
 }
 
 function readValue(head: ByteReader, bodies: ByteReader): CarriedValue {
-  const contentType = readShortText(head, contentTypeBytes);
+  const contentType = readContentType(head);
   const checksum = head.u32();
   return { value: bodies.raw(head.varint()), checksum, contentType };
 }
@@ -232,7 +238,7 @@ function readClientFound(head: ByteReader, bodies: ByteReader, id: number): Clie
   const count = head.count(leastVersionBytes);
   const versions: FoundVersion[] = [];
   for (let i = 0; i < count; i++) {
-    const contentType = readShortText(head, contentTypeBytes);
+    const contentType = readContentType(head);
     const checksum = head.u32();
     const value = bodies.raw(head.varint());
     versions.push({ value, checksum, contentType, modified: head.varint() });

@@ -67,20 +67,19 @@ export function writeKey(head: ByteWriter, bucket: string, key: string): void {
 }
 
 export function readBucket(head: ByteReader): string {
-  return boundedText(head, bucketNameBytes, "bucket");
+  const start = head.offset;
+  return bounded(head.name(), head.offset - start, bucketNameBytes, "bucket");
 }
 
 export function readKey(head: ByteReader): string {
-  return boundedText(head, keyBytes, "key");
+  const start = head.offset;
+  return bounded(head.text(), head.offset - start, keyBytes, "key");
 }
 
-function boundedText(head: ByteReader, limit: number, what: string): string {
-  const start = head.offset;
-  const text = head.text();
-  // The length takes at most two bytes for texts within these limits, and more only for those beyond.
-  const taken = head.offset - start;
+/** The length takes at most two bytes for texts within these limits, and more only for those beyond. */
+function bounded(text: string, taken: number, limit: number, what: string): string {
   if (taken < 2 || taken > limit + (taken > 128 ? 2 : 1)) {
-    throw new MalformedBytes(`${what} of about ${taken} bytes at offset ${start} is not 1 to ${limit} bytes long`);
+    throw new MalformedBytes(`${what} of about ${taken} bytes is not 1 to ${limit} bytes long`);
   }
   return text;
 }

@@ -10,6 +10,7 @@
  */
 
 import { ByteReader, MalformedBytes } from "../core/bytes/byte-reader.ts";
+import { TextMemo } from "../core/bytes/text-memo.ts";
 import type { Checksum } from "../core/hash/crc32.ts";
 import { decodeMessage } from "./codec.ts";
 import { FrameError, frameStartBytes, lengthsCheck } from "./frame.ts";
@@ -35,7 +36,7 @@ export class FrameDecoder {
   #gathered: Uint8Array = noBytes;
   #gatheredBytes = 0;
   /** What is left of the frame that is being read. */
-  readonly #head: ByteReader = new ByteReader(noBytes);
+  readonly #head: ByteReader = new ByteReader(noBytes, new TextMemo());
   readonly #bodies: ByteReader = new ByteReader(noBytes);
 
   constructor(checksum: Checksum, frameBytes: number, versions: VersionRange = ownVersions) {

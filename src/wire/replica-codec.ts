@@ -1,7 +1,8 @@
 /**
  * The messages between a coordinator and its replicas: nearly all the traffic there is.
  *
- * Hot path. The values of a state travel behind the head (`frame.ts`); everything else is here.
+ * Hot path. The values of a state travel behind the head (`frame.ts`); everything else is here. What is read nearly
+ * always is written out as one literal: an object put together from parts costs more than all the rest of its message.
  */
 
 import { type ByteReader, MalformedBytes } from "../core/bytes/byte-reader.ts";
@@ -34,15 +35,12 @@ export function writeReplicaGet(head: ByteWriter, message: ReplicaGet): void {
 
 export function readReplicaGet(head: ByteReader, id: number): ReplicaGet {
   const bits = readPresence(head, hasStandIn);
-  return {
-    kind: "replica-get",
-    id,
-    knownHash: head.u32(),
-    changes: head.varint(),
-    bucket: readBucket(head),
-    key: readKey(head),
-    ...((bits & hasStandIn) !== 0 && { standInFor: readNodeId(head) }),
-  };
+  const knownHash = head.u32();
+  const changes = head.varint();
+  const bucket = readBucket(head);
+  const key = readKey(head);
+  if ((bits & hasStandIn) === 0) return { kind: "replica-get", id, knownHash, changes, bucket, key };
+  return { kind: "replica-get", id, knownHash, changes, bucket, key, standInFor: readNodeId(head) };
 }
 
 const isRepair = 1;
@@ -75,9 +73,12 @@ export function readReplicaPut(head: ByteReader, bodies: ByteReader, id: number)
   const purpose = purposeOf(bits);
   const synced = (bits & isSynced) !== 0;
   const lastWriteWins = (bits & isLastWriteWins) !== 0;
-  const rest = { kind: "replica-put", id, knownHash, changes, bucket, key, purpose, synced, lastWriteWins } as const;
-  if ((bits & hasHint) === 0) return { ...rest, state: readState(head, bodies) };
-  return { ...rest, hintFor: readNodeId(head), state: readState(head, bodies) };
+  const hintFor = (bits & hasHint) === 0 ? undefined : readNodeId(head);
+  const state = readState(head, bodies);
+  const kind = "replica-put";
+  if (hintFor === undefined)
+    return { kind, id, knownHash, changes, bucket, key, purpose, synced, lastWriteWins, state };
+  return { kind, id, knownHash, changes, bucket, key, purpose, synced, lastWriteWins, hintFor, state };
 }
 
 function purposeOf(bits: number): ReplicaPut["purpose"] {
@@ -98,6 +99,8 @@ export function readReplicaState(head: ByteReader, bodies: ByteReader, id: numbe
   const known = readKnownIfAny(head);
   const voice = readVoice(head);
   const state = readFlag(head) ? readState(head, bodies) : undefined;
+  if (known === undefined && voice !== undefined && state !== undefined)
+    return { kind: "replica-state", id, voice, state };
   return {
     kind: "replica-state",
     id,
@@ -117,6 +120,7 @@ export function readReplicaStored(head: ByteReader, id: number): ReplicaStored {
   const known = readKnownIfAny(head);
   const voice = readVoice(head);
   const synced = readFlag(head);
+  if (known === undefined && voice !== undefined) return { kind: "replica-stored", id, voice, synced };
   return {
     kind: "replica-stored",
     id,

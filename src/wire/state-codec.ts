@@ -85,7 +85,7 @@ export function readDotSet(r: ByteReader): DotSet {
 
 function readActor(last: string, shared: number, added: string): ActorId {
   if (shared > last.length) throw new MalformedBytes("an actor shares more than its neighbour has");
-  const actor = parseActorId(last.slice(0, shared) + added);
+  const actor = parseActorId(shared === 0 ? added : last.slice(0, shared) + added);
   if (actor === undefined) throw new MalformedBytes("an actor is not 1 to 32 printable ASCII characters");
   return actor;
 }
@@ -142,7 +142,7 @@ export function readState(head: ByteReader, bodies: ByteReader): SiblingSet {
 function readSibling(head: ByteReader, bodies: ByteReader, actor: ActorId, counter: number): Sibling {
   const modified = head.varint();
   const checksum = head.u32();
-  const contentType = head.text();
+  const contentType = head.name();
   if (contentType.length > contentTypeBytes || !isPrintable(contentType)) {
     throw new MalformedBytes("a content type is not printable ASCII of at most 255 bytes");
   }

@@ -3,6 +3,7 @@ import { describe, test } from "node:test";
 import fc from "fast-check";
 import { ByteReader, MalformedBytes } from "../../src/core/bytes/byte-reader.ts";
 import { ByteWriter } from "../../src/core/bytes/byte-writer.ts";
+import { TextMemo } from "../../src/core/bytes/text-memo.ts";
 import { plainRecord } from "../plain-record.ts";
 
 /** Every kind of field, with a naive way to write it. */
@@ -117,4 +118,28 @@ describe("bytes", () => {
     writer.reset();
     assert.equal(writer.length, 0);
   });
+});
+
+test("a name is what a text is, whatever was read before it", () => {
+  // Few letters, so that many texts share a place in the memo, and the same ones come again.
+  const word = fc.oneof(
+    fc.string({ unit: fc.constantFrom("a", "b", "i", "q"), maxLength: 4 }),
+    fc.string({ unit: fc.constantFrom("a", "é", "\u{1f6d2}"), maxLength: 70 }),
+  );
+  fc.assert(
+    fc.property(fc.array(word, { maxLength: 200 }), (words) => {
+      const memo = new TextMemo();
+      for (const text of words) {
+        const writer = new ByteWriter();
+        writer.text(text);
+        assert.equal(new ByteReader(writer.view(), memo).name(), text);
+      }
+    }),
+  );
+  const memo = new TextMemo();
+  const broken = Uint8Array.of(2, 0xc3, 0x28);
+  for (let again = 0; again < 2; again++) {
+    assert.throws(() => new ByteReader(broken, memo).name(), MalformedBytes);
+    assert.throws(() => new ByteReader(Uint8Array.of(3, 97, 97), memo).name(), MalformedBytes);
+  }
 });

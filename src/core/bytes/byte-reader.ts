@@ -8,6 +8,8 @@
  * Hot path, like its counterpart.
  */
 
+import type { TextMemo } from "./text-memo.ts";
+
 /** The bytes do not hold what their reader expects: too short, too long, or a value out of its range. */
 export class MalformedBytes extends Error {
   override readonly name = "MalformedBytes";
@@ -22,10 +24,13 @@ export class ByteReader {
   #bytes: Uint8Array;
   #at = 0;
   #end: number;
+  readonly #memo: TextMemo | undefined;
 
-  constructor(bytes: Uint8Array) {
+  /** `memo` is for the texts that come again, and may be shared by readers. */
+  constructor(bytes: Uint8Array, memo?: TextMemo) {
     this.#bytes = bytes;
     this.#end = bytes.length;
+    this.#memo = memo;
   }
 
   /** Reads `bytes` from `from` to before `to` next, so that one reader can serve for many messages. */
@@ -117,6 +122,27 @@ export class ByteReader {
   text(): string {
     const length = this.varint();
     this.#need(length);
+    return this.#text(length);
+  }
+
+  /** The same, of a text that has likely come before. */
+  name(): string {
+    const length = this.varint();
+    this.#need(length);
+    const memo = this.#memo;
+    if (memo === undefined) return this.#text(length);
+    const at = this.#at;
+    const known = memo.find(this.#bytes, at, length);
+    if (known !== undefined) {
+      this.#at += length;
+      return known;
+    }
+    const text = this.#text(length);
+    memo.keep(this.#bytes, at, length, text);
+    return text;
+  }
+
+  #text(length: number): string {
     if (length <= longestLoopedText) {
       const end = this.#at + length;
       let text = "";
