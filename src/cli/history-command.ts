@@ -22,7 +22,7 @@ export async function historyCommand({ url, json }: ViewOptions): Promise<number
 }
 
 /** The events as people read them. */
-export function historyText(events: readonly ShownEvent[]): string {
+function historyText(events: readonly ShownEvent[]): string {
   const rows = events.map(({ name: _, at, author, kind, member, ...details }) => {
     const told = Object.entries(details).map(([what, value]) => {
       return `${what} ${typeof value === "string" ? value || "-" : JSON.stringify(value)}`;

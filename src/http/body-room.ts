@@ -11,15 +11,11 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 
 export class BodyRoom {
   readonly #mostBytes: number;
+  /** Bytes that requests have taken and not given back. */
   #takenBytes = 0;
 
   constructor(mostBytes: number) {
     this.#mostBytes = mostBytes;
-  }
-
-  /** Bytes that requests have taken and not given back. */
-  get takenBytes(): number {
-    return this.#takenBytes;
   }
 
   /** Takes room for the request's body until its response is over. False if there is not enough. */

@@ -8,7 +8,7 @@ import type { Version } from "../node/api.ts";
 import type { HttpAnswer } from "./route.ts";
 
 /** How much a client wants a media type, from 0 to 1, by its Accept header (RFC 9110, 12.5.1). */
-export function acceptQuality(accept: string | undefined, mediaType: string): number {
+function acceptQuality(accept: string | undefined, mediaType: string): number {
   if (accept === undefined || accept.trim() === "") return 1;
   const [type] = mediaType.split("/");
   let best = -1;

@@ -14,7 +14,7 @@ export const handshakeMs = 2000;
 /** Longest frame before the other side has said who it is, in bytes. */
 export const helloFrameBytes = 4096;
 /** Longest frame of a process that is no member yet and only asks to become one: anybody can say that, in bytes. */
-export const joinerFrameBytes: number = 256 * 1024;
+const joinerFrameBytes = 256 * 1024;
 /** Room beside the value in a client's frame: what is small enough to share a frame, and the longest head. In bytes. */
 const clientHeadBytes: number = 64 * 1024;
 /**

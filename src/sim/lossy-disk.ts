@@ -11,7 +11,7 @@ import { StorageError } from "../storage/engine.ts";
 import type { DiskSpace, LogDisk, LogFile } from "../storage/log/log-disk.ts";
 import type { Prng } from "./prng.ts";
 
-export const sectorBytes = 512;
+const sectorBytes = 512;
 
 /** What the files' names stand for; their bytes may be shared by several names in several states. */
 interface StoredFile {

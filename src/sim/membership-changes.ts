@@ -29,7 +29,7 @@ const changing = "carts";
 const mostMore = 2;
 
 /** A cluster does not grow beyond this: what is run for its members costs the square of them. */
-export const mostMembers = 9;
+const mostMembers = 9;
 const asked: readonly Asked[] = ["join", "leave", "remove", "capacity", "zone"];
 /** An operator asks again what is not done after so long, in ms. */
 const askAgainMs = 3000;

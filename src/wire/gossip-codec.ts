@@ -32,7 +32,7 @@ const longestPrefix = 16;
 /** A part of no records: a flag, an empty prefix, a count. */
 const leastPartBytes = 3;
 
-export function writeHistoryDigest(head: ByteWriter, digest: HistoryDigest): void {
+function writeHistoryDigest(head: ByteWriter, digest: HistoryDigest): void {
   writeList(head, digest, (to, entry) => {
     writeNodeId(to, entry.author);
     to.varint(entry.events);
@@ -40,7 +40,7 @@ export function writeHistoryDigest(head: ByteWriter, digest: HistoryDigest): voi
   });
 }
 
-export function readHistoryDigest(head: ByteReader): HistoryDigest {
+function readHistoryDigest(head: ByteReader): HistoryDigest {
   return readList(head, 10, (from) => ({ author: readNodeId(from), events: from.varint(), last: from.varint() }));
 }
 

@@ -74,11 +74,11 @@ function readKnownSeat(head: ByteReader): KnownSeat {
   };
 }
 
-export function writeKnown(head: ByteWriter, known: KnownSeats): void {
+function writeKnown(head: ByteWriter, known: KnownSeats): void {
   writeList(head, known, writeKnownSeat);
 }
 
-export function readKnown(head: ByteReader): KnownSeats {
+function readKnown(head: ByteReader): KnownSeats {
   const known = readList(head, 3, readKnownSeat);
   if (known.length > mostCopies) throw new MalformedBytes(`a partition of ${known.length} seats`);
   return known;
