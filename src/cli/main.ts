@@ -76,7 +76,7 @@ const commands: readonly CommandLine[] = [
         "storage",
         "transfer-rate",
       ] as const),
-      ...(["config", "partitions", "n", "r", "w", "log", "insecure"] as const),
+      ...(["config", "partitions", "n", "r", "w", "log", "insecure", "workers"] as const),
     ],
     run: async (_, values) => (await import("./start.ts")).startCommand(values),
   },

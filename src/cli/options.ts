@@ -32,6 +32,7 @@ export interface OptionValues {
   readonly w: Quorum;
   readonly log: LogLevel;
   readonly insecure: boolean;
+  readonly workers: number;
   readonly nodes: number;
   readonly zones: number;
   readonly context: string;
@@ -174,6 +175,13 @@ export const options: { readonly [Name in OptionName]: OptionOf<OptionValues[Nam
     otherwise: "info",
     allowed: `one of ${logLevels.join(", ")}`,
     parse: oneOf(logLevels),
+  },
+  workers: {
+    value: "COUNT",
+    help: "so many nodes, each with a core, at consecutive ports; together they are one zone unless --zone is given",
+    otherwise: "1",
+    allowed: "a whole number from 1 to 64",
+    parse: wholeNumber(1, 64),
   },
   insecure: {
     help: "listen beyond loopback, although anybody who reaches it may do anything",

@@ -1,4 +1,4 @@
-/** `cartwheel start`: one node in this process, until it is told to stop. */
+/** `cartwheel start`: one node in this process, or several in processes of their own, until it is told to stop. */
 
 import { stderrLog } from "../host/log.ts";
 import { type RunningNode, startNode } from "../host/start-node.ts";
@@ -28,6 +28,10 @@ export async function startCommand(options: StartOptions): Promise<number> {
 
   const log = stderrLog({ level: options.log ?? "info" }).child({ name });
   const { signal, reason } = stopSignal();
+  if ((options.workers ?? 1) > 1) {
+    const { runWorkers } = await import("./workers.ts");
+    return runWorkers({ ...options, name, listen, http, workers: options.workers ?? 1 }, log, signal);
+  }
   let end: (error: Error) => void = () => {};
   const ended = new Promise<Error>((resolve) => {
     end = resolve;

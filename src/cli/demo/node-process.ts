@@ -1,17 +1,9 @@
-/**
- * One node of the demo, as a process of its own. Its pipe to this process is its leash: when this process is gone,
- * even by `kill -9`, the pipe closes and the node stops.
- */
+/** One node of the demo: its process, and the file in the demo's directory that it logs to. */
 
-import { type ChildProcess, fork } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import type { ReadyMessage } from "../start.ts";
+import { endedHow, StartProcess } from "../start-process.ts";
 import type { DemoPlan, PlannedNode } from "./plan.ts";
-
-/** Longer than a node gives what it runs. */
-const stopMs = 12_000;
 
 export class NodeProcess {
   readonly node: PlannedNode;
@@ -20,52 +12,32 @@ export class NodeProcess {
   readonly ready: Promise<void>;
   /** Resolves with how it ended, once it has. */
   readonly ended: Promise<string>;
-  readonly #child: ChildProcess;
+  readonly #process: StartProcess;
 
   constructor(plan: DemoPlan, node: PlannedNode, seeds: readonly PlannedNode[]) {
     this.node = node;
     this.logFile = join(plan.directory, `${node.name}.log`);
-    this.#child = this.#fork(plan, seeds);
-    this.ended = new Promise((resolve) => {
-      this.#child.once("exit", (code, signal) => resolve(signal === null ? `exit status ${code}` : signal));
-    });
-    this.ready = Promise.race([this.#isReady(), this.ended.then((how) => this.#fail(how))]);
-    // Who waits for another node first must not find this one's failure unhandled.
+    const log = openSync(this.logFile, "a");
+    try {
+      this.#process = new StartProcess(startWords(plan, node, seeds), log);
+    } finally {
+      closeSync(log);
+    }
+    this.ended = this.#process.ended.then(endedHow);
+    this.ready = this.#process.ready.then(
+      () => {},
+      ({ message }: Error) => this.#fail(message),
+    );
     this.ready.catch(() => {});
   }
 
   get pid(): number | undefined {
-    return this.#child.pid;
+    return this.#process.pid;
   }
 
   /** Asks it to stop, and ends it if it does not. */
-  async stop(): Promise<void> {
-    this.#child.kill("SIGTERM");
-    const timer = setTimeout(() => this.#child.kill("SIGKILL"), stopMs);
-    await this.ended;
-    clearTimeout(timer);
-  }
-
-  #fork(plan: DemoPlan, seeds: readonly PlannedNode[]): ChildProcess {
-    const { name, zone, peerPort, httpPort } = this.node;
-    const main = fileURLToPath(new URL("../main.js", import.meta.url));
-    const words = ["start", "--name", name, "--zone", zone, "--data", join(plan.directory, name)];
-    words.push("--listen", `127.0.0.1:${peerPort}`, "--http", `127.0.0.1:${httpPort}`);
-    if (seeds.length > 0) words.push("--join", seeds.map((seed) => `127.0.0.1:${seed.peerPort}`).join(","));
-    const log = openSync(this.logFile, "a");
-    try {
-      return fork(main, words, { stdio: ["ignore", log, log, "ipc"], env: ownEnvironment() });
-    } finally {
-      closeSync(log);
-    }
-  }
-
-  #isReady(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#child.on("message", (message: ReadyMessage) => {
-        if (message.kind === "ready") resolve();
-      });
-    });
+  stop(): Promise<void> {
+    return this.#process.stop();
   }
 
   #fail(how: string): never {
@@ -74,7 +46,10 @@ export class NodeProcess {
   }
 }
 
-/** Options meant for a node of the user's own are not the demo's. */
-function ownEnvironment(): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("CARTWHEEL_")));
+function startWords(plan: DemoPlan, node: PlannedNode, seeds: readonly PlannedNode[]): readonly string[] {
+  const { name, zone, peerPort, httpPort } = node;
+  const words = ["--name", name, "--zone", zone, "--data", join(plan.directory, name)];
+  words.push("--listen", `127.0.0.1:${peerPort}`, "--http", `127.0.0.1:${httpPort}`);
+  if (seeds.length > 0) words.push("--join", seeds.map((seed) => `127.0.0.1:${seed.peerPort}`).join(","));
+  return words;
 }
