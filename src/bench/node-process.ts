@@ -18,6 +18,7 @@ serveParent(
       const { members, name } = node.api.cluster();
       return members.find((member) => member.name === name)?.peer;
     },
+    http: () => running().http,
     cluster: () => {
       const { members, pendingTransfers } = running().api.cluster();
       return { up: members.filter(({ status }) => status !== "down").length, pendingTransfers };

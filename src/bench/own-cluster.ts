@@ -18,6 +18,8 @@ export interface OwnClusterOptions {
   readonly storage: "lmdb" | "log" | "memory";
   /** Where the nodes' data may be. */
   readonly directory: string;
+  /** Whether each has the web interface, too. */
+  readonly http?: boolean;
   /** Where each process leaves a profile of its CPU time; none where absent. */
   readonly profileDirectory?: string | undefined;
 }
@@ -26,6 +28,7 @@ export class OwnCluster implements Servers {
   readonly #nodes: readonly Child[];
   readonly #data: string;
   readonly #addresses: string[] = [];
+  readonly #httpAddresses: string[] = [];
 
   private constructor(nodes: readonly Child[], data: string) {
     this.#nodes = nodes;
@@ -42,7 +45,7 @@ export class OwnCluster implements Servers {
     );
     const cluster = new OwnCluster(nodes, data);
     try {
-      await cluster.#start(options.storage);
+      await cluster.#start(options);
     } catch (error) {
       await cluster.stop();
       throw error;
@@ -53,6 +56,11 @@ export class OwnCluster implements Servers {
   /** Where native clients connect. */
   get addresses(): readonly string[] {
     return this.#addresses;
+  }
+
+  /** Where web clients ask, in the same order; none without `http`. */
+  get httpAddresses(): readonly string[] {
+    return this.#httpAddresses;
   }
 
   async setBucket(name: string, change: BucketChange): Promise<void> {
@@ -72,17 +80,18 @@ export class OwnCluster implements Servers {
     await rm(this.#data, { recursive: true, force: true });
   }
 
-  async #start(storage: OwnClusterOptions["storage"]): Promise<void> {
+  async #start({ storage, http = false }: OwnClusterOptions): Promise<void> {
     for (const node of this.#nodes) {
       const options: StartNodeOptions = {
         name: node.name,
         storage,
         ...(storage === "memory" ? {} : { data: join(this.#data, node.name) }),
         listen: "127.0.0.1:0",
-        http: false,
+        http: http && "127.0.0.1:0",
         join: this.#addresses.slice(0, 1),
       };
       this.#addresses.push((await node.ask("start", options)) as string);
+      if (http) this.#httpAddresses.push((await node.ask("http")) as string);
     }
     const endsMs = performance.now() + wholeMs;
     while (!(await this.#isWhole())) {
