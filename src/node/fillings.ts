@@ -14,10 +14,9 @@ import { isBeingRebuilt, knownSeat, withFilled } from "../core/seats/known.ts";
 import { type SeatRecord, voiceOf } from "../core/seats/record.ts";
 import type { Coordination } from "./coordination.ts";
 import type { Delay } from "./hand-over.ts";
+import { isSameVoice, voiceOfHolder } from "./holder-voice.ts";
 import type { PartitionCopies } from "./partition-copies.ts";
 import type { SeatNews } from "./seat-news.ts";
-
-const callTimeoutMs = 5000;
 
 /** What was copied of a partition for one set of changes. */
 interface Attempt {
@@ -80,31 +79,18 @@ export class Fillings {
     }
     if (!isUp(holder)) return { peer: holder, why: "cannot be reached" };
     const attempt = this.#attemptAt(partition, own);
-    const before = await this.#ask(partition, attempt, holder);
+    const before = await voiceOfHolder(this.#node, partition, holder, attempt.changes);
     if ("why" in before) return before;
     const copied = await this.#copies.copy(partition, holder, own.seat);
     if (copied.kind !== "whole") return { peer: holder, why: copied.why };
     // It must have had that voice all the while, and known no more.
-    const after = await this.#ask(partition, attempt, holder);
+    const after = await voiceOfHolder(this.#node, partition, holder, attempt.changes);
     if ("why" in after) return after;
-    if (after.seat !== before.seat || after.epoch !== before.epoch || after.seat !== next) {
+    if (!isSameVoice(before, after) || after.seat !== next) {
       return { peer: holder, why: "has another seat by now" };
     }
     attempt.copied.set(next, after);
     return undefined;
-  }
-
-  async #ask(partition: PartitionId, { changes }: Attempt, holder: Delay["peer"] & string): Promise<Voice | Delay> {
-    const { peers, seats, ringDiffers } = this.#node;
-    const answer = await peers.ask(holder, { kind: "fill-seat", id: 0, partition, changes }, callTimeoutMs);
-    if (answer.kind === "seat-fenced") {
-      seats.learn(partition, answer.known);
-      return answer.voice;
-    }
-    if (answer.kind !== "refusal") return { peer: holder, why: "does not answer" };
-    if (answer.known !== undefined) seats.learn(partition, answer.known);
-    if (answer.code === "stale-ring") ringDiffers(holder);
-    return { peer: holder, why: answer.detail };
   }
 
   async #mark(partition: PartitionId, copied: ReadonlyMap<number, Voice>): Promise<Delay | undefined> {

@@ -8,21 +8,27 @@
  */
 
 import type { NodeId, PartitionId } from "../core/ids.ts";
+import type { Voice } from "../core/quorum/voice.ts";
 import { wantedOwners } from "../core/seats/bucket-seats.ts";
+import { allChanges } from "../core/seats/filled.ts";
 import { isVacant, knownSeat } from "../core/seats/known.ts";
-import { type SeatRecord, voiceOf } from "../core/seats/record.ts";
+import { voiceOf } from "../core/seats/record.ts";
 import {
   beginVacating,
   finishVacating,
+  type Given,
   giveUpVacating,
   goOn,
   isForNobody,
+  mayVacate,
   sealForNobody,
+  seatsToGive,
   vacate,
 } from "../core/seats/vacate.ts";
-import { surplusSeats } from "../core/seats/wanted.ts";
+import { surplusSeats, unseated } from "../core/seats/wanted.ts";
 import { type Coordination, nameOf } from "./coordination.ts";
 import type { Delay } from "./hand-over.ts";
+import { isSameVoice, voiceOfHolder } from "./holder-voice.ts";
 import type { PartitionCopies } from "./partition-copies.ts";
 import type { Fencing, Rebuilds } from "./rebuild.ts";
 import type { SeatNews } from "./seat-news.ts";
@@ -41,9 +47,14 @@ export interface ToVacate {
   readonly act: () => Promise<Delay | undefined>;
 }
 
-/** Another seat, and who has it. */
-interface Other {
+/** Another seat, and who has it, if anybody. */
+interface Beside {
   readonly seat: number;
+  readonly holder: NodeId | undefined;
+}
+
+/** One whose holder can be had. */
+interface Other extends Beside {
   readonly holder: NodeId;
 }
 
@@ -81,7 +92,11 @@ export class Vacating {
     const owners = wantedOwners(ring(), partition);
     const surplus = surplusSeats(owners, known);
     const { seat: own } = hold;
-    if (surplus.includes(own)) return { seat: own, from: self, act: () => this.#vacateOwn(partition, own) };
+    if (surplus.includes(own)) {
+      // While it is there it is a voice, and a copy: rather one too many than one too few.
+      if (unseated(owners, known).length > 0) return undefined;
+      return { seat: own, from: self, act: () => this.#vacateOwn(partition, own) };
+    }
     if (!owners.includes(self)) return undefined;
     const lost = surplus.find((seat) => this.#isLost(knownSeat(known, seat).holder));
     if (lost === undefined || !this.#isFirst(owners, partition)) return undefined;
@@ -127,8 +142,10 @@ export class Vacating {
 
   async #vacateOwn(partition: PartitionId, seat: number): Promise<Delay | undefined> {
     const { seats, self, runtime } = this.#node;
-    const delay = this.#reasonToWait(partition) ?? (await this.#give(partition, this.#others(partition, seat)));
-    if (delay !== undefined) return delay;
+    const wait = this.#reasonToWait(partition) ?? this.#pause(partition);
+    if (wait !== undefined) return wait;
+    const given = await this.#give(partition, this.#others(partition, seat));
+    if ("why" in given) return given;
     const sealed = await seats.change(partition, (record) => sealForNobody(record, self));
     if (sealed === undefined) return { peer: undefined, why: "this node cannot store it" };
     this.#sealedMs.set(partition, runtime.clock.monotonicMs());
@@ -137,18 +154,20 @@ export class Vacating {
 
   /** Gives away what came before the seal; or the seat speaks again. */
   async #finishOwn(partition: PartitionId): Promise<Delay | undefined> {
-    const { seats, self } = this.#node;
+    const { seats, self, ring } = this.#node;
     const { hold } = seats.record(partition);
     if (hold.kind !== "sealed") return undefined;
-    const before = this.#others(partition, hold.seat);
-    let delay = await this.#give(partition, before);
-    if (delay === undefined && !isSame(before, this.#others(partition, hold.seat))) {
-      delay = { peer: undefined, why: "another seat has passed on meanwhile" };
+    const given = await this.#give(partition, this.#others(partition, hold.seat));
+    let delay: Delay | undefined = { peer: undefined, why: "another seat has passed on meanwhile" };
+    if ("why" in given) delay = given;
+    else if (await seats.commit(partition, (record) => vacate(record, self, given, ring().copies))) delay = undefined;
+    if (delay !== undefined) {
+      if (this.#isPatient(partition)) return delay;
+      if (!(await seats.commit(partition, (record) => goOn(record, self)))) {
+        return { peer: undefined, why: "this node cannot store it" };
+      }
+      this.#rest(partition);
     }
-    if (delay !== undefined && this.#isPatient(partition)) return delay;
-    const decide = delay === undefined ? vacate : goOn;
-    const stored = await seats.commit(partition, (record) => decide(record, self));
-    if (stored === undefined) return { peer: undefined, why: "this node cannot store it" };
     this.#sealedMs.delete(partition);
     this.#news.tell(partition, []);
     return delay;
@@ -167,7 +186,7 @@ export class Vacating {
     seat: number,
     without?: (name: string) => void,
   ): Promise<Delay | undefined> {
-    const { seats, self, runtime } = this.#node;
+    const { seats, self } = this.#node;
     const wait = this.#reasonToWait(partition);
     if (wait !== undefined) return wait;
     if (without === undefined) {
@@ -179,54 +198,48 @@ export class Vacating {
     const fencing: Fencing = { seat, epoch: begun.grant.epoch };
     this.#underWay.set(partition, fencing);
     try {
-      const delay = await this.#fenceAndShare(partition, fencing, without);
+      const delay = await this.#shareAndFinish(partition, fencing, without);
       if (delay === undefined) {
-        const done = await seats.commit(partition, (record) => finishVacating(record, self));
-        if (done !== undefined) {
-          this.#news.tell(partition, []);
-          return undefined;
-        }
+        this.#news.tell(partition, []);
+        return undefined;
       }
       await seats.change(partition, (record) => giveUpVacating(record, self));
-      this.#notBeforeMs.set(partition, runtime.clock.monotonicMs() + runtime.random.below(pauseMs));
-      return delay ?? { peer: undefined, why: "another node was faster, or this one cannot store it" };
+      this.#rest(partition);
+      return delay;
     } finally {
       this.#underWay.delete(partition);
     }
   }
 
   /** All others have fenced it, and been copied since; then each of them has what all have. */
-  async #fenceAndShare(
+  async #shareAndFinish(
     partition: PartitionId,
     fencing: Fencing,
     without: ((name: string) => void) | undefined,
   ): Promise<Delay | undefined> {
-    const { seats, ring } = this.#node;
+    const { seats, ring, self } = this.#node;
     const voice = voiceOf(seats.record(partition));
-    const others = this.#others(partition, fencing.seat);
-    if (voice === undefined || ("why" in others && without === undefined)) {
-      return "why" in others ? others : { peer: undefined, why: "this node does not speak any more" };
-    }
+    if (voice === undefined) return { peer: undefined, why: "this node does not speak any more" };
     const reached: Other[] = [];
-    const missing: (NodeId | undefined)[] = [];
+    const missing: Beside[] = [];
     for (const other of this.#seatsBeside(partition, fencing.seat)) {
       const { holder } = other;
       if (without !== undefined && (holder === undefined || !this.#node.isUp(holder))) {
-        missing.push(holder);
+        missing.push(other);
         continue;
       }
       const delay = await this.#fenceAndTake(partition, fencing, voice.seat, other);
       if (delay !== undefined) return delay;
       if (holder !== undefined) reached.push({ ...other, holder });
     }
-    const delay = await this.#give(partition, reached);
-    if (delay !== undefined) return delay;
-    const now = this.#seatsBeside(partition, fencing.seat);
-    const isStill = reached.every(({ seat, holder }) => now.some((one) => one.seat === seat && one.holder === holder));
-    if (!isStill || now.length !== reached.length + missing.length) {
-      return { peer: undefined, why: "another seat has passed on meanwhile" };
+    const given = await this.#give(partition, reached);
+    if ("why" in given) return given;
+    const left = missing.map(({ seat }) => seat);
+    const done = await seats.commit(partition, (record) => finishVacating(record, self, given, ring().copies, left));
+    if (done === undefined) {
+      return { peer: undefined, why: "another seat has passed on meanwhile, or this node cannot store it" };
     }
-    for (const holder of missing) if (holder !== undefined) without?.(nameOf(ring(), holder));
+    for (const { holder } of missing) if (holder !== undefined) without?.(nameOf(ring(), holder));
     return undefined;
   }
 
@@ -234,7 +247,7 @@ export class Vacating {
     partition: PartitionId,
     fencing: Fencing,
     ownSeat: number,
-    { seat, holder }: { readonly seat: number; readonly holder: NodeId | undefined },
+    { seat, holder }: Beside,
   ): Promise<Delay | undefined> {
     if (holder === undefined) return { peer: undefined, why: "another seat has no voice, either" };
     if (!this.#node.isUp(holder)) return { peer: holder, why: "cannot be reached" };
@@ -245,16 +258,21 @@ export class Vacating {
     if (copied.kind !== "whole") return { peer: holder, why: copied.why };
     const still = await this.#rebuilds.fence(partition, fencing, holder);
     if ("why" in still) return still;
-    const isSameVoice = still.seat === fenced.seat && still.epoch === fenced.epoch;
-    return isSameVoice ? undefined : { peer: holder, why: "has another seat by now" };
+    return isSameVoice(still, fenced) ? undefined : { peer: holder, why: "has another seat by now" };
   }
 
   #reasonToWait(partition: PartitionId): Delay | undefined {
     const { seats, ring } = this.#node;
     const known = seats.known(partition);
+    if (mayVacate(known, ring().copies)) return undefined;
     const there = known.filter((_, seat) => !isVacant(known, seat)).length;
-    if (ring().copies.every((n) => n >= there)) return undefined;
     return { peer: undefined, why: `members are too few for ${there} copies, and a bucket keeps fewer` };
+  }
+
+  /** Others may need the same holders meanwhile. */
+  #rest(partition: PartitionId): void {
+    const { clock, random } = this.#node.runtime;
+    this.#notBeforeMs.set(partition, clock.monotonicMs() + random.below(pauseMs));
   }
 
   #pause(partition: PartitionId): Delay | undefined {
@@ -263,15 +281,9 @@ export class Vacating {
   }
 
   /** Every seat there is but this one and the node's own, with its holder, if it has one. */
-  #seatsBeside(
-    partition: PartitionId,
-    vacated: number,
-  ): readonly { readonly seat: number; readonly holder: NodeId | undefined }[] {
-    const { known, hold }: SeatRecord = this.#node.seats.record(partition);
-    const own = "seat" in hold ? hold.seat : undefined;
-    return known.flatMap(({ holder }, seat) => {
-      return !isVacant(known, seat) && seat !== vacated && seat !== own ? [{ seat, holder }] : [];
-    });
+  #seatsBeside(partition: PartitionId, vacated: number): readonly Beside[] {
+    const record = this.#node.seats.record(partition);
+    return seatsToGive(record, vacated).map((seat) => ({ seat, holder: knownSeat(record.known, seat).holder }));
   }
 
   /** The same, or the reason why one of them cannot be had. */
@@ -296,17 +308,26 @@ export class Vacating {
     return undefined;
   }
 
-  /** Has all of the others' holders merge what this node has. */
-  async #give(partition: PartitionId, others: readonly Other[] | Delay): Promise<Delay | undefined> {
+  /** Has all of the others' holders merge what this node has; the voices that they had all the while. */
+  async #give(partition: PartitionId, others: readonly Other[] | Delay): Promise<Given | Delay> {
     if ("why" in others) return others;
-    for (const { holder } of others) {
-      if (!(await this.#copies.push(partition, holder))) return { peer: holder, why: "has not merged all of it" };
+    const given = new Map<number, Voice>();
+    for (const { seat, holder } of others) {
+      const voice = await this.#giveOne(partition, holder);
+      if ("why" in voice) return voice;
+      if (voice.seat !== seat) return { peer: holder, why: "has another seat by now" };
+      given.set(seat, voice);
     }
-    return undefined;
+    return given;
   }
-}
 
-function isSame(a: readonly Other[] | Delay, b: readonly Other[] | Delay): boolean {
-  if ("why" in a || "why" in b || a.length !== b.length) return false;
-  return a.every(({ seat, holder }, i) => b[i]?.seat === seat && b[i]?.holder === holder);
+  async #giveOne(partition: PartitionId, holder: NodeId): Promise<Voice | Delay> {
+    const { hash: changes } = allChanges(this.#node.ring().eras);
+    const before = await voiceOfHolder(this.#node, partition, holder, changes);
+    if ("why" in before) return before;
+    if (!(await this.#copies.push(partition, holder))) return { peer: holder, why: "has not merged all of it" };
+    const after = await voiceOfHolder(this.#node, partition, holder, changes);
+    if ("why" in after) return after;
+    return isSameVoice(before, after) ? after : { peer: holder, why: "has another seat by now" };
+  }
 }

@@ -289,7 +289,8 @@ describe("a seat that is filled while another one is vacated", () => {
     );
     assert.equal(nextToCopy(copied, 4), 2);
     // Its holder has not heard of the seat that is filled.
-    const vacated = present(vacate(present(sealForNobody(active(2), c)), c));
+    const given = new Map([0, 1].map((seat) => [seat, { seat, epoch: 0 }]));
+    const vacated = present(vacate(present(sealForNobody(active(2), c)), c, given, [3]));
     const heard = learn(copied, vacated.known, d);
     assert.equal(finishRebuild(heard, 4, d), undefined);
     assert.equal(nextToCopy(heard, 4), 0);

@@ -11,14 +11,42 @@
  * - In the place of one that is lost, another seat's holder has all the others fence it, copies them, and gives all of it
  *   to each, as for a rebuild (`rebuild.ts`): what the lost one was counted for, at least one of them has.
  *
+ * What was given counts only where the one it was given to *speaks* for its seat, and that after the own seal. If it were
+ * enough that it has the same, two holders could each vacate its seat since the other has all, and nobody would be left:
+ * both sides of a split may have told the other to leave. So the last seat is vacated by nobody, either.
+ *
+ * Only where every bucket uses all seats there are: where one keeps fewer copies, another seat would have to serve it
+ * from then on, which has nothing of it. That must hold at the end, too: n may change meanwhile.
+ *
  * Whoever has not heard counts one seat more, and so asks for as much or more. One who joins later fills the seat anew.
  */
 
 import type { NodeId } from "../ids.ts";
+import type { Voice } from "../quorum/voice.ts";
 import { afterHandOver, nextGeneration } from "./epoch.ts";
-import { knownSeat, withHolder, withVacancy } from "./known.ts";
+import { isOutdated, isVacant, type KnownSeats, knownSeat, withHolder, withVacancy } from "./known.ts";
 import { grantRebuild, promises, releaseGrant } from "./rebuild.ts";
 import { type Hold, type SeatRecord, voiceOf } from "./record.ts";
+
+/** The voices of those who were given all, as they were while that was done, by seat. */
+export type Given = ReadonlyMap<number, Voice>;
+
+/** Whether every bucket uses all seats that there are; `copies`: how many each keeps. */
+export function mayVacate(known: KnownSeats, copies: readonly number[]): boolean {
+  const there = known.filter((_, seat) => !isVacant(known, seat)).length;
+  return copies.every((n) => n >= there);
+}
+
+/** The seats there are but the one that is vacated and the node's own: their holders are to be given all. */
+export function seatsToGive({ hold, known }: SeatRecord, vacated: number): readonly number[] {
+  const own = "seat" in hold ? hold.seat : undefined;
+  return known.flatMap((_, seat) => (isVacant(known, seat) || seat === vacated || seat === own ? [] : [seat]));
+}
+
+function isGiven(known: KnownSeats, seat: number, given: Given): boolean {
+  const voice = given.get(seat);
+  return voice !== undefined && voice.epoch >= knownSeat(known, seat).held && !isOutdated(voice, known);
+}
 
 /** The holder falls silent for nobody's sake; undefined if it does not speak. */
 export function sealForNobody(record: SeatRecord, self: NodeId): SeatRecord | undefined {
@@ -32,9 +60,20 @@ export function isForNobody(hold: Hold, self: NodeId): boolean {
   return hold.kind === "sealed" && hold.to.node === self;
 }
 
-/** The seat is vacated: every other seat's holder has, on its disk, what this one had when it was sealed. */
-export function vacate({ hold, known }: SeatRecord, self: NodeId): SeatRecord | undefined {
-  if (hold.kind !== "sealed" || !isForNobody(hold, self)) return undefined;
+/**
+ * The seat is vacated: every other seat's holder spoke since this one was sealed, and has, on its disk, what this one had
+ * then. Undefined while that is not so, or may not be done.
+ */
+export function vacate(
+  record: SeatRecord,
+  self: NodeId,
+  given: Given,
+  copies: readonly number[],
+): SeatRecord | undefined {
+  const { hold, known } = record;
+  if (hold.kind !== "sealed" || !isForNobody(hold, self) || !mayVacate(known, copies)) return undefined;
+  const others = seatsToGive(record, hold.seat);
+  if (others.length === 0 || !others.every((seat) => isGiven(known, seat, given))) return undefined;
   return { hold: { kind: "none" }, known: withVacancy(known, hold.seat, afterHandOver(hold.epoch)) };
 }
 
@@ -60,12 +99,23 @@ export function giveUpVacating(record: SeatRecord, self: NodeId): SeatRecord | u
 
 /**
  * The lost seat is vacated: since each of the others has fenced it, all of them were copied, and then given what all had
- * together. Undefined where somebody was faster, or this node does not speak any more.
+ * together, but for those that are gone `without`. Undefined where that is not so, or may not be done, where somebody was
+ * faster, or this node does not speak any more.
  */
-export function finishVacating(record: SeatRecord, self: NodeId): SeatRecord | undefined {
+export function finishVacating(
+  record: SeatRecord,
+  self: NodeId,
+  given: Given,
+  copies: readonly number[],
+  without: readonly number[] = [],
+): SeatRecord | undefined {
   const { hold, known, grant } = record;
-  if (grant === undefined || grant.by !== self || voiceOf(record) === undefined) return undefined;
+  if (grant === undefined || grant.by !== self || voiceOf(record) === undefined || !mayVacate(known, copies)) {
+    return undefined;
+  }
   const { held, fence, fencedBy } = knownSeat(known, grant.seat);
   if (held >= grant.epoch || fence !== grant.epoch || fencedBy !== self) return undefined;
+  const others = seatsToGive(record, grant.seat).filter((seat) => !without.includes(seat));
+  if (!others.every((seat) => isGiven(known, seat, given))) return undefined;
   return { hold, known: withVacancy(known, grant.seat, grant.epoch) };
 }

@@ -29,10 +29,20 @@ export function seatToTake(self: NodeId, hold: Hold, owners: readonly NodeId[], 
   return left[others.indexOf(self)];
 }
 
-/** The seats that nobody is to have: those beyond what the owners hold, where none of these is without one. */
+/** The owners that hold no seat. */
+export function unseated(owners: readonly NodeId[], known: KnownSeats): readonly NodeId[] {
+  return owners.filter((owner) => known.every(({ holder }) => holder !== owner));
+}
+
+/**
+ * The seats that nobody is to have: those beyond what the owners hold, or are to take. An owner that has yet to take one
+ * is not waited for: if it is to fill a vacant seat, it waits for the lost ones, which only somebody else can vacate.
+ */
 export function surplusSeats(owners: readonly NodeId[], known: KnownSeats): readonly number[] {
-  const there = known.flatMap((_, seat) => (isVacant(known, seat) ? [] : [seat]));
-  const holders = there.map((seat) => knownSeat(known, seat).holder);
-  if (!owners.every((owner) => holders.includes(owner))) return [];
-  return there.filter((_, i) => !owners.some((owner) => owner === holders[i]));
+  const none: Hold = { kind: "none" };
+  const taken = new Set(unseated(owners, known).map((owner) => seatToTake(owner, none, owners, known)));
+  return known.flatMap(({ holder }, seat) => {
+    const isWanted = (holder !== undefined && owners.includes(holder)) || taken.has(seat);
+    return isVacant(known, seat) || isWanted ? [] : [seat];
+  });
 }
