@@ -11,7 +11,7 @@ import type { Found, Merge, Merged, Updated, Version } from "./found.ts";
 import type { DeleteOptions, GetOptions, PutOptions, RequestOptions, WriteOptions } from "./options.ts";
 import { settleAll } from "./settle-all.ts";
 import type { StoredVersion, StoredVersions, Transport, Written } from "./transport.ts";
-import { after, type Values } from "./values.ts";
+import type { Values } from "./values.ts";
 
 /** How often `update` begins anew where its write has certainly not happened. */
 const updateTries = 5;
@@ -68,20 +68,24 @@ export interface BucketParts<T, I, F, S> {
 export class TypedBucket<T, I, F extends { readonly context: Context | undefined }, S> {
   readonly name: string;
   readonly #parts: BucketParts<T, I, F, S>;
+  /** Undefined where nothing is said for all requests: then their own options need not be copied. */
+  readonly #defaults: BucketDefaults | undefined;
 
   constructor(parts: BucketParts<T, I, F, S>) {
     this.name = parts.name;
     this.#parts = parts;
+    this.#defaults = Object.values(parts.defaults).some((said) => said !== undefined) ? parts.defaults : undefined;
   }
 
   /** Reads the key. Rejects with `CartwheelError`. */
   get(key: string, options?: GetOptions): Promise<F> {
     const { transport, values, shape } = this.#parts;
     return transport.get({ bucket: this.name, key }, this.#with(options), (stored) => {
-      const { versions, context } = stored;
-      if (versions.length === 0) return shape.found([], context);
       const decoded = decodeAll(stored, values, key);
-      return after(decoded, (all) => shape.found(all, context));
+      const { context } = stored;
+      return decoded instanceof Promise
+        ? decoded.then((all) => shape.found(all, context))
+        : shape.found(decoded, context);
     });
   }
 
@@ -158,7 +162,8 @@ export class TypedBucket<T, I, F extends { readonly context: Context | undefined
   }
 
   #with<O extends RequestOptions>(options: O | undefined): O | BucketDefaults {
-    return options === undefined ? this.#parts.defaults : { ...this.#parts.defaults, ...options };
+    if (options === undefined) return this.#parts.defaults;
+    return this.#defaults === undefined ? options : { ...this.#defaults, ...options };
   }
 }
 
@@ -173,13 +178,22 @@ function decodeAll<T>(
   values: Values<T, never>,
   key: string,
 ): readonly Version<T>[] | Promise<readonly Version<T>[]> {
-  const decoded = versions.map((version) => decodeOne(version, values, key));
-  return decoded.some((one) => one instanceof Promise) ? Promise.all(decoded) : (decoded as readonly Version<T>[]);
+  const decoded: (Version<T> | Promise<Version<T>>)[] = [];
+  let isWaiting = false;
+  for (const version of versions) {
+    const one = decodeOne(version, values, key);
+    isWaiting ||= one instanceof Promise;
+    decoded.push(one);
+  }
+  return isWaiting ? Promise.all(decoded) : (decoded as readonly Version<T>[]);
 }
 
 function decodeOne<T>(version: StoredVersion, values: Values<T, never>, key: string): Version<T> | Promise<Version<T>> {
   const { contentType, modified } = version;
-  return after(values.decode(version, key), (value) => ({ value, contentType, modified }));
+  const value = values.decode(version, key);
+  return value instanceof Promise
+    ? value.then((decoded) => ({ value: decoded, contentType, modified }))
+    : { value, contentType, modified };
 }
 
 function isCurable(error: unknown): boolean {

@@ -12,8 +12,12 @@ export interface Codec<T> {
   decode(bytes: Uint8Array, contentType: string): T;
 }
 
-/** A value may keep so many times its own size in memory; else it is copied, which costs more than all else done for it. */
-const mostKeptAlive = 8;
+/**
+ * What arrives together lies in one piece of memory, which a view of it keeps alive as a whole. So much of that is allowed,
+ * or so many times a value's own size; else it is copied, which costs more than all else done for it.
+ */
+const mostKeptBytes = 16 * 1024;
+const mostKeptTimes = 8;
 const encoder: TextEncoder = new TextEncoder();
 const decoder: TextDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -25,8 +29,10 @@ export const bytesCodec: Codec<Uint8Array> = {
       throw new TypeError(`${typeof value} is no Uint8Array; a codec or a schema makes bytes of it`);
     return value;
   },
-  // What arrives together lies in one piece of memory, which a small view of it would keep alive as a whole.
-  decode: (bytes) => (bytes.length * mostKeptAlive >= bytes.buffer.byteLength ? bytes : bytes.slice()),
+  decode: (bytes) => {
+    const keptBytes = bytes.buffer.byteLength;
+    return keptBytes <= mostKeptBytes || keptBytes <= bytes.length * mostKeptTimes ? bytes : bytes.slice();
+  },
 };
 
 /** UTF-8 text. */

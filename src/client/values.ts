@@ -21,8 +21,20 @@ export interface Values<T, I> {
 export function codecValues<T>(bucket: string, codec: Codec<T>): Values<T, T> {
   return {
     contentType: codec.contentType,
-    encode: (value, key) => attempt(bucket, key, "put", () => codec.encode(value)),
-    decode: ({ value, contentType }, key) => attempt(bucket, key, "read", () => codec.decode(value, contentType)),
+    encode: (value, key) => {
+      try {
+        return codec.encode(value);
+      } catch (cause) {
+        throw unfit(bucket, key, "put", cause);
+      }
+    },
+    decode: ({ value, contentType }, key) => {
+      try {
+        return codec.decode(value, contentType);
+      } catch (cause) {
+        throw unfit(bucket, key, "read", cause);
+      }
+    },
   };
 }
 
@@ -49,14 +61,10 @@ export function after<A, B>(value: A | Promise<A>, next: (value: A) => B | Promi
   return value instanceof Promise ? value.then(next) : next(value);
 }
 
-function attempt<R>(bucket: string, key: string, act: "put" | "read", run: () => R): R {
-  try {
-    return run();
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    const message = `cannot ${act} "${key}" in bucket "${bucket}": ${why}`;
-    throw new CartwheelError({ code: "invalid-value", message, cause });
-  }
+function unfit(bucket: string, key: string, act: "put" | "read", cause: unknown): CartwheelError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  const message = `cannot ${act} "${key}" in bucket "${bucket}": ${why}`;
+  return new CartwheelError({ code: "invalid-value", message, cause });
 }
 
 function mustFit<T>(result: SchemaResult<T>, bucket: string, key: string, act: "put" | "read"): T {

@@ -7,7 +7,6 @@
 import { bucketNameBytes, contentTypeBytes, keyBytes, mostCopies, writeIdCharacters } from "./limits.ts";
 
 const encoder: TextEncoder = new TextEncoder();
-const printable: RegExp = /^[\x20-\x7e]*$/;
 const loneSurrogate: RegExp = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/;
 
 export function flawOfBucketName(bucket: string): string | undefined {
@@ -21,11 +20,26 @@ export function flawOfKey(key: string): string | undefined {
 function flawOfName(what: string, name: string, most: number): string | undefined {
   if (typeof name !== "string") return `the ${what} is no text`;
   if (name === "") return `the ${what} is empty, 1 to ${most} bytes are allowed`;
+  if (name.length <= most && isAscii(name)) return undefined;
   if (loneSurrogate.test(name)) return `the ${what} is not well-formed Unicode`;
   // A UTF-16 unit takes one to three bytes of UTF-8: only names between need counting.
   if (name.length * 3 <= most) return undefined;
   const bytes = name.length > most ? name.length : encoder.encode(name).length;
   return bytes <= most ? undefined : `the ${what} has ${bytes} bytes or more, 1 to ${most} are allowed`;
+}
+
+/** Nearly all names are, and then there is nothing else to look at. */
+function isAscii(text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 0x7f) return false;
+  return true;
+}
+
+function isPrintable(text: string): boolean {
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code < 0x20 || code > 0x7e) return false;
+  }
+  return true;
 }
 
 /** Of r, w and their kin, where they are given; whether there are so many copies is the bucket's affair. */
@@ -48,13 +62,13 @@ export function flawOfTimeout(timeoutMs: number | undefined, longest: number): s
 }
 
 export function flawOfContentType(contentType: string): string | undefined {
-  if (contentType.length <= contentTypeBytes && printable.test(contentType)) return undefined;
+  if (contentType.length <= contentTypeBytes && isPrintable(contentType)) return undefined;
   return `the content type is not up to ${contentTypeBytes} printable ASCII characters`;
 }
 
 export function flawOfWriteId(writeId: string | undefined): string | undefined {
   if (writeId === undefined) return undefined;
-  if (writeId.length >= 1 && writeId.length <= writeIdCharacters && printable.test(writeId)) return undefined;
+  if (writeId.length >= 1 && writeId.length <= writeIdCharacters && isPrintable(writeId)) return undefined;
   return `the write id is not 1 to ${writeIdCharacters} printable ASCII characters`;
 }
 
