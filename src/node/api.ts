@@ -15,35 +15,35 @@ interface RequestBase {
   readonly bucket: string;
   readonly key: string;
   /** How long the caller will wait, in ms; the node's default where absent. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
 }
 
 export interface GetRequest extends RequestBase {
-  readonly r?: Quorum;
-  readonly pr?: Quorum;
+  readonly r?: Quorum | undefined;
+  readonly pr?: Quorum | undefined;
   /** In how many zones those who answer must be; any where absent. */
-  readonly zones?: number;
+  readonly zones?: number | undefined;
 }
 
 interface WriteRequestBase extends RequestBase {
-  readonly w?: Quorum;
-  readonly pw?: Quorum;
-  readonly dw?: Quorum;
+  readonly w?: Quorum | undefined;
+  readonly pw?: Quorum | undefined;
+  readonly dw?: Quorum | undefined;
   /** In how many zones those who hold the write must be; any where absent. */
-  readonly zones?: number;
+  readonly zones?: number | undefined;
   /** The context token of the read this write builds on. */
-  readonly context?: string;
+  readonly context?: string | undefined;
   /** Equal on a write and its retries, so that they show as one. */
-  readonly writeId?: string;
+  readonly writeId?: string | undefined;
 }
 
 export interface PutRequest extends WriteRequestBase {
   readonly value: Uint8Array;
   readonly contentType: string;
   /** The value's, where somebody has made it and it was compared; made here where absent. */
-  readonly checksum?: number;
+  readonly checksum?: number | undefined;
   /** Refuse with `precondition-failed` if a quorum read finds a live version. */
-  readonly onlyIfAbsent?: boolean;
+  readonly onlyIfAbsent?: boolean | undefined;
 }
 
 export interface DeleteRequest extends WriteRequestBase {}

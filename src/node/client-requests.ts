@@ -70,9 +70,10 @@ export class ClientRequests {
       bucket,
       key,
       budgetMs: request.timeoutMs ?? this.#node.limits.requestTimeoutMs,
-      ...(r === undefined ? {} : { r }),
-      ...(pr === undefined ? {} : { pr }),
-      ...(zones === undefined ? {} : { zones }),
+      r,
+      pr,
+      zones,
+      asFallback: undefined,
     };
     const heard = (answer: GetAnswer | WriteAnswer | Refusal, isStray: boolean): void => {
       if (answer.kind === "get-answer") return deliver(answer, isStray);
@@ -106,13 +107,14 @@ export class ClientRequests {
       key,
       budgetMs: request.timeoutMs ?? this.#node.limits.requestTimeoutMs,
       onlyIfAbsent: "value" in request && request.onlyIfAbsent === true,
-      ...(w === undefined ? {} : { w }),
-      ...(pw === undefined ? {} : { pw }),
-      ...(dw === undefined ? {} : { dw }),
-      ...(zones === undefined ? {} : { zones }),
-      ...(token === undefined ? {} : { context: token.seen }),
-      ...(writeId === undefined ? {} : { writeId }),
-      ...("value" in request ? { version: this.#version(request) } : {}),
+      w,
+      pw,
+      dw,
+      zones,
+      context: token?.seen,
+      writeId,
+      version: "value" in request ? this.#version(request) : undefined,
+      asFallback: undefined,
     };
     const heard = (answer: GetAnswer | WriteAnswer | Refusal, isStray: boolean): void => {
       if (answer.kind === "write-answer") return deliver(answer, isStray);
@@ -144,8 +146,8 @@ export class ClientRequests {
     };
   }
 
-  #route(options: Omit<RouteOptions, "node" | "coordinator">): void {
-    new Route({ node: this.#node, coordinator: this.#coordinator, ...options }).start();
+  #route(options: RouteOptions): void {
+    new Route(this.#node, this.#coordinator, options).start();
   }
 
   #refusal(request: GetRequest | PutRequest | DeleteRequest): Failure | undefined {

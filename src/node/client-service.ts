@@ -65,9 +65,9 @@ export class ClientService {
       bucket,
       key,
       timeoutMs: timeLeft(request, from),
-      ...(r === undefined ? {} : { r }),
-      ...(pr === undefined ? {} : { pr }),
-      ...(zones === undefined ? {} : { zones }),
+      r,
+      pr,
+      zones,
     };
     this.#requests.getFor(asked, (answer, isStray) => {
       from.reply(answer.kind === "failure" ? failureOf(answer, isStray) : this.#found(request, answer, isStray), id);
@@ -100,8 +100,7 @@ export class ClientService {
     if (state === undefined) {
       return { kind: "client-found", id: 0, isStray, context: undefined, versions: [], voices, seats };
     }
-    const token = { seen: state.context, ...(fastest === undefined ? {} : { coordinator: fastest }) };
-    const context = sealedBytes(token, bucket, key, this.#membership.secret);
+    const context = sealedBytes({ seen: state.context, coordinator: fastest }, bucket, key, this.#membership.secret);
     return { kind: "client-found", id: 0, isStray, context, versions: shown(state), voices, seats };
   }
 
@@ -123,17 +122,9 @@ function timeLeft({ budgetMs }: ClientGet | ClientWrite, { lagMs }: Requester): 
 
 function writeOf(request: ClientWrite, timeoutMs: number): PutRequest | DeleteRequest {
   const { bucket, key, w, pw, dw, zones, writeId, version, onlyIfAbsent } = request;
-  const base: DeleteRequest = {
-    bucket,
-    key,
-    timeoutMs,
-    ...(w === undefined ? {} : { w }),
-    ...(pw === undefined ? {} : { pw }),
-    ...(dw === undefined ? {} : { dw }),
-    ...(zones === undefined ? {} : { zones }),
-    ...(writeId === undefined ? {} : { writeId }),
-  };
-  return version === undefined ? base : { ...base, ...version, onlyIfAbsent };
+  if (version === undefined) return { bucket, key, timeoutMs, w, pw, dw, zones, writeId };
+  const { value, checksum, contentType } = version;
+  return { bucket, key, timeoutMs, w, pw, dw, zones, writeId, value, checksum, contentType, onlyIfAbsent };
 }
 
 function failureOf({ code, detail, needed, received, outcome }: Failure, isStray: boolean): ClientAnswer {

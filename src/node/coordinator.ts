@@ -158,8 +158,8 @@ export class Coordinator {
     const intent = {
       seen: seen.context ?? emptyDotSet,
       lastWriteWins: bucket.reconcile === "last-write-wins",
-      ...(request.version === undefined ? {} : { version: request.version }),
-      ...(request.writeId === undefined ? {} : { writeId: request.writeId }),
+      version: request.version,
+      writeId: request.writeId,
     };
     const needed: NeededOf = (settings, known) =>
       neededOf(writeRequirement(settings, atMost(settings.n, request), ring, known.asked));

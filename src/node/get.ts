@@ -45,8 +45,8 @@ export class GetOperation implements SeatListener {
   /** What owners answered. */
   #answered: Answered[] = [];
   #emptyHanded: EmptyHanded[] = [];
-  /** Those that are being given the merge, by seat. */
-  readonly #given: Map<Seat, NodeId> = new Map();
+  /** Those that are being given the merge, by seat, where there are any. */
+  #given: Map<Seat, NodeId> | undefined;
   /** Nothing that was merged is older. */
   readonly #beganMs: number;
   #merged: SiblingSet | undefined;
@@ -71,12 +71,12 @@ export class GetOperation implements SeatListener {
     const { bucket, key, partition } = this.#plan.place;
     const changes = bucketVersion(this.#node.ring(), bucket);
     const knownHash = this.#node.seats.hash(partition);
-    const given = this.#given.get(seat);
+    const given = this.#given?.get(seat);
     if (isStandIn && given !== undefined && given === seat.standIn) {
       return lifeLeftMs(this.#node, this.#beganMs) === 0 ? undefined : this.#gift(seat, given);
     }
-    const get: ReplicaGet = { kind: "replica-get", id: 0, knownHash, changes, bucket, key };
-    return isStandIn ? { ...get, standInFor: seat.owner } : get;
+    const standInFor = isStandIn ? seat.owner : undefined;
+    return { kind: "replica-get", id: 0, knownHash, changes, bucket, key, standInFor };
   }
 
   onAnswer(seat: Seat, from: NodeId, answer: Answer): void {
@@ -104,8 +104,9 @@ export class GetOperation implements SeatListener {
       else if (!this.#give() && this.#calls.isLost) this.#giveUp();
     }
     if (this.#calls.tally.isOver && this.#merged !== undefined) {
-      const learned = { ...this.#plan, learnedMs: this.#beganMs };
-      repairStale(this.#node, learned, this.#answered.splice(0), this.#bounded(this.#merged));
+      const answered = this.#answered;
+      this.#answered = [];
+      repairStale(this.#node, this.#plan, this.#beganMs, answered, this.#bounded(this.#merged));
     }
   }
 
@@ -120,16 +121,19 @@ export class GetOperation implements SeatListener {
 
   #hear(seat: Seat, from: NodeId, voice: Voice | undefined, state: SiblingSet | undefined): void {
     // One that fills its seat is asked again until it speaks.
-    if (from === seat.owner)
-      this.#answered = [...this.#answered.filter(({ node }) => node !== from), { node: from, state }];
-    this.#emptyHanded = this.#emptyHanded.filter(({ node }) => node !== from);
-    if (state !== undefined) this.#merged = this.#merge(state);
-    if (voice !== undefined) {
-      this.#fastest ??= from;
-      this.#emptyHanded = this.#emptyHanded.filter((other) => other.seat !== seat);
-    } else if (state === undefined) {
-      this.#emptyHanded.push({ seat, node: from });
+    if (from === seat.owner) {
+      const before = this.#answered.findIndex(({ node }) => node === from);
+      if (before !== -1) this.#answered.splice(before, 1);
+      this.#answered.push({ node: from, state });
     }
+    if (this.#emptyHanded.length > 0) {
+      this.#emptyHanded = this.#emptyHanded.filter(
+        (other) => other.node !== from && (voice === undefined || other.seat !== seat),
+      );
+    }
+    if (state !== undefined) this.#merged = this.#merge(state);
+    if (voice !== undefined) this.#fastest ??= from;
+    else if (state === undefined) this.#emptyHanded.push({ seat, node: from });
     this.#calls.heard(seat, from, { voice, holdsCopy: state !== undefined });
   }
 
@@ -145,6 +149,7 @@ export class GetOperation implements SeatListener {
     if (taking.length === 0 || lifeLeftMs(this.#node, this.#beganMs) === 0) return false;
     this.#emptyHanded = this.#emptyHanded.filter((other) => !taking.includes(other));
     for (const { seat, node } of taking) {
+      this.#given ??= new Map();
       this.#given.set(seat, node);
       this.#calls.askAgain(seat, node);
       if (node === this.#node.self) this.#keepHere(seat, this.#bounded(this.#merged));
@@ -207,8 +212,8 @@ export class GetOperation implements SeatListener {
     this.#end({
       kind: "get-answer",
       id: 0,
-      ...(this.#merged === undefined ? {} : { state: this.#bounded(this.#merged) }),
-      ...(this.#fastest === undefined ? {} : { fastest: this.#fastest }),
+      state: this.#merged === undefined ? undefined : this.#bounded(this.#merged),
+      fastest: this.#fastest,
       voices: tally.voices,
       seats: this.#calls.filled,
     });

@@ -59,12 +59,7 @@ export function refused(answer: Refusal): Failure {
 
 function seal(state: SiblingSet, fastest: NodeId | undefined, options: OutcomeOptions): string {
   const { bucket, key, secret } = options;
-  return sealToken(
-    { seen: state.context, ...(fastest === undefined ? {} : { coordinator: fastest }) },
-    bucket,
-    key,
-    secret,
-  );
+  return sealToken({ seen: state.context, coordinator: fastest }, bucket, key, secret);
 }
 
 const failureCodes: Readonly<Record<RefusalCode, FailureCode>> = {

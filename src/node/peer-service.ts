@@ -100,9 +100,9 @@ export class PeerService {
     const answer: ReplicaState = {
       kind: "replica-state",
       id: request.id,
-      ...(located.known === undefined ? {} : { known: located.known }),
-      ...(located.voice === undefined ? {} : { voice: located.voice }),
-      ...(local.state === undefined ? {} : { state: local.state }),
+      known: located.known,
+      voice: located.voice,
+      state: local.state,
     };
     from.reply(answer, request.id);
   }
@@ -205,8 +205,8 @@ class StoredReply implements DurableListener {
     const answer: ReplicaStored = {
       kind: "replica-stored",
       id: this.#request.id,
-      ...(known === undefined ? {} : { known }),
-      ...(voice === undefined ? {} : { voice }),
+      known,
+      voice,
       synced: this.#request.synced,
     };
     this.#from.reply(answer, this.#request.id);

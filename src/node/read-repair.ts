@@ -24,17 +24,18 @@ const nobodyWaits: AnswerHandler = { onAnswer: () => {}, onFailure: () => {} };
 
 export function repairStale(
   node: Coordination,
-  read: { readonly place: KeyPlace; readonly lastWriteWins: boolean; readonly learnedMs: number },
+  read: { readonly place: KeyPlace; readonly lastWriteWins: boolean },
+  learnedMs: number,
   answered: readonly Answered[],
   merged: SiblingSet,
 ): void {
+  const stale = answered.filter(({ state }) => state === undefined || !sameState(state, merged));
+  if (stale.length === 0 || !node.isServing()) return;
   const { place, lastWriteWins } = read;
-  if (!node.isServing()) return;
-  const lifeMs = lifeLeftMs(node, read.learnedMs);
+  const lifeMs = lifeLeftMs(node, learnedMs);
   if (lifeMs === 0) return;
   let repair: ReplicaPut | undefined;
-  for (const { node: owner, state } of answered) {
-    if (state !== undefined && sameState(state, merged)) continue;
+  for (const { node: owner } of stale) {
     node.counters.readRepairs += 1;
     if (owner === node.self) {
       if (node.seats.mayStore(place.partition)) node.replica.merge(place, merged, lastWriteWins, undefined);

@@ -8,7 +8,6 @@
  * A deletion counts from the moment it is on disk: until then a crash may undo it.
  */
 
-import { keyHash } from "../core/ring/key-hash.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { DurableListener } from "../storage/write-buffer.ts";
 import type { KeyPlace } from "./key-place.ts";
@@ -60,7 +59,6 @@ export class RecentKeys {
   }
 }
 
-function hashOf({ bucket, key }: KeyPlace): number {
-  const { hi, lo } = keyHash(bucket, key);
+function hashOf({ hash: { hi, lo } }: KeyPlace): number {
   return hi * 0x20_0000 + (lo >>> 11);
 }

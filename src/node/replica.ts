@@ -62,8 +62,10 @@ export interface WriteIntent {
   /** What the client has seen; empty for a blind write. */
   readonly seen: DotSet;
   /** Absent for a delete. */
-  readonly version?: { readonly value: Uint8Array; readonly checksum: number; readonly contentType: string };
-  readonly writeId?: string;
+  readonly version?:
+    | { readonly value: Uint8Array; readonly checksum: number; readonly contentType: string }
+    | undefined;
+  readonly writeId?: string | undefined;
   readonly lastWriteWins: boolean;
 }
 
@@ -304,13 +306,9 @@ function apply(before: SiblingSet, intent: WriteIntent, dot: Dot, modified: numb
     return lastWriteWins ? soleTombstone(dot, modified) : removeVersions(before, seen, dot, modified);
   }
   const { value, checksum, contentType } = version;
-  const sibling: Sibling = {
-    dot,
-    value,
-    checksum,
-    contentType,
-    modified,
-    ...(writeId === undefined ? {} : { writeId }),
-  };
+  const sibling: Sibling =
+    writeId === undefined
+      ? { dot, value, checksum, contentType, modified }
+      : { dot, value, checksum, contentType, modified, writeId };
   return lastWriteWins ? soleVersion(sibling) : putVersion(before, seen, sibling);
 }

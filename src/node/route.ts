@@ -31,8 +31,6 @@ const graceMs = 50;
 const voicelessMs = 100;
 
 export interface RouteOptions {
-  readonly node: Coordination;
-  readonly coordinator: Coordinator;
   readonly request: CoordinateGet | CoordinateWrite;
   /** Of the request's key. */
   readonly place: KeyPlace;
@@ -47,6 +45,7 @@ export interface RouteOptions {
 export class Route implements AnswerHandler {
   readonly #options: RouteOptions;
   readonly #node: Coordination;
+  readonly #coordinator: Coordinator;
   readonly #endsMs: number;
   readonly #place: KeyPlace;
   #candidates: NodeId[] = [];
@@ -54,7 +53,7 @@ export class Route implements AnswerHandler {
   #mayAskOthers = false;
   /** Whether the candidates are asked to stand in. */
   #asFallback = false;
-  readonly #voiceless: Set<NodeId> = new Set();
+  #voiceless: Set<NodeId> | undefined;
   /** The last refusal that let the request go on. */
   #refused: Refusal | undefined;
   /** How much of the request's time owners are given before others stand in for them, in ms: 0 where that is no use. */
@@ -62,17 +61,25 @@ export class Route implements AnswerHandler {
   /** It could not be coordinated here. */
   #isStray = false;
 
-  constructor(options: RouteOptions) {
+  constructor(node: Coordination, coordinator: Coordinator, options: RouteOptions) {
     this.#options = options;
-    this.#node = options.node;
-    this.#endsMs = options.node.runtime.clock.monotonicMs() + options.request.budgetMs;
+    this.#node = node;
+    this.#coordinator = coordinator;
+    this.#endsMs = node.runtime.clock.monotonicMs() + options.request.budgetMs;
     this.#place = options.place;
   }
 
   start(): void {
+    // Nearly always this is the end of it: the others are looked for only where it is not.
+    if (this.#node.voice(this.#place) === undefined) return this.#begin();
+    this.#mayAskOthers = true;
+    this.#coordinate(this.#options.request);
+  }
+
+  /** Likewise, after a while. */
+  #begin(): void {
     this.#patienceMs = 0;
     this.#asFallback = false;
-    // Nearly always this is the end of it: the others are looked for only where it is not.
     const isHere = this.#node.voice(this.#place) !== undefined;
     this.#candidates = isHere ? [this.#node.self] : this.#others();
     this.#mayAskOthers = isHere;
@@ -112,7 +119,8 @@ export class Route implements AnswerHandler {
 
   /** The other owners, who may have a voice, the best first: of its own this node knows. */
   #others(): NodeId[] {
-    const { node, advised } = this.#options;
+    const node = this.#node;
+    const { advised } = this.#options;
     const owners = new Set(node.seats.owners(this.#place).map((owner) => owner.node));
     owners.delete(node.self);
     const distance = (owner: NodeId): number => {
@@ -124,10 +132,10 @@ export class Route implements AnswerHandler {
 
   /** Who may stand in, of those that are up: owners that have said to have no voice, and then the fallbacks. */
   #fallbacks(): NodeId[] {
-    const { node } = this.#options;
+    const node = this.#node;
     const owners = node.seats.owners(this.#place).map((owner) => owner.node);
     const isVoiceless = (owner: NodeId): boolean =>
-      owner === node.self ? node.voice(this.#place) === undefined : this.#voiceless.has(owner);
+      owner === node.self ? node.voice(this.#place) === undefined : this.#voiceless?.has(owner) === true;
     return node.seats
       .order(this.#place)
       .filter((member) => node.isUp(member) && (!owners.includes(member) || isVoiceless(member)));
@@ -145,7 +153,7 @@ export class Route implements AnswerHandler {
     }
     const candidate = this.#candidates.shift();
     if (candidate === undefined || leftMs <= 0) return this.#exhausted(leftMs);
-    if (candidate === this.#node.self) this.#coordinate(leftMs);
+    if (candidate === this.#node.self) this.#coordinateFor(leftMs);
     else this.#passOn(candidate, leftMs);
   }
 
@@ -160,12 +168,15 @@ export class Route implements AnswerHandler {
     this.#patienceMs = Math.max(this.#patienceMs, Math.min(mostMs, this.#options.request.budgetMs / 2));
   }
 
-  #coordinate(budgetMs: number): void {
-    const { coordinator, request } = this.#options;
-    const asked = { ...request, ...(this.#asFallback ? { asFallback: true as const } : {}), budgetMs };
+  #coordinateFor(budgetMs: number): void {
+    const { request } = this.#options;
+    this.#coordinate({ ...request, asFallback: this.#asFallback ? true : request.asFallback, budgetMs });
+  }
+
+  #coordinate(request: CoordinateGet | CoordinateWrite): void {
     const take = (answer: Answer): void => this.onAnswer(this.#node.self, answer);
-    if (asked.kind === "coordinate-get") coordinator.get(asked, take, this.#place);
-    else coordinator.write(asked, take, this.#place);
+    if (request.kind === "coordinate-get") this.#coordinator.get(request, take, this.#place);
+    else this.#coordinator.write(request, take, this.#place);
   }
 
   #deliver(answer: GetAnswer | WriteAnswer | Refusal): void {
@@ -194,7 +205,10 @@ export class Route implements AnswerHandler {
     }
     this.#refused = answer;
     const isVoiceless = answer.code === "no-owner" && isSameView;
-    if (isVoiceless) this.#voiceless.add(from);
+    if (isVoiceless) {
+      this.#voiceless ??= new Set();
+      this.#voiceless.add(from);
+    }
     if (isPassing(answer.code) || answer.code === "no-owner") this.#giveTime(isVoiceless ? voicelessMs : undefined);
     this.#tryNext();
   }
@@ -209,7 +223,7 @@ export class Route implements AnswerHandler {
 
   #exhausted(leftMs: number): void {
     if (this.#patienceMs > 0 && leftMs > retryPauseMs) {
-      this.#node.runtime.clock.setTimer(retryPauseMs, () => this.start());
+      this.#node.runtime.clock.setTimer(retryPauseMs, () => this.#begin());
       return;
     }
     const { bucket, key } = this.#options.request;

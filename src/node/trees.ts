@@ -17,7 +17,8 @@ import type { Checksum } from "../core/hash/crc32.ts";
 import type { PartitionId } from "../core/ids.ts";
 import { mostCopies } from "../core/limits.ts";
 import { emptyHash, HashTree, sameHash, treeBytes } from "../core/merkle/hash-tree.ts";
-import { keyDigest, leafOf } from "../core/merkle/key-digest.ts";
+import { keyDigest, leafOfHash } from "../core/merkle/key-digest.ts";
+import { keyHash } from "../core/ring/key-hash.ts";
 import { bucketSettings } from "../core/ring/preference-list.ts";
 import type { Ring } from "../core/ring/ring.ts";
 import type { Clock } from "../runtime/clock.ts";
@@ -137,10 +138,9 @@ export class Trees implements StoredStates {
     return { keys, bytes };
   }
 
-  stored({ bucket, key, partition, storeKey }: KeyPlace, before: SiblingSet | undefined, after: SiblingSet): void {
+  stored(place: KeyPlace, before: SiblingSet | undefined, after: SiblingSet): void {
     this.#follow();
-    if (!this.#isScanned(partition, storeKey.bytes)) return;
-    this.#apply(partition, bucket, key, before, after);
+    if (this.#isScanned(place.partition, place.storeKey.bytes)) this.#apply(place, before, after);
   }
 
   /** Has the partition's trees built anew by a scan. */
@@ -235,7 +235,7 @@ export class Trees implements StoredStates {
     try {
       const { partition, bucket, key } = parseDataKey(storeKey);
       const { state } = decodeRecord(record, storeKey, this.#options.checksum);
-      this.#apply(partition, bucket, key, undefined, state);
+      this.#apply({ partition, bucket, key, hash: keyHash(bucket, key) }, undefined, state);
     } catch (error) {
       if (!(error instanceof MalformedBytes)) throw error;
       // It is left out of its tree.
@@ -243,7 +243,11 @@ export class Trees implements StoredStates {
     }
   }
 
-  #apply(partition: PartitionId, bucket: string, key: string, before: SiblingSet | undefined, after: SiblingSet): void {
+  #apply(
+    { partition, bucket, key, hash }: Omit<KeyPlace, "storeKey">,
+    before: SiblingSet | undefined,
+    after: SiblingSet,
+  ): void {
     const was = keyDigest(bucket, key, before);
     const is = keyDigest(bucket, key, after);
     if (sameHash(was, is)) return;
@@ -253,7 +257,7 @@ export class Trees implements StoredStates {
       tree = new HashTree();
       this.#trees.set(place, tree);
     }
-    tree.apply(leafOf(bucket, key), was.hi ^ is.hi, was.lo ^ is.lo);
+    tree.apply(leafOfHash(hash), was.hi ^ is.hi, was.lo ^ is.lo);
     const wasThere = before !== undefined && !sameHash(was, emptyHash);
     const isThere = !sameHash(is, emptyHash);
     tree.keys += Number(isThere) - Number(wasThere);

@@ -88,9 +88,9 @@ export class WriteOperation implements SeatListener, DurableListener {
     this.#calls.failed(this.#calls.here, this.#node.self, error.message);
   }
 
-  request(seat: Seat, isStandIn: boolean): ReplicaPut {
+  request({ owner }: Seat, isStandIn: boolean): ReplicaPut {
     const { place, synced, intent } = this.#plan;
-    const put: ReplicaPut = {
+    return {
       kind: "replica-put",
       id: 0,
       knownHash: this.#node.seats.hash(place.partition),
@@ -100,9 +100,9 @@ export class WriteOperation implements SeatListener, DurableListener {
       purpose: "write",
       synced,
       lastWriteWins: intent.lastWriteWins,
+      hintFor: isStandIn ? owner : undefined,
       state: this.#state,
     };
-    return isStandIn ? { ...put, hintFor: seat.owner } : put;
   }
 
   onAnswer(seat: Seat, from: NodeId, answer: Answer): void {

@@ -24,7 +24,7 @@ export interface Token {
   /** The dots the client has seen. */
   readonly seen: DotSet;
   /** The owner that answered fastest, as advice. */
-  readonly coordinator?: NodeId;
+  readonly coordinator?: NodeId | undefined;
 }
 
 export type OpenedToken =

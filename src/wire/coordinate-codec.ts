@@ -52,10 +52,10 @@ export function readCoordinateGet(head: ByteReader, id: number): CoordinateGet {
     bucket: readBucket(head),
     key: readKey(head),
     budgetMs: head.varint(),
-    ...readZones(head),
-    ...((bits & getHasR) !== 0 && { r: readQuorum(head) }),
-    ...((bits & getHasPr) !== 0 && { pr: readQuorum(head) }),
-    ...((bits & getAsFallback) !== 0 && { asFallback: true }),
+    zones: readZones(head),
+    r: (bits & getHasR) !== 0 ? readQuorum(head) : undefined,
+    pr: (bits & getHasPr) !== 0 ? readQuorum(head) : undefined,
+    asFallback: (bits & getAsFallback) !== 0 ? true : undefined,
   };
 }
 
@@ -65,9 +65,9 @@ function writeBudget(head: ByteWriter, budgetMs: number): void {
 }
 
 /** 0: any will do. */
-function readZones(head: ByteReader): { readonly zones?: number } {
+function readZones(head: ByteReader): number | undefined {
   const zones = head.varint();
-  return zones === 0 ? {} : { zones };
+  return zones === 0 ? undefined : zones;
 }
 
 const hasW = 1;
@@ -116,15 +116,15 @@ export function readCoordinateWrite(head: ByteReader, bodies: ByteReader, id: nu
     bucket: readBucket(head),
     key: readKey(head),
     budgetMs: head.varint(),
-    ...readZones(head),
-    ...((bits & hasW) !== 0 && { w: readQuorum(head) }),
-    ...((bits & hasPw) !== 0 && { pw: readQuorum(head) }),
-    ...((bits & hasDw) !== 0 && { dw: readQuorum(head) }),
-    ...((bits & hasContext) !== 0 && { context: readDotSet(head) }),
+    zones: readZones(head),
+    w: (bits & hasW) !== 0 ? readQuorum(head) : undefined,
+    pw: (bits & hasPw) !== 0 ? readQuorum(head) : undefined,
+    dw: (bits & hasDw) !== 0 ? readQuorum(head) : undefined,
+    context: (bits & hasContext) !== 0 ? readDotSet(head) : undefined,
     onlyIfAbsent: (bits & onlyIfAbsent) !== 0,
-    ...((bits & hasWriteId) !== 0 && { writeId: readShortText(head, writeIdCharacters) }),
-    ...((bits & hasVersion) !== 0 && { version: readVersion(head, bodies) }),
-    ...((bits & asFallback) !== 0 && { asFallback: true }),
+    writeId: (bits & hasWriteId) !== 0 ? readShortText(head, writeIdCharacters) : undefined,
+    version: (bits & hasVersion) !== 0 ? readVersion(head, bodies) : undefined,
+    asFallback: (bits & asFallback) !== 0 ? true : undefined,
   };
 }
 
@@ -150,8 +150,8 @@ export function readGetAnswer(head: ByteReader, bodies: ByteReader, id: number):
   return {
     kind: "get-answer",
     id,
-    ...((bits & answerHasState) !== 0 && { state: readState(head, bodies) }),
-    ...((bits & answerHasFastest) !== 0 && { fastest: readNodeId(head) }),
+    state: (bits & answerHasState) !== 0 ? readState(head, bodies) : undefined,
+    fastest: (bits & answerHasFastest) !== 0 ? readNodeId(head) : undefined,
     voices: head.varint(),
     seats: head.varint(),
   };
@@ -216,15 +216,5 @@ export function readRefusal(head: ByteReader, id: number): Refusal {
   const needed = (bits & hasNeeded) === 0 ? undefined : head.varint();
   const received = (bits & hasReceived) === 0 ? undefined : head.varint();
   const known = readKnownIfAny(head);
-  return {
-    kind: "refusal",
-    id,
-    ringVersion,
-    code,
-    detail,
-    ...(needed !== undefined && { needed }),
-    ...(received !== undefined && { received }),
-    mayHaveHappened,
-    ...(known !== undefined && { known }),
-  };
+  return { kind: "refusal", id, ringVersion, code, detail, needed, received, mayHaveHappened, known };
 }

@@ -3,6 +3,9 @@
  *
  * A request carries an `id` that its sender chose; the answer repeats it. Ids are a connection's own: the same number
  * on another connection is another request. `codec.ts` turns each kind into bytes; their golden bytes are in the tests.
+ *
+ * Where each request of a client makes some, fields that may be absent are there all the same, as undefined: messages of
+ * one kind then have one shape, and are made without copying.
  */
 
 import type { DotSet } from "../core/causality/dot-set.ts";
@@ -94,7 +97,7 @@ export interface ReplicaGet {
   readonly bucket: string;
   readonly key: string;
   /** The owner for which the receiver stands in (§4.6). */
-  readonly standInFor?: NodeId;
+  readonly standInFor?: NodeId | undefined;
 }
 
 /** Asks a replica to merge a state into its own, or a fallback to keep it for an owner. */
@@ -114,7 +117,7 @@ export interface ReplicaPut {
   /** Whether the sender holds the bucket to keep a single version. */
   readonly lastWriteWins: boolean;
   /** The owner for which the receiver keeps it as a hint (§4.6). */
-  readonly hintFor?: NodeId;
+  readonly hintFor?: NodeId | undefined;
   readonly state: SiblingSet;
 }
 
@@ -122,19 +125,19 @@ export interface ReplicaState {
   readonly kind: "replica-state";
   readonly id: number;
   /** What the answerer knows of the seats; absent where that is what the asker knows. */
-  readonly known?: KnownSeats;
+  readonly known?: KnownSeats | undefined;
   /** Absent: the answerer holds no voice for the key's partition, and its answer counts for nothing. */
-  readonly voice?: Voice;
+  readonly voice?: Voice | undefined;
   /** Absent: it has nothing of the key, not even a tombstone. */
-  readonly state?: SiblingSet;
+  readonly state?: SiblingSet | undefined;
 }
 
 export interface ReplicaStored {
   readonly kind: "replica-stored";
   readonly id: number;
   /** What the answerer knows of the seats; absent where that is what the asker knows. */
-  readonly known?: KnownSeats;
-  readonly voice?: Voice;
+  readonly known?: KnownSeats | undefined;
+  readonly voice?: Voice | undefined;
   /** Whether the copy is on disk. */
   readonly synced: boolean;
 }
@@ -149,12 +152,12 @@ export interface CoordinateGet {
   readonly key: string;
   /** What is left of the request's time, in ms. */
   readonly budgetMs: number;
-  readonly r?: Quorum;
-  readonly pr?: Quorum;
+  readonly r?: Quorum | undefined;
+  readonly pr?: Quorum | undefined;
   /** In how many zones those who answer must be. */
-  readonly zones?: number;
+  readonly zones?: number | undefined;
   /** No owner can be reached: the receiver, a fallback, is to coordinate (§4.6). */
-  readonly asFallback?: true;
+  readonly asFallback?: true | undefined;
 }
 
 /** A client's put or delete, passed on to a node that can coordinate it. */
@@ -166,18 +169,20 @@ export interface CoordinateWrite {
   readonly bucket: string;
   readonly key: string;
   readonly budgetMs: number;
-  readonly w?: Quorum;
-  readonly pw?: Quorum;
-  readonly dw?: Quorum;
-  readonly zones?: number;
+  readonly w?: Quorum | undefined;
+  readonly pw?: Quorum | undefined;
+  readonly dw?: Quorum | undefined;
+  readonly zones?: number | undefined;
   /** What the client has seen; absent for a blind write, and for a delete that shall remove what a read finds. */
-  readonly context?: DotSet;
+  readonly context?: DotSet | undefined;
   /** Refuse if a quorum read finds a live version. */
   readonly onlyIfAbsent: boolean;
-  readonly writeId?: string;
+  readonly writeId?: string | undefined;
   /** Absent for a delete. */
-  readonly version?: { readonly value: Uint8Array; readonly checksum: number; readonly contentType: string };
-  readonly asFallback?: true;
+  readonly version?:
+    | { readonly value: Uint8Array; readonly checksum: number; readonly contentType: string }
+    | undefined;
+  readonly asFallback?: true | undefined;
 }
 
 /** What a coordinated get found. */
@@ -185,9 +190,9 @@ export interface GetAnswer {
   readonly kind: "get-answer";
   readonly id: number;
   /** Absent: nothing is known of the key, not even that it was deleted. */
-  readonly state?: SiblingSet;
+  readonly state?: SiblingSet | undefined;
   /** The owner whose answer came first: the best coordinator for the write that may follow (§5). */
-  readonly fastest?: NodeId;
+  readonly fastest?: NodeId | undefined;
   /** How many voices it rests on; stand-ins are none. */
   readonly voices: number;
   /** Of how many seats: those of the key that have ever had a holder, or are being filled, as far as was known. */
@@ -234,12 +239,12 @@ export interface Refusal {
   /** One sentence for people that names the value and what is allowed. */
   readonly detail: string;
   /** For `quorum-not-met`. */
-  readonly needed?: number;
-  readonly received?: number;
+  readonly needed?: number | undefined;
+  readonly received?: number | undefined;
   /** Whether a refused write may still take effect. */
   readonly mayHaveHappened: boolean;
   /** What the answerer knows of the seats; absent where that is what the asker knows. */
-  readonly known?: KnownSeats;
+  readonly known?: KnownSeats | undefined;
 }
 
 /** A process asks a member to make it one, too. */

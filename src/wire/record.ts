@@ -14,7 +14,7 @@
 import { ByteReader, MalformedBytes } from "../core/bytes/byte-reader.ts";
 import { ByteWriter } from "../core/bytes/byte-writer.ts";
 import type { MintRecord } from "../core/causality/minting.ts";
-import { type SiblingSet, stateBytes } from "../core/causality/sibling-set.ts";
+import type { SiblingSet } from "../core/causality/sibling-set.ts";
 import type { Checksum } from "../core/hash/crc32.ts";
 import { parseActorId } from "../core/ids.ts";
 import { readState, verifyValues, writeState } from "./state-codec.ts";
@@ -27,12 +27,21 @@ export interface KeyRecord {
 }
 
 const format = 1;
+/** Format and head's length, which the head's checksum covers, and that checksum. */
+const startBytes = 5;
 const beforeHead = 9;
+
+/** Room that every head reuses, and readers that every record does; nothing of one call is left for the next. */
+const scratch: ByteWriter = new ByteWriter(2048);
+const nothing: Uint8Array = new Uint8Array(0);
+const headReader: ByteReader = new ByteReader(nothing);
+const bodiesReader: ByteReader = new ByteReader(nothing);
 
 /** The bytes to be stored under `key`. */
 export function encodeRecord(record: KeyRecord, key: Uint8Array, checksum: Checksum): Uint8Array {
   const { mint, state } = record;
-  const writer = new ByteWriter(stateBytes(state) + 64);
+  const writer = scratch;
+  writer.reset();
   const bodies: Uint8Array[] = [];
   writer.u8(format);
   writer.u32(0);
@@ -42,27 +51,42 @@ export function encodeRecord(record: KeyRecord, key: Uint8Array, checksum: Check
   writeState(writer, bodies, state);
   writer.setU32(1, writer.length - beforeHead);
   const written = writer.view();
-  writer.setU32(5, headChecksum(key, written.subarray(0, 5), written.subarray(beforeHead), checksum));
-  for (const body of bodies) writer.raw(body);
-  return writer.view();
+  const check = headChecksum(key, written.subarray(0, startBytes), written.subarray(beforeHead), checksum);
+  writer.setU32(startBytes, check);
+  let length = written.length;
+  for (const body of bodies) length += body.length;
+  const bytes = new Uint8Array(length);
+  bytes.set(written);
+  let at = written.length;
+  for (const body of bodies) {
+    bytes.set(body, at);
+    at += body.length;
+  }
+  return bytes;
 }
 
 /** The record found under `key`; its values are views into `bytes`. Throws `MalformedBytes` on any damage. */
 export function decodeRecord(bytes: Uint8Array, key: Uint8Array, checksum: Checksum): KeyRecord {
-  const start = new ByteReader(bytes);
-  const found = start.u8();
+  const head = headReader;
+  const bodies = bodiesReader;
+  head.aim(bytes, 0, bytes.length);
+  const found = head.u8();
   if (found !== format) throw new MalformedBytes(`record format ${found} is unknown, this version reads ${format}`);
-  const headBytes = start.raw(start.u32() + 4).subarray(4);
-  const expected = new ByteReader(bytes.subarray(5)).u32();
-  if (headChecksum(key, bytes.subarray(0, 5), headBytes, checksum) !== expected) {
+  const headBytes = head.u32();
+  const expected = head.u32();
+  const written = head.raw(headBytes);
+  if (headChecksum(key, bytes.subarray(0, startBytes), written, checksum) !== expected) {
     throw new MalformedBytes("the record's head and its key do not match its checksum");
   }
-  const head = new ByteReader(headBytes);
-  const bodies = new ByteReader(bytes.subarray(start.offset));
+  head.aim(bytes, beforeHead, beforeHead + headBytes);
+  bodies.aim(bytes, beforeHead + headBytes, bytes.length);
   const mint = readMint(head);
   const state = readState(head, bodies);
   head.end();
   bodies.end();
+  // They are kept, and would keep the record.
+  head.aim(nothing, 0, 0);
+  bodies.aim(nothing, 0, 0);
   if (!verifyValues(state, checksum)) throw new MalformedBytes("a value does not match its checksum");
   return { mint, state };
 }

@@ -1,8 +1,7 @@
 /**
  * The messages between a coordinator and its replicas: nearly all the traffic there is.
  *
- * Hot path. The values of a state travel behind the head (`frame.ts`); everything else is here. What is read nearly
- * always is written out as one literal: an object put together from parts costs more than all the rest of its message.
+ * Hot path. The values of a state travel behind the head (`frame.ts`); everything else is here.
  */
 
 import { type ByteReader, MalformedBytes } from "../core/bytes/byte-reader.ts";
@@ -35,12 +34,15 @@ export function writeReplicaGet(head: ByteWriter, message: ReplicaGet): void {
 
 export function readReplicaGet(head: ByteReader, id: number): ReplicaGet {
   const bits = readPresence(head, hasStandIn);
-  const knownHash = head.u32();
-  const changes = head.varint();
-  const bucket = readBucket(head);
-  const key = readKey(head);
-  if ((bits & hasStandIn) === 0) return { kind: "replica-get", id, knownHash, changes, bucket, key };
-  return { kind: "replica-get", id, knownHash, changes, bucket, key, standInFor: readNodeId(head) };
+  return {
+    kind: "replica-get",
+    id,
+    knownHash: head.u32(),
+    changes: head.varint(),
+    bucket: readBucket(head),
+    key: readKey(head),
+    standInFor: (bits & hasStandIn) !== 0 ? readNodeId(head) : undefined,
+  };
 }
 
 const isRepair = 1;
@@ -73,12 +75,21 @@ export function readReplicaPut(head: ByteReader, bodies: ByteReader, id: number)
   const purpose = purposeOf(bits);
   const synced = (bits & isSynced) !== 0;
   const lastWriteWins = (bits & isLastWriteWins) !== 0;
-  const hintFor = (bits & hasHint) === 0 ? undefined : readNodeId(head);
+  const hintFor = (bits & hasHint) !== 0 ? readNodeId(head) : undefined;
   const state = readState(head, bodies);
-  const kind = "replica-put";
-  if (hintFor === undefined)
-    return { kind, id, knownHash, changes, bucket, key, purpose, synced, lastWriteWins, state };
-  return { kind, id, knownHash, changes, bucket, key, purpose, synced, lastWriteWins, hintFor, state };
+  return {
+    kind: "replica-put",
+    id,
+    knownHash,
+    changes,
+    bucket,
+    key,
+    purpose,
+    synced,
+    lastWriteWins,
+    hintFor,
+    state,
+  };
 }
 
 function purposeOf(bits: number): ReplicaPut["purpose"] {
@@ -99,15 +110,7 @@ export function readReplicaState(head: ByteReader, bodies: ByteReader, id: numbe
   const known = readKnownIfAny(head);
   const voice = readVoice(head);
   const state = readFlag(head) ? readState(head, bodies) : undefined;
-  if (known === undefined && voice !== undefined && state !== undefined)
-    return { kind: "replica-state", id, voice, state };
-  return {
-    kind: "replica-state",
-    id,
-    ...(known !== undefined && { known }),
-    ...(voice !== undefined && { voice }),
-    ...(state !== undefined && { state }),
-  };
+  return { kind: "replica-state", id, known, voice, state };
 }
 
 export function writeReplicaStored(head: ByteWriter, message: ReplicaStored): void {
@@ -120,12 +123,5 @@ export function readReplicaStored(head: ByteReader, id: number): ReplicaStored {
   const known = readKnownIfAny(head);
   const voice = readVoice(head);
   const synced = readFlag(head);
-  if (known === undefined && voice !== undefined) return { kind: "replica-stored", id, voice, synced };
-  return {
-    kind: "replica-stored",
-    id,
-    ...(known !== undefined && { known }),
-    ...(voice !== undefined && { voice }),
-    synced,
-  };
+  return { kind: "replica-stored", id, known, voice, synced };
 }

@@ -153,8 +153,9 @@ function readSibling(head: ByteReader, bodies: ByteReader, actor: ActorId, count
     throw new MalformedBytes("a write id is not 1 to 64 printable ASCII characters");
   }
   const value = bodies.raw(head.varint());
-  const sibling: Sibling = { dot: { actor, counter }, value, checksum, contentType, modified };
-  return writeId === undefined ? sibling : { ...sibling, writeId };
+  const dot = { actor, counter };
+  if (writeId === undefined) return { dot, value, checksum, contentType, modified };
+  return { dot, value, checksum, contentType, modified, writeId };
 }
 
 function isPrintable(text: string): boolean {

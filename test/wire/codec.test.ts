@@ -66,7 +66,7 @@ test("a budget is cut to whole milliseconds and never negative", () => {
     [-3, 0],
   ] as const) {
     const { head, bodies } = encoded({ ...get, budgetMs: said });
-    assert.deepEqual(decoded(head, bodies), { ...get, budgetMs: sent });
+    assert.deepEqual(plain(decoded(head, bodies)), { ...get, budgetMs: sent });
   }
 });
 

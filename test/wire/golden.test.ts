@@ -472,6 +472,11 @@ test("every kind of message has golden bytes", () => {
   assert.deepEqual(Object.keys(messages), [...golden.keys()]);
 });
 
+/** Fields that are absent are there as undefined, in some kinds of messages. */
+function withoutAbsent(message: Message | undefined): object {
+  return Object.fromEntries(Object.entries(message ?? {}).filter(([, field]) => field !== undefined));
+}
+
 for (const [name, message] of Object.entries(messages)) {
   test(`the bytes of ${name} are what they always were`, () => {
     assert.equal(frameOf(message), golden.get(name), `${name}: ${frameOf(message)}`);
@@ -481,7 +486,7 @@ for (const [name, message] of Object.entries(messages)) {
     const decoder = new FrameDecoder(machineChecksum, defaultLimits.frameBytes);
     const preamble = encodePreamble(ownVersions);
     decoder.push(Uint8Array.from([...preamble, ...Buffer.from(golden.get(name) ?? "", "hex")]));
-    assert.deepEqual(decoder.next(), message);
+    assert.deepEqual(withoutAbsent(decoder.next()), withoutAbsent(message));
     assert.equal(decoder.next(), undefined);
   });
 }

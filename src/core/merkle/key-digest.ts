@@ -23,7 +23,12 @@ const scratch: ByteWriter = new ByteWriter(2048);
 
 /** The leaf of a key, from 0. */
 export function leafOf(bucket: string, key: string): number {
-  return keyHash(bucket, key).lo >>> leafShift;
+  return leafOfHash(keyHash(bucket, key));
+}
+
+/** The same, by the key's hash. */
+export function leafOfHash({ lo }: Hash64): number {
+  return lo >>> leafShift;
 }
 
 /** The digest of a key's state. A state that knows no dot has that of no state at all, zero. */

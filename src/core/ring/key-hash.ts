@@ -28,6 +28,6 @@ export function partitionOf(bucket: string, key: string, partitions: number): Pa
 }
 
 /** The partition of a hash: its first log2(partitions) bits. */
-function partitionOfHash(hash: Hash64, partitions: number): PartitionId {
+export function partitionOfHash(hash: Hash64, partitions: number): PartitionId {
   return Math.floor((hash.hi / 0x1_0000_0000) * partitions) as PartitionId;
 }
