@@ -76,7 +76,8 @@ function sourceDigest() {
       hash.update(`${path}\0${stat.size}\0${stat.mtimeMs}\n`);
     }
   };
-  for (const path of ["src", "test", "tools", "tsconfig.json", "tsconfig.base.json", "package-lock.json"]) walk(path);
+  for (const path of ["src", "test", "tools", "bench", "tsconfig.json", "tsconfig.base.json", "package-lock.json"])
+    walk(path);
   return hash.digest("hex");
 }
 

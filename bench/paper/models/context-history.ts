@@ -1,7 +1,5 @@
 /**
- * How large a key's context grows over a long history of restarts and conflicts, with compaction and without.
- *
- *     npm run bench:contexts [-- --writes 20000] [--seed 1]
+ * How large a key's context grows over a long history of restarts and conflicts, with compaction and without (§4.4).
  *
  * One key and its three owners, with the product's own minting, merging, pruning and compaction, and no network: each
  * write is minted by one owner on top of what it holds, under a context of the last read or, in a conflict, of an
@@ -10,23 +8,23 @@
  * after that has read anew: an older context would bring its entries back, as it must.
  */
 
-import { parseArgs } from "node:util";
-import { ByteWriter } from "../src/core/bytes/byte-writer.ts";
-import { compactState, isWorthForgetting } from "../src/core/causality/compaction.ts";
-import type { DotSet } from "../src/core/causality/dot-set.ts";
-import { ActorSource, type MintRecord, runBytes } from "../src/core/causality/minting.ts";
+import { ByteWriter } from "../../../src/core/bytes/byte-writer.ts";
+import { compactState, isWorthForgetting } from "../../../src/core/causality/compaction.ts";
+import type { DotSet } from "../../../src/core/causality/dot-set.ts";
+import { ActorSource, type MintRecord, runBytes } from "../../../src/core/causality/minting.ts";
 import {
   emptySiblingSet,
   mergeStates,
   pruneState,
   putVersion,
   type SiblingSet,
-} from "../src/core/causality/sibling-set.ts";
-import { defaultLimits } from "../src/core/limits.ts";
-import { Prng } from "../src/sim/prng.ts";
-import { writeDotSet } from "../src/wire/state-codec.ts";
+} from "../../../src/core/causality/sibling-set.ts";
+import { defaultLimits } from "../../../src/core/limits.ts";
+import { Prng } from "../../../src/sim/prng.ts";
+import { writeDotSet } from "../../../src/wire/state-codec.ts";
 
-interface History {
+/** What happens to the key. */
+export interface History {
   readonly name: string;
   /** Writes between two restarts of some owner, on average. */
   readonly restartEvery: number;
@@ -36,13 +34,14 @@ interface History {
   readonly restEvery: number;
 }
 
-interface Rule {
+/** What is done against growth. */
+export interface Rule {
   readonly name: string;
   readonly compacts: boolean;
   readonly mostEntries: number;
 }
 
-const histories: readonly History[] = [
+export const histories: readonly History[] = [
   {
     name: "a cart: a restart in 1,000 writes, at rest after 20",
     restartEvery: 1000,
@@ -59,8 +58,9 @@ const histories: readonly History[] = [
     restEvery: Number.POSITIVE_INFINITY,
   },
 ];
-const rules: readonly Rule[] = [
+export const rules: readonly Rule[] = [
   { name: "neither", compacts: false, mostEntries: Number.POSITIVE_INFINITY },
+  { name: "pruned at 10, as in §4.4", compacts: false, mostEntries: 10 },
   { name: "pruned at 50", compacts: false, mostEntries: defaultLimits.contextEntries },
   { name: "compacted", compacts: true, mostEntries: Number.POSITIVE_INFINITY },
   { name: "both", compacts: true, mostEntries: defaultLimits.contextEntries },
@@ -72,9 +72,11 @@ interface Owner {
   state: SiblingSet;
 }
 
-interface Sizes {
-  entries: number[];
-  bytes: number[];
+/** Of the context that a read gives after each write. */
+export interface Sizes {
+  readonly entries: number[];
+  readonly bytes: number[];
+  /** Entries that were pruned. */
   pruned: number;
 }
 
@@ -87,7 +89,8 @@ function contextBytes(context: DotSet): number {
   return writer.length;
 }
 
-function run(history: History, rule: Rule, writes: number, seed: number): Sizes {
+/** One history under one rule. */
+export function contextSizes(history: History, rule: Rule, writes: number, seed: number): Sizes {
   const prng = new Prng(seed, history.name);
   const newSource = (): ActorSource => {
     return new ActorSource(Uint8Array.from({ length: runBytes }, () => prng.between(0, 255)));
@@ -121,32 +124,4 @@ function run(history: History, rule: Rule, writes: number, seed: number): Sizes 
     sizes.bytes.push(contextBytes(context));
   }
   return sizes;
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
-}
-
-function greatest(values: readonly number[]): number {
-  return values.reduce((most, value) => Math.max(most, value), 0);
-}
-
-const { values } = parseArgs({ options: { writes: { type: "string", default: "20000" }, seed: { type: "string" } } });
-const writes = Number(values.writes);
-process.stdout.write(`${writes} writes of one key; entries and bytes of its context\n`);
-for (const history of histories) {
-  process.stdout.write(`\n${history.name}\n`);
-  process.stdout.write("                entries mean   most     bytes mean    most   pruned\n");
-  for (const rule of rules) {
-    const { entries, bytes, pruned } = run(history, rule, writes, Number(values.seed ?? 1));
-    const row = [
-      `  ${rule.name}`.padEnd(16),
-      mean(entries).toFixed(1).padStart(12),
-      String(greatest(entries)).padStart(7),
-      mean(bytes).toFixed(0).padStart(15),
-      String(greatest(bytes)).padStart(8),
-      String(pruned).padStart(9),
-    ];
-    process.stdout.write(`${row.join("")}\n`);
-  }
 }
