@@ -7,7 +7,7 @@
 
 import type { Clock } from "../runtime/clock.ts";
 import { type Load, type Operation, perform } from "./operation.ts";
-import type { Recording } from "./recording.ts";
+import type { Recorder } from "./recording.ts";
 import type { Target } from "./target.ts";
 
 export interface ClosedLoop {
@@ -21,7 +21,7 @@ export interface ClosedLoop {
 }
 
 /** Resolves once the last operation has ended. */
-export function runClosedLoop(target: Target, load: Load, loop: ClosedLoop, recording: Recording): Promise<void> {
+export function runClosedLoop(target: Target, load: Load, loop: ClosedLoop, recording: Recorder): Promise<void> {
   const operations = loop.operations ?? Number.POSITIVE_INFINITY;
   const { clock } = loop;
   const endsMs = clock.monotonicMs() + (loop.durationMs ?? Number.POSITIVE_INFINITY);

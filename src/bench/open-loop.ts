@@ -9,11 +9,12 @@
 
 import type { Clock } from "../runtime/clock.ts";
 import { type Load, perform } from "./operation.ts";
-import type { Recording } from "./recording.ts";
+import type { Recorder } from "./recording.ts";
 import type { Target } from "./target.ts";
 
 export interface OpenLoop {
-  readonly perSecond: number;
+  /** The same throughout, or what it is so many ms after the loop began. */
+  readonly perSecond: number | ((sinceMs: number) => number);
   readonly durationMs: number;
   /** More are not in flight: beyond it, what is due waits, which is counted like any wait. */
   readonly mostInFlight: number;
@@ -25,28 +26,26 @@ export interface OpenLoop {
 const wakeMs = 1;
 
 /** Resolves once the last operation has ended. */
-export function runOpenLoop(target: Target, load: Load, loop: OpenLoop, recording: Recording): Promise<void> {
-  const everyMs = 1000 / loop.perSecond;
-  const count = Math.floor(loop.durationMs / everyMs);
+export function runOpenLoop(target: Target, load: Load, loop: OpenLoop, recording: Recorder): Promise<void> {
+  const following = schedule(loop);
   const { clock } = loop;
   const beganMs = clock.monotonicMs();
   return new Promise((resolve) => {
-    let begun = 0;
+    let dueMs = following();
     let left = 0;
     let isBeginning = false;
-    const isOver = (): boolean => begun >= count || loop.signal?.aborted === true;
+    const isOver = (): boolean => dueMs === undefined || loop.signal?.aborted === true;
     let timer = clock.setTimer(wakeMs, () => wake());
     const wake = (): void => {
       timer = clock.setTimer(wakeMs, wake);
       beginDue();
     };
-    const begin = (dueMs: number): void => {
+    const begin = (fromMs: number): void => {
       const operation = load.next();
-      begun += 1;
       left += 1;
       perform(target, operation, (error) => {
         left -= 1;
-        recording.ended(operation.kind, dueMs, clock.monotonicMs(), error);
+        recording.ended(operation.kind, fromMs, clock.monotonicMs(), error);
         if (error === undefined) load.ended?.(operation);
         beginDue();
       });
@@ -54,11 +53,11 @@ export function runOpenLoop(target: Target, load: Load, loop: OpenLoop, recordin
     const beginDue = (): void => {
       if (isBeginning) return;
       isBeginning = true;
-      const nowMs = clock.monotonicMs();
-      while (!isOver() && left < loop.mostInFlight) {
-        const dueMs = beganMs + begun * everyMs;
-        if (dueMs > nowMs) break;
-        begin(dueMs);
+      const sinceMs = clock.monotonicMs() - beganMs;
+      while (dueMs !== undefined && dueMs <= sinceMs && !isOver() && left < loop.mostInFlight) {
+        const fromMs = beganMs + dueMs;
+        dueMs = following();
+        begin(fromMs);
       }
       isBeginning = false;
       if (!isOver() || left > 0) return;
@@ -66,4 +65,21 @@ export function runOpenLoop(target: Target, load: Load, loop: OpenLoop, recordin
       resolve();
     };
   });
+}
+
+/** Answers when each operation is due after the one before, in ms since the loop began; undefined once there are no more. */
+function schedule({ perSecond, durationMs }: OpenLoop): () => number | undefined {
+  if (typeof perSecond === "number") {
+    const everyMs = 1000 / perSecond;
+    const count = Math.floor(durationMs / everyMs);
+    let i = 0;
+    return () => (i < count ? i++ * everyMs : undefined);
+  }
+  let nextMs = 0;
+  return () => {
+    const dueMs = nextMs;
+    if (dueMs >= durationMs) return undefined;
+    nextMs += 1000 / perSecond(dueMs);
+    return dueMs;
+  };
 }

@@ -8,6 +8,12 @@ const intervalMs = 1000;
 /** Distinct errors that are told apart. */
 const mostErrors = 20;
 
+/** Hears of every operation that has ended. */
+export interface Recorder {
+  /** An operation that was to begin at `fromMs` ended at `nowMs`, well unless there is an error. */
+  ended(kind: OperationKind, fromMs: number, nowMs: number, error: unknown): void;
+}
+
 /** One entry of the timeline; latencies in us. */
 export interface Interval {
   /** When it ended, in s since the run began. */
@@ -21,7 +27,7 @@ export interface Interval {
   readonly max: number;
 }
 
-export class Recording {
+export class Recording implements Recorder {
   readonly all: Histogram = new Histogram();
   readonly kinds: Map<OperationKind, Histogram> = new Map();
   readonly timeline: Interval[] = [];

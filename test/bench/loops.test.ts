@@ -72,6 +72,24 @@ test("an open loop counts a stall for all that fell due in it; a closed one for 
   assert.ok(closed.all.percentile(0.99) <= 1000, "a closed loop hides it");
 });
 
+test("an open loop follows a rate that changes", async () => {
+  const clock = new HandClock();
+  const beganMs: number[] = [];
+  const recorder = { ended: (_: string, fromMs: number): void => void beganMs.push(fromMs) };
+  const perSecond = (sinceMs: number): number => (sinceMs < 1000 ? 100 : 1000);
+  clock.pass(500);
+  const run = runOpenLoop(
+    new SlowTarget(clock, 1),
+    load,
+    { perSecond, durationMs: 2000, mostInFlight: 100, clock },
+    recorder,
+  );
+  clock.pass(3000);
+  await run;
+  const within = (from: number, to: number): number => beganMs.filter((ms) => ms >= from && ms < to - 1e-6).length;
+  assert.deepEqual([within(500, 1500), within(1500, 2500), beganMs.length], [100, 1000, 1100]);
+});
+
 test("what is due while too much is in flight waits, and its wait is counted", async () => {
   const clock = new HandClock();
   const [target, recording] = [new SlowTarget(clock, 100), new Recording(0)];
