@@ -67,6 +67,12 @@ export interface ClientOptions {
   readonly hedgeAfterMs?: number | false | undefined;
 }
 
+/** What no user's client says: for measurements. */
+export interface TransportOptions extends ClientOptions {
+  /** Asks any member first and not an owner, which leaves coordination to the servers (§6.4). */
+  readonly asksAnybody?: boolean | undefined;
+}
+
 export class NativeTransport implements Transport {
   readonly manyAtOnce: number;
   readonly #runtime: Runtime;
@@ -80,7 +86,7 @@ export class NativeTransport implements Transport {
   #isClosed = false;
   #closing: Promise<void> | undefined;
 
-  constructor(runtime: Runtime, seeds: readonly Address[], options: ClientOptions = {}) {
+  constructor(runtime: Runtime, seeds: readonly Address[], options: TransportOptions = {}) {
     const { clock, random, checksum } = runtime;
     const { name = "client", timeoutMs = defaultLimits.requestTimeoutMs, hedgeAfterMs = defaultHedgeMs } = options;
     const { inFlight = defaultInFlight, waiting = defaultWaiting } = options;
@@ -93,7 +99,7 @@ export class NativeTransport implements Transport {
     };
     const addressOf = (of: NodeId): Address | undefined => this.#router.addressOf(of);
     this.#peers = new Peers({ runtime, limits: defaultLimits, hello, addressOf });
-    this.#router = new Router({ peers: this.#peers, random, seeds });
+    this.#router = new Router({ peers: this.#peers, random, seeds, asksAnybody: options.asksAnybody });
     this.#watch = new RingWatch({ runtime, peers: this.#peers, router: this.#router, seeds });
     const requests = Math.max(1, Math.min(inFlight, mostInFlight));
     this.#inFlight = new InFlight({ requests, bytes: mostInFlightBytes, waiting });

@@ -24,6 +24,8 @@ export interface RouterOptions {
   readonly peers: Peers;
   readonly random: Random;
   readonly seeds: readonly Address[];
+  /** Asks any member first, as through a balancer, and not an owner. */
+  readonly asksAnybody?: boolean | undefined;
 }
 
 export class Router {
@@ -50,7 +52,9 @@ export class Router {
 
   /** The owner to ask first; undefined where nobody is known. */
   first(bucket: string, key: string): NodeId | undefined {
-    const { peers } = this.#options;
+    const { peers, random, asksAnybody } = this.#options;
+    const nodes = this.#map?.nodes ?? [];
+    if (asksAnybody === true && nodes.length > 0) return nodes[random.below(nodes.length)];
     const owners = this.#map?.owners(bucket, key) ?? [];
     const [best, second] = owners;
     if (best === undefined || second === undefined) return best;

@@ -1,7 +1,7 @@
 /** Clients on simulated machines beside simulated nodes: what the tests of `src/client` stand on that are about time. */
 
 import { Database } from "../../src/client/database.ts";
-import { type ClientOptions, NativeTransport } from "../../src/client/native-transport.ts";
+import { NativeTransport, type TransportOptions } from "../../src/client/native-transport.ts";
 import type { SimProcess } from "../../src/sim/process.ts";
 import { type StartOptions, World } from "../membership/world.ts";
 
@@ -16,7 +16,7 @@ export class ClientWorld extends World {
   }
 
   /** A client that knows the ring, on a machine of its own. */
-  async client(options: ClientOptions = {}, seeds: readonly string[] = ["n1:7400"]): Promise<SimClient> {
+  async client(options: TransportOptions = {}, seeds: readonly string[] = ["n1:7400"]): Promise<SimClient> {
     const name = `client${++this.#clients}`;
     const { process, runtime } = this.machine(name).spawn(name);
     const transport = new NativeTransport(runtime, seeds, options);

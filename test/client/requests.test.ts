@@ -18,6 +18,18 @@ test("every request goes to a node that can coordinate it", async () => {
   assert.equal(world.forwarded, 0);
 });
 
+test("a client that asks anybody leaves it to the nodes to find an owner", async () => {
+  const world = await ClientWorld.of(5);
+  const client = await world.client({ asksAnybody: true });
+  await client.act(async (db) => {
+    const bucket = db.bucket("carts");
+    for (let i = 0; i < 50; i++) await bucket.put(`k${i}`, bytes(`v${i}`));
+    for (let i = 0; i < 50; i++) assert.equal((await bucket.get(`k${i}`)).kind, "value");
+  });
+  // Two of five nodes own no copy of a key.
+  assert.ok(world.forwarded > 20 && world.forwarded < 60, String(world.forwarded));
+});
+
 test("buckets of another n have other owners, and are asked of those", async () => {
   const world = await ClientWorld.of(5);
   await world.inside("n1", (node) => node.setBucket("few", { n: 1, r: 1, w: 1 }));

@@ -19,10 +19,15 @@ export class CartwheelTarget implements Target {
   readonly #bucket: Bucket<Uint8Array>;
   readonly #contexts: Map<string, Context> | undefined;
 
-  private constructor(db: Database, options: CartwheelTargetOptions) {
+  private constructor(db: Database, options: Omit<CartwheelTargetOptions, "addresses">) {
     this.#db = db;
     this.#bucket = db.bucket(options.bucket, { timeoutMs: options.timeoutMs });
     this.#contexts = options.remembers ? new Map() : undefined;
+  }
+
+  /** Over a client that is connected already. */
+  static over(db: Database, options: Omit<CartwheelTargetOptions, "addresses">): CartwheelTarget {
+    return new CartwheelTarget(db, options);
   }
 
   /** Connects to the cluster. A second request beside a slow one would be measured as one: there is none. */
