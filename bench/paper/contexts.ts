@@ -57,7 +57,7 @@ async function run({ seed, isBrief }: FigureOptions): Promise<FigureResult> {
         panels: [
           {
             axis: { label: "entries", scale: "log" },
-            lines: (shown?.rules ?? []).map(({ rule, sizes }) => ({
+            lines: (shown?.rules.filter(({ rule }) => rule !== "compacted") ?? []).map(({ rule, sizes }) => ({
               name: rule,
               points: Array.from({ length: Math.floor(count / every) }, (_, i) => {
                 return [(i + 1) * every, mean(sizes.entries.slice(i * every, (i + 1) * every))] as const;

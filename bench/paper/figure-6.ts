@@ -14,7 +14,7 @@ const tokens = 500;
 const partitions = 1024;
 /** Ours to choose: so many customers, so uneven, that the busiest hours are about as far out of balance as the paper's. */
 const customers: Customers = { atPeak: 35_000, shape: 1.5, most: 100_000 };
-const days = 20;
+const days = 40;
 
 function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -58,7 +58,7 @@ async function run({ seed, isBrief }: FigureOptions): Promise<FigureResult> {
       "": chartOf({
         title: "Nodes out of balance over a day",
         below: `${size.nodes} nodes, N = ${size.copies}; out of balance: load further than 15 % from the mean, in half an hour; mean of ${count} days`,
-        across: { label: "hour of the day", scale: "linear", from: 0, to: 24 },
+        across: { label: "hour of the day", scale: "linear", from: 0, to: 24, step: 4 },
         panels: [
           {
             axis: { label: "share of nodes, %", scale: "linear", from: 0 },

@@ -109,6 +109,8 @@ async function run({ seed, isBrief }: FigureOptions): Promise<FigureResult> {
   const lines = data.map(
     ({ strategy, points }): Line => ({
       name: strategy,
+      // It lies on the first one.
+      dashed: strategy.endsWith("8ST"),
       points: points.map(({ metadataBytes, mean }) => [metadataBytes, mean] as const),
       band: points.map(({ least, most }) => [least, most] as const),
     }),

@@ -13,11 +13,14 @@ import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { contexts } from "./contexts.ts";
 import type { Figure, FigureOptions } from "./figure.ts";
+import { figure4 } from "./figure-4.ts";
+import { figure5 } from "./figure-5.ts";
 import { figure6 } from "./figure-6.ts";
 import { figure8 } from "./figure-8.ts";
 import { describeMachine } from "./machine.ts";
+import { table2 } from "./table-2.ts";
 
-const figures: readonly Figure[] = [figure6, figure8, contexts];
+const figures: readonly Figure[] = [figure4, figure5, figure6, figure8, table2, contexts];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

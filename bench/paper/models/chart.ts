@@ -10,6 +10,8 @@ export interface Axis {
   /** Where it begins and ends, if not where the values do; a logarithmic one goes to whole powers of ten by itself. */
   readonly from?: number;
   readonly to?: number;
+  /** Between two marks of a linear one, if not as it comes. */
+  readonly step?: number;
   /** How a mark is written, if not as the number. */
   readonly write?: (value: number) => string;
 }
@@ -169,10 +171,10 @@ function scaleOf(axis: Axis, values: readonly number[]): Scale {
   return axis.scale === "log" ? logScale(axis, values) : linearScale(axis, values);
 }
 
-function linearScale({ from: begins, to: ends }: Axis, values: readonly number[]): Scale {
+function linearScale({ from: begins, to: ends, step: wanted }: Axis, values: readonly number[]): Scale {
   const from = begins ?? values.reduce((least, value) => Math.min(least, value), 0);
   const most = ends ?? values.reduce((greatest, value) => Math.max(greatest, value), from);
-  const step = niceStep((most - from) / 5);
+  const step = wanted ?? niceStep((most - from) / 5);
   const to = ends ?? from + Math.max(1, Math.ceil((most - from) / step - 1e-9)) * step;
   const marks: number[] = [];
   for (let i = 0; from + i * step <= to + step * 1e-9; i++) marks.push(Number((from + i * step).toPrecision(12)));
@@ -203,7 +205,9 @@ function clamp(at: number): number {
 }
 
 function written({ write }: Axis, value: number): string {
-  return write === undefined ? String(Number(value.toPrecision(6))) : write(value);
+  if (write !== undefined) return write(value);
+  const short = (divisor: number): string => String(Number((value / divisor).toPrecision(6)));
+  return value >= 1e6 ? `${short(1e6)}M` : value >= 1e4 ? `${short(1000)}k` : short(1);
 }
 
 function text(x: number, y: number, what: string, more = ""): string {
