@@ -114,15 +114,18 @@ class TcpConnection implements Connection {
     return this.#socket.writableLength;
   }
 
-  write(chunks: readonly Uint8Array[]): void {
+  write(chunks: readonly Uint8Array[]): boolean {
     const socket = this.#socket;
-    if (socket.destroyed || chunks.length === 0) return;
+    if (socket.destroyed || chunks.length === 0) return true;
     if (chunks.length > 1) socket.cork();
     const last = chunks.length - 1;
     for (let i = 0; i < last; i++) socket.write(chunks[i] as Uint8Array);
     socket.write(chunks[last] as Uint8Array, this.#onWritten);
     if (last > 0) socket.uncork();
-    if (socket.writableLength > 0) this.#wasQueued = true;
+    // What the kernel takes at once is no longer counted when `write` returns.
+    if (socket.writableLength === 0) return true;
+    this.#wasQueued = true;
+    return false;
   }
 
   pauseReading(): void {

@@ -104,7 +104,7 @@ export class Stream {
     this.#encoder.add(hello, 0);
     const chunks = [preamble, ...this.#encoder.take()];
     this.#count(chunks, 1);
-    this.#connection?.write(chunks);
+    this.#write(chunks);
   }
 
   /** The other side has said who it is and is welcome: it may send longer frames. */
@@ -138,7 +138,7 @@ export class Stream {
     if (chunks.length === 0) return;
     this.#turn++;
     this.#count(chunks, messages);
-    this.#connection?.write(chunks);
+    this.#write(chunks);
     if (this.#isPaused) this.#owner.onRoom();
   }
 
@@ -196,6 +196,10 @@ export class Stream {
     const ageMs = this.#age.ageMs(nowMs, this.#decoder.sentMs);
     const { messageLifeMs } = this.#limits;
     if (ageMs > messageLifeMs) throw new FrameError("too-old", `a frame of ${ageMs} ms; the limit is ${messageLifeMs}`);
+  }
+
+  #write(chunks: readonly Uint8Array[]): void {
+    if (this.#connection?.write(chunks) === true) this.#encoder.giveBack();
   }
 
   #count(chunks: readonly Uint8Array[], messages: number): void {

@@ -15,8 +15,11 @@ export interface Connection {
   readonly remote: Address;
   /** Bytes written and not yet taken by the network. */
   readonly queuedBytes: number;
-  /** Sends the chunks, in order, as one write. The chunks must not change afterwards. Ignored once closed. */
-  write(chunks: readonly Uint8Array[]): void;
+  /**
+   * Sends the chunks, in order, as one write. True if the network has taken all of them, so that their memory may be
+   * used anew; else they must not change any more. Ignored once closed.
+   */
+  write(chunks: readonly Uint8Array[]): boolean;
   /** No `onBytes` until resumed: how a reader pushes back. */
   pauseReading(): void;
   resumeReading(): void;

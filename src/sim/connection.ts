@@ -82,14 +82,15 @@ export class SimConnection implements Connection {
     return this.#peer?.process.isDead === true;
   }
 
-  write(chunks: readonly Uint8Array[]): void {
-    if (this.isOver) return;
+  write(chunks: readonly Uint8Array[]): boolean {
+    if (this.isOver) return true;
     let length = 0;
     for (const chunk of chunks) length += chunk.length;
-    if (length === 0) return;
+    if (length === 0) return true;
     this.#queue.push(chunks);
     this.#queuedBytes += length;
     this.#send();
+    return this.#queue.length === 0;
   }
 
   pauseReading(): void {

@@ -35,6 +35,10 @@ export class FrameEncoder {
   readonly #sentMs: () => number;
   /** Finished frames, and the heads of the open one. */
   #writer: ByteWriter = new ByteWriter();
+  /** Holds what was taken last, until it is given back. */
+  #lent: ByteWriter | undefined;
+  /** Given back, for the next turn but one. */
+  #spare: ByteWriter | undefined;
   #views: ViewedValue[] = [];
   #viewedBytes = 0;
   #messages = 0;
@@ -91,19 +95,33 @@ export class FrameEncoder {
     return true;
   }
 
-  /** The frames of all that was added since the last call, as few chunks, which are the caller's for good. */
+  /**
+   * The frames of all that was added since the last call, as few chunks. They stay as they are, for good or until
+   * `giveBack`.
+   */
   take(): Uint8Array[] {
     if (this.#messages === 0) return [];
     if (this.#frameAt >= 0) this.#endFrame();
-    const bytes = this.#writer.copy();
-    if (this.#writer.length > keptBytes) this.#writer = new ByteWriter();
-    else this.#writer.reset();
+    const lent = this.#writer;
+    const bytes = lent.view();
+    this.#writer = this.#spare ?? new ByteWriter();
+    this.#spare = undefined;
+    this.#lent = lent;
     this.#messages = 0;
     if (this.#views.length === 0) return [bytes];
     const chunks = interleave(bytes, this.#views);
     this.#views = [];
     this.#viewedBytes = 0;
     return chunks;
+  }
+
+  /** What was taken last has left: its room is used again. */
+  giveBack(): void {
+    const lent = this.#lent;
+    this.#lent = undefined;
+    if (lent === undefined || lent.length > keptBytes) return;
+    lent.reset();
+    this.#spare = lent;
   }
 
   #endFrame(): void {

@@ -184,7 +184,7 @@ export class Place implements Host, AnswerHandler {
       const write = connection.write.bind(connection);
       connection.write = (chunks) => {
         this.writes++;
-        write(chunks);
+        return write(chunks);
       };
       return connection;
     };

@@ -12,6 +12,7 @@ import { FrameDecoder } from "../../src/wire/frame-decoder.ts";
 import { FrameEncoder } from "../../src/wire/frame-encoder.ts";
 import { agreeOnVersion, decodePreamble, encodePreamble, ownVersions } from "../../src/wire/hello.ts";
 import type { Message, ReplicaPut } from "../../src/wire/message.ts";
+import { plainRecord } from "../plain-record.ts";
 import { anyOfAnyKind } from "./message-arbitraries.ts";
 
 const limit = defaultLimits.frameBytes;
@@ -157,6 +158,26 @@ test("frames that were taken are not touched by those that follow", () => {
   encoder.add(put(200), 2);
   encoder.take();
   assert.deepEqual(Buffer.concat(first), before);
+});
+
+test("only frames that were given back make room for others", () => {
+  const turn = plainRecord({
+    sizes: fc.array(fc.nat(6000), { minLength: 1, maxLength: 5 }),
+    isGivenBack: fc.boolean(),
+  });
+  fc.assert(
+    fc.property(fc.array(turn, { maxLength: 30 }), (turns) => {
+      const encoder = new FrameEncoder(machineChecksum, limit);
+      const kept: { readonly chunks: readonly Uint8Array[]; readonly before: Buffer }[] = [];
+      for (const { sizes, isGivenBack } of turns) {
+        for (const [id, size] of sizes.entries()) encoder.add(put(size), id);
+        const chunks = encoder.take();
+        if (isGivenBack) encoder.giveBack();
+        else kept.push({ chunks, before: Buffer.concat(chunks) });
+      }
+      for (const { chunks, before } of kept) assert.deepEqual(Buffer.concat(chunks), before);
+    }),
+  );
 });
 
 test("a turn of small messages is one chunk, and a large value a view of its own", () => {
