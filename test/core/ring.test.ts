@@ -32,6 +32,27 @@ test("members with the same history have the same ring, whatever order it came i
   );
 });
 
+test("what buckets were told is the same map until something else is told, however a history grows", () => {
+  fc.assert(
+    fc.property(histories, fc.array(fc.nat(), { minLength: 20, maxLength: 20 }), (events, order) => {
+      let history: History = [events[0] as (typeof events)[0]];
+      let ring = foldHistory(history);
+      const rest = [...events.slice(1)];
+      for (const at of order) {
+        const [event] = rest.splice(rest.length === 0 ? 0 : at % rest.length, 1);
+        if (event === undefined) break;
+        history = uniteHistories(history, [event]);
+        const next = foldHistory(history, ring);
+        const { buckets, eras } = foldHistory(history);
+        if (event.kind !== "bucket") assert.equal(next.buckets, ring.buckets);
+        if (next.buckets === ring.buckets) assert.deepEqual([ring.buckets, ring.eras], [buckets, eras]);
+        ring = next;
+      }
+    }),
+    { numRuns: 300 },
+  );
+});
+
 test("names are unique, a rejoin keeps seats and takes a new incarnation, versions are those of placement", () => {
   fc.assert(
     fc.property(histories, (events) => {

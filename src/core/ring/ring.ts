@@ -39,7 +39,10 @@ export interface Ring {
   readonly removed: ReadonlySet<NodeId>;
   /** By partition: its holders by seat, min(N, size) of them. */
   readonly seats: readonly Seats[];
-  /** Those that were told anything; see `bucketSettings` for the others. */
+  /**
+   * Those that were told anything; see `bucketSettings` for the others. The same map as in the ring before, where that
+   * is given, as long as no bucket has changed: members come and go under exchanges that must end with such a change.
+   */
   readonly buckets: ReadonlyMap<string, BucketSettings>;
   /** The numbers of copies that buckets ask for, the least first; those that were told nothing ask for the cluster's. */
   readonly copies: readonly number[];
@@ -66,7 +69,19 @@ export function foldHistory(history: History, previous?: Ring): Ring {
   const flaw = flawOf(history);
   const [found, ...rest] = history;
   if (flaw !== undefined || found?.kind !== "found") throw new Error(`cannot fold a history: ${flaw}`);
-  return foldOnto(foundRing(found), rest, history);
+  const ring = foldOnto(foundRing(found), rest, history);
+  return previous !== undefined && hasSameBuckets(previous, ring) ? { ...ring, buckets: previous.buckets } : ring;
+}
+
+/** With the same times between changes of n: by those, too, it is decided what is kept where. */
+function hasSameBuckets(a: Ring, b: Ring): boolean {
+  const told = ({ buckets, eras }: Ring): string =>
+    JSON.stringify([sorted(buckets), sorted(eras.buckets), eras.hashes]);
+  return told(a) === told(b);
+}
+
+function sorted<Value>(map: ReadonlyMap<string, Value>): readonly (readonly [string, Value])[] {
+  return [...map].sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
 function isContinued(earlier: History, later: History): boolean {
@@ -150,7 +165,7 @@ function foldOnto(ring: Ring, events: readonly HistoryEvent[], history: History)
     members,
     removed,
     seats,
-    buckets,
+    buckets: events.some(({ kind }) => kind === "bucket") ? buckets : ring.buckets,
     copies,
     eras,
     history,
