@@ -373,6 +373,8 @@ export class Transfer {
       const retryMs = before?.what === what ? Math.min(longestRetryMs, before.retryMs * 2) : firstRetryMs;
       this.#waiting.set(partition, { ...delay, what, retryMs, notBeforeMs: clock.monotonicMs() + retryMs });
       if (this.#isShort) this.hurry();
+      // Meanwhile nobody speaks for the seat.
+      if (this.#parts.handOvers.awaited(partition) !== undefined) clock.setTimer(retryMs, () => this.hurry());
     });
   }
 
