@@ -288,8 +288,10 @@ export class SeatCalls implements AnswerHandler {
       if (seat !== undefined) seat.isVacant = isVacant;
       if (seat?.owner === node && !hasBegun) continue;
       if (seat === undefined) {
-        const added = newSeat(owner);
+        // This node answers in another seat's place, and no second time.
+        const added = { ...newSeat(owner), isOwnerAwaited: node !== self };
         this.#seats.push(added);
+        if (node === self) continue;
         this.tally.ownerAsked(number);
         this.zones?.ownerAsked(node);
         if (this.#isStarted) this.#ask(added);
