@@ -5,19 +5,17 @@
  */
 
 import { readRequirement, writeRequirement } from "../core/quorum/requirement.ts";
-import { bucketSettings } from "../core/ring/preference-list.ts";
 import { type OpenedToken, openToken } from "../wire/context-token.ts";
 import type { CoordinateGet, CoordinateWrite, GetAnswer, Refusal, WriteAnswer } from "../wire/message.ts";
 import type { DeleteRequest, Failure, GetOutcome, GetRequest, PutRequest, WriteOutcome } from "./api.ts";
 import type { Coordination } from "./coordination.ts";
 import type { Coordinator } from "./coordinator.ts";
-import { type KeyPlace, placeOf } from "./key-place.ts";
+import { placeOf } from "./key-place.ts";
 import type { Membership } from "./membership.ts";
 import { getOutcome, type OutcomeOptions, refused, writeOutcome } from "./outcome.ts";
 import { departedAs } from "./peer-admission.ts";
 import { checkRequest, failure } from "./request-check.ts";
 import { Route, type RouteOptions } from "./route.ts";
-import type { SeatCount } from "./seat.ts";
 
 /** Told what came of a request, and whether another node had to coordinate it. */
 export type Deliver<A> = (answer: A | Failure, isStray: boolean) => void;
@@ -59,9 +57,9 @@ export class ClientRequests {
     if (wrong !== undefined) return deliver(wrong, false);
     const { bucket, key, r, pr, zones } = request;
     const { ring } = this.#membership;
-    const settings = bucketSettings(ring, bucket);
     const place = placeOf(bucket, key, ring.settings.partitions);
-    const requirement = readRequirement(settings, request, ring, this.#seats(place, settings.n).filled);
+    const { settings, count } = this.#node.seats.part(place);
+    const requirement = readRequirement(settings, request, ring, Math.max(1, count.filled));
     if (requirement.kind === "unsatisfiable") return deliver(failure("bad-request", requirement.why), false);
     const message: CoordinateGet = {
       kind: "coordinate-get",
@@ -94,9 +92,9 @@ export class ClientRequests {
     if (wrong !== undefined) return deliver(wrong, false);
     const { bucket, key, w, pw, dw, zones, writeId } = request;
     const { ring } = this.#membership;
-    const settings = bucketSettings(ring, bucket);
     const place = placeOf(bucket, key, ring.settings.partitions);
-    const requirement = writeRequirement(settings, request, ring, this.#seats(place, settings.n).asked);
+    const { settings, count } = this.#node.seats.part(place);
+    const requirement = writeRequirement(settings, request, ring, Math.max(1, count.asked));
     if (requirement.kind === "unsatisfiable") return deliver(failure("bad-request", requirement.why), false);
     if (token?.kind === "invalid") return deliver(failure("bad-context", `the context ${token.why}`), false);
     const message: CoordinateWrite = {
@@ -135,15 +133,6 @@ export class ClientRequests {
   #tokenOf({ bucket, key, context }: PutRequest | DeleteRequest): OpenedToken | undefined {
     if (context === undefined || !this.#membership.isMember) return undefined;
     return openToken(context, bucket, key, this.#membership.secret);
-  }
-
-  /** How many seats keep the key, as far as is known; not less than one. */
-  #seats({ partition }: KeyPlace, n: number): SeatCount {
-    const { seats } = this.#node;
-    return {
-      filled: Math.max(1, seats.seatsFor(partition, n).length),
-      asked: Math.max(1, seats.askedFor(partition, n).length),
-    };
   }
 
   #route(options: RouteOptions): void {

@@ -16,7 +16,6 @@ import {
   type WriteRequirement,
   writeRequirement,
 } from "../core/quorum/requirement.ts";
-import { bucketSettings } from "../core/ring/preference-list.ts";
 import type { BucketSettings, Quorum } from "../core/settings.ts";
 import { Pause } from "../runtime/pause.ts";
 import type { CoordinateGet, CoordinateWrite, GetAnswer, Refusal, RefusalCode, WriteAnswer } from "../wire/message.ts";
@@ -70,7 +69,7 @@ export class Coordinator {
   get(request: CoordinateGet, deliver: DeliverGet, place: KeyPlace = this.#placeOf(request)): void {
     const admitted = this.#admit(request, place);
     if (admitted.kind === "refusal") return deliver(admitted);
-    this.#read(request, admitted, { r: request.r, pr: request.pr, zones: request.zones }, deliver);
+    this.#read(request, admitted, request, deliver);
   }
 
   write(request: CoordinateWrite, deliver: DeliverWrite, place: KeyPlace = this.#placeOf(request)): void {
@@ -113,23 +112,24 @@ export class Coordinator {
       node.counters.overloads += 1;
       return this.#refuse("overloaded", `${this.#underWay} requests are under way, the limit`);
     }
-    const ring = node.ring();
-    const bucket = bucketSettings(ring, request.bucket);
-    const owners = node.seats.owners(place);
+    const { settings: bucket, owners, count: seats } = node.seats.part(place);
     // One that knows its own voice to be void cannot coordinate with it either.
-    const isNoOwner = owners.every((owner) => owner.node !== node.self);
-    const speaks = !isNoOwner && node.voice(place) !== undefined;
-    // What one that leaves kept for others now would be gone with it.
-    const mayStandIn = isNoOwner && ring.members.get(node.self)?.isLeaving === false;
-    const mayCoordinate = request.asFallback === true ? mayStandIn || node.seats.mayStore(place.partition) : speaks;
+    const isOwner = owners.some((owner) => owner.node === node.self);
+    const mayCoordinate =
+      request.asFallback === true ? this.#mayStandIn(place, isOwner) : isOwner && node.voice(place) !== undefined;
     if (owners.length === 0 || !mayCoordinate) {
       const isSealed = node.seats.hold(place.partition).kind === "sealed";
       const why = `this node has no voice for partition ${place.partition}`;
       return this.#refuse(isSealed ? "not-ready" : "no-owner", why);
     }
-    const asked = node.seats.askedFor(place.partition, bucket.n);
-    const filled = asked.filter(({ isVacant }) => !isVacant).length;
-    return { kind: "admitted", place, bucket, seats: { filled, asked: asked.length } };
+    return { kind: "admitted", place, bucket, seats };
+  }
+
+  #mayStandIn({ partition }: KeyPlace, isOwner: boolean): boolean {
+    const { seats, self } = this.#node;
+    // What one that leaves kept for others now would be gone with it.
+    const isStaying = this.#node.ring().members.get(self)?.isLeaving === false;
+    return (!isOwner && isStaying) || seats.mayStore(partition);
   }
 
   #read(request: CoordinateGet | CoordinateWrite, admitted: Admitted, asked: ReadAsk, deliver: DeliverGet): void {

@@ -14,7 +14,6 @@ import { keepNewest, mergeNewest } from "../core/causality/last-write-wins.ts";
 import { emptySiblingSet, mergeStates, pruneState, type SiblingSet } from "../core/causality/sibling-set.ts";
 import type { NodeId } from "../core/ids.ts";
 import type { Voice } from "../core/quorum/voice.ts";
-import { bucketVersion } from "../core/ring/preference-list.ts";
 import type { Answer, GetAnswer, Refusal, ReplicaGet, ReplicaPut } from "../wire/message.ts";
 import { verifyValues } from "../wire/state-codec.ts";
 import { type Coordination, lifeLeftMs, refusal } from "./coordination.ts";
@@ -69,7 +68,7 @@ export class GetOperation implements SeatListener {
 
   request(seat: Seat, isStandIn: boolean): ReplicaGet | ReplicaPut | undefined {
     const { bucket, key, partition } = this.#plan.place;
-    const changes = bucketVersion(this.#node.ring(), bucket);
+    const changes = this.#node.seats.part(this.#plan.place).version;
     const knownHash = this.#node.seats.hash(partition);
     const given = this.#given?.get(seat);
     if (isStandIn && given !== undefined && given === seat.standIn) {
@@ -178,7 +177,7 @@ export class GetOperation implements SeatListener {
       kind: "replica-put",
       id: 0,
       knownHash: this.#node.seats.hash(place.partition),
-      changes: bucketVersion(this.#node.ring(), place.bucket),
+      changes: this.#node.seats.part(place).version,
       bucket: place.bucket,
       key: place.key,
       purpose: "repair",

@@ -7,7 +7,6 @@
 
 import type { NodeId, PartitionId } from "../core/ids.ts";
 import type { Voice } from "../core/quorum/voice.ts";
-import { bucketSettings, bucketVersion } from "../core/ring/preference-list.ts";
 import type { KnownSeats } from "../core/seats/known.ts";
 import { keepForVacant } from "../core/seats/record.ts";
 import type { BucketSettings } from "../core/settings.ts";
@@ -134,11 +133,11 @@ export class PeerService {
       return undefined;
     }
     const ring = node.ring();
-    const bucket = bucketSettings(ring, request.bucket);
     const place = placeOf(request.bucket, request.key, ring.settings.partitions);
     const { partition } = place;
+    const { settings: bucket, version } = node.seats.part(place);
     const known = this.#news(partition, request.knownHash);
-    if (request.changes !== bucketVersion(ring, request.bucket)) {
+    if (request.changes !== version) {
       node.counters.staleRings += 1;
       node.ringDiffers(from.hello.node);
       const why = `this node knows other changes of the n of bucket "${request.bucket}"`;
@@ -146,7 +145,6 @@ export class PeerService {
       return undefined;
     }
     const voice = node.voice(place);
-    const { kind } = node.seats.hold(partition);
     if (standInFor !== undefined) {
       // What it keeps for another must not be taken for its own answer, too.
       const isLeaving = ring.members.get(node.self)?.isLeaving !== false;
@@ -156,6 +154,7 @@ export class PeerService {
       return undefined;
     }
     if (voice !== undefined || node.seats.mayKeep(partition)) return { known, place, bucket, voice };
+    const { kind } = node.seats.hold(partition);
     const seat = node.seats.seatToTake(partition);
     const passing = kind === "sealed" || kind === "active" || seat !== undefined;
     if (seat !== undefined && request.kind === "replica-put") {

@@ -21,6 +21,12 @@ export interface Reach {
 /** The answers, those of owners, and their zones that can come at best, as far as this node knows. */
 export function reachable({ node, seats, standsIn, free: freeNow, countsZones }: Reach): Wanted {
   const mayCome = ({ owner }: Seat): boolean => owner === node.self || mayAnswer(node, owner);
+  // Nearly always all of them can.
+  if (!countsZones && seats.every(mayCome)) {
+    let owners = 0;
+    for (const { isVacant } of seats) if (!isVacant) owners++;
+    return { answers: seats.length, owners, zones: 1 };
+  }
   const reached = seats.filter(mayCome);
   const missing = seats.length - reached.length;
   const here = missing > 0 && standsIn !== undefined && !mayCome(standsIn) ? [node.self] : [];

@@ -19,7 +19,7 @@
  */
 
 import type { NodeId } from "../core/ids.ts";
-import { type SeatQuorum, Tally } from "../core/quorum/tally.ts";
+import { Tally } from "../core/quorum/tally.ts";
 import { ZoneTally } from "../core/quorum/zone-tally.ts";
 import type { BucketEras } from "../core/ring/eras.ts";
 import type { SeatOwner } from "../core/seats/bucket-seats.ts";
@@ -29,6 +29,7 @@ import type { Timer } from "../runtime/clock.ts";
 import type { Answer, RefusalCode } from "../wire/message.ts";
 import type { Coordination } from "./coordination.ts";
 import { callTroubles, isPassing, nameOf, retryPauseMs, zoneOf } from "./coordination.ts";
+import { askedSeats, type EraQuorum } from "./era-quorums.ts";
 import type { KeyPlace } from "./key-place.ts";
 import { reachable } from "./reachable.ts";
 import { type Heard, mayAnswer, type NeededOf, newSeat, type Seat, type SeatListener, type Wanted } from "./seat.ts";
@@ -42,9 +43,6 @@ const mostStandInRefusals = 3;
 const longestPauseMs = 200;
 /** A seat that passes on more often than this within one request is not run after any more. */
 const mostMoves = 8;
-
-/** What one era of the bucket needs, and of which seats; `filled` of them are not vacant. */
-type EraQuorum = Wanted & SeatQuorum & { readonly filled: number };
 
 export class SeatCalls implements AnswerHandler {
   readonly tally: Tally;
@@ -87,17 +85,14 @@ export class SeatCalls implements AnswerHandler {
     this.#known = node.seats.known(place.partition);
     this.#eras = node.ring().eras.buckets.get(place.bucket);
     this.#place = place;
-    const asked = this.#asked();
+    this.#seats = this.#asked().map(newSeat);
     this.#listener = listener;
     this.#budgetMs = budgetMs;
     this.#endsMs = node.runtime.clock.monotonicMs() + budgetMs;
-    this.#seats = asked.map(newSeat);
-    this.#standIns = new StandIns(node, place, () => this.#seats.map(({ owner }) => owner));
-    const [newest, ...earlier] = this.#quorums as [EraQuorum, ...EraQuorum[]];
-    this.tally = new Tally(newest, newest.seats, earlier);
-    const { zones } = newest;
-    const owners = this.#seats.map(({ owner }) => owner);
-    this.zones = zones > 1 ? new ZoneTally(zones, owners, (member) => zoneOf(node.ring(), member)) : undefined;
+    this.#standIns = new StandIns(node, place, this.#seats);
+    const newest = this.#quorums[0] as EraQuorum;
+    this.tally = new Tally(this.#quorums);
+    this.zones = newest.zones > 1 ? this.#countZones(newest.zones) : undefined;
     this.here = this.#seatHere();
     this.standsInHere = this.here.owner !== node.self;
   }
@@ -132,8 +127,8 @@ export class SeatCalls implements AnswerHandler {
     const standsIn = this.standsInHere ? this.here : undefined;
     const free = (): readonly NodeId[] => this.#standIns.free();
     const of = { node: this.#node, standsIn, free, countsZones: this.zones !== undefined };
-    return this.#quorums.map((quorum) => {
-      const seats = this.#seats.filter(({ number }) => quorum.seats.includes(number));
+    return this.#quorums.map((quorum, _, { length }) => {
+      const seats = length === 1 ? this.#seats : this.#seats.filter(({ number }) => quorum.seats.includes(number));
       return { needed: quorum, most: reachable({ ...of, seats }) };
     });
   }
@@ -239,6 +234,11 @@ export class SeatCalls implements AnswerHandler {
     this.failed(this.#seats[tag >> 1] as Seat, from, callTroubles[failure]);
   }
 
+  #countZones(zones: number): ZoneTally {
+    const owners = this.#seats.map(({ owner }) => owner);
+    return new ZoneTally(zones, owners, (member) => zoneOf(this.#node.ring(), member));
+  }
+
   /** Its own seat; else the first whose owner is not up, where it stands in. */
   #seatHere(): Seat {
     const { self } = this.#node;
@@ -254,18 +254,9 @@ export class SeatCalls implements AnswerHandler {
 
   /** Who is to be asked, and how many must answer, by what this node knows. */
   #asked(): readonly SeatOwner[] {
-    const { seats, self } = this.#node;
-    const { partition } = this.#place;
-    // What it is to fill itself it may not be ready to keep anything in.
-    const isAsked = ({ node, isVacant }: SeatOwner): boolean => node !== self || !isVacant || seats.mayStore(partition);
-    const quorums = seats.openEras(this.#place).map(({ settings }): EraQuorum => {
-      const asked = seats.askedFor(partition, settings.n);
-      const filled = asked.filter(({ isVacant }) => !isVacant).length;
-      const needed = this.#neededOf(settings, { filled, asked: asked.length });
-      return { ...needed, filled, seats: asked.filter(isAsked).map(({ seat }) => seat) };
-    });
-    this.#quorums = quorums.reverse();
-    return seats.asked(this.#place).filter(isAsked);
+    const { quorums, owners } = askedSeats(this.#node, this.#place, this.#neededOf);
+    this.#quorums = quorums;
+    return owners;
   }
 
   /** Brings what is counted, and who is asked, up to what this node knows by now. */
@@ -277,8 +268,7 @@ export class SeatCalls implements AnswerHandler {
     this.#known = known;
     this.#eras = eras;
     const asked = this.#asked();
-    const [newest, ...earlier] = this.#quorums as [EraQuorum, ...EraQuorum[]];
-    this.tally.follow(newest, newest.seats, (voice) => isOutdated(voice, known), earlier);
+    this.tally.follow(this.#quorums, (voice) => isOutdated(voice, known));
     this.zones?.follow((voice) => isOutdated(voice, known));
     for (const owner of asked) {
       const { seat: number, node, isVacant } = owner;

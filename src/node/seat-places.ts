@@ -5,7 +5,7 @@
 
 import type { PartitionId } from "../core/ids.ts";
 import type { Era } from "../core/ring/eras.ts";
-import { bucketSettings, type Ring } from "../core/ring/ring.ts";
+import { bucketSettings, bucketVersion, type Ring } from "../core/ring/ring.ts";
 import {
   bucketSeats,
   keepsBucket,
@@ -16,11 +16,28 @@ import {
 } from "../core/seats/bucket-seats.ts";
 import { openEras } from "../core/seats/filled.ts";
 import type { KnownSeats } from "../core/seats/known.ts";
+import type { BucketSettings } from "../core/settings.ts";
+import type { SeatCount } from "./seat.ts";
 
 /** A bucket's keys in one partition. */
 export interface BucketPlace {
   readonly partition: PartitionId;
   readonly bucket: string;
+}
+
+/** What every request for the bucket's keys in one partition asks. */
+export interface BucketPart {
+  readonly settings: BucketSettings;
+  /** Names the changes of the bucket's n that the ring knows. */
+  readonly version: number;
+  /** The seats that keep the bucket's keys. */
+  readonly seats: readonly number[];
+  /** The same, with whom to ask for each. */
+  readonly owners: readonly SeatOwner[];
+  /** The same, and those that nobody holds yet, with whoever is to fill them. */
+  readonly asked: readonly SeatOwner[];
+  /** Of those that a bucket of that n keeps now, whatever it kept before. */
+  readonly count: SeatCount;
 }
 
 /** Of one partition; the maps by the n of a bucket, or by its name. */
@@ -30,6 +47,9 @@ interface Places {
   readonly seats: Map<number, readonly number[]>;
   readonly asked: Map<number, readonly SeatOwner[]>;
   readonly eras: Map<string, readonly Era[]>;
+  /** Of buckets that were told something; all others are alike. */
+  readonly told: Map<string, BucketPart>;
+  others: BucketPart | undefined;
 }
 
 export class SeatPlaces {
@@ -37,7 +57,7 @@ export class SeatPlaces {
   readonly #known: (partition: PartitionId) => KnownSeats;
   /** What the memo is of. */
   #ring: Ring | undefined;
-  #places: Map<PartitionId, Places> = new Map();
+  #places: (Places | undefined)[] = [];
 
   constructor(ring: () => Ring, known: (partition: PartitionId) => KnownSeats) {
     this.#ringNow = ring;
@@ -58,8 +78,38 @@ export class SeatPlaces {
     return open;
   }
 
+  /** The bucket's settings and seats there. */
+  part(place: BucketPlace): BucketPart {
+    const places = this.#of(place.partition);
+    const { buckets, eras } = this.#ringNow();
+    if (!buckets.has(place.bucket) && !eras.buckets.has(place.bucket)) return (places.others ??= this.#partOf(place));
+    let part = places.told.get(place.bucket);
+    if (part === undefined) {
+      part = this.#partOf(place);
+      places.told.set(place.bucket, part);
+    }
+    return part;
+  }
+
+  #partOf(place: BucketPlace): BucketPart {
+    const { partition, bucket } = place;
+    const ring = this.#ringNow();
+    const settings = bucketSettings(ring, bucket);
+    const copies = this.#copies(place);
+    const asked = this.asked(partition, copies);
+    const now = this.asked(partition, settings.n);
+    return {
+      settings,
+      version: bucketVersion(ring, bucket),
+      seats: this.seatsOf(partition, copies),
+      owners: asked.filter(({ isVacant }) => !isVacant),
+      asked,
+      count: { filled: now.filter(({ isVacant }) => !isVacant).length, asked: now.length },
+    };
+  }
+
   /** How many copies of the bucket's keys there are to be there. */
-  copies(place: BucketPlace): number {
+  #copies(place: BucketPlace): number {
     const ring = this.#ringNow();
     if (!ring.eras.buckets.has(place.bucket)) return bucketSettings(ring, place.bucket).n;
     return Math.max(...this.openEras(place).map(({ settings }) => settings.n));
@@ -87,11 +137,6 @@ export class SeatPlaces {
     return owners;
   }
 
-  /** Those that are asked for seats which somebody holds, or held. */
-  owners(partition: PartitionId, n: number): readonly SeatOwner[] {
-    return this.asked(partition, n).filter(({ isVacant }) => !isVacant);
-  }
-
   /** Whether the seat keeps the keys of a bucket of n copies, or would if it were the next to be filled. */
   keeps(partition: PartitionId, n: number, seat: number): boolean {
     const { order, known } = this.#of(partition);
@@ -102,14 +147,22 @@ export class SeatPlaces {
     const ring = this.#ringNow();
     if (ring !== this.#ring) {
       this.#ring = ring;
-      this.#places = new Map();
+      this.#places = [];
     }
     const known = this.#known(partition);
-    const before = this.#places.get(partition);
+    const before = this.#places[partition];
     if (before?.known === known) return before;
     const order = before?.order ?? seatOrder(ring, partition, seatsWanted(ring));
-    const places: Places = { order, known, seats: new Map(), asked: new Map(), eras: new Map() };
-    this.#places.set(partition, places);
+    const places: Places = {
+      order,
+      known,
+      seats: new Map(),
+      asked: new Map(),
+      eras: new Map(),
+      told: new Map(),
+      others: undefined,
+    };
+    this.#places[partition] = places;
     return places;
   }
 }

@@ -30,7 +30,7 @@ import type { MetaStore } from "../storage/meta-store.ts";
 import type { PartitionSeats } from "../wire/message.ts";
 import type { Membership } from "./membership.ts";
 import { asJson, readJson } from "./membership-store.ts";
-import { type BucketPlace, SeatPlaces } from "./seat-places.ts";
+import { type BucketPart, type BucketPlace, SeatPlaces } from "./seat-places.ts";
 
 /** One partition. */
 interface Entry {
@@ -192,7 +192,7 @@ export class Seats {
   /** Its voice for a bucket's keys; undefined if it keeps none, or has nothing to vouch for. Each request asks for it. */
   voice(place: BucketPlace): Voice | undefined {
     const voice = this.voiceIn(place.partition);
-    return voice !== undefined && this.seatsOf(place).includes(voice.seat) ? voice : undefined;
+    return voice !== undefined && this.part(place).seats.includes(voice.seat) ? voice : undefined;
   }
 
   /** Its voice for whatever the partition's seat keeps. */
@@ -242,19 +242,19 @@ export class Seats {
     return this.#places.openEras(place);
   }
 
+  /** What a request for the bucket's keys asks. */
+  part(place: BucketPlace): BucketPart {
+    return this.#places.part(place);
+  }
+
   /** The seats that keep the bucket's keys. */
   seatsOf(place: BucketPlace): readonly number[] {
-    return this.seatsFor(place.partition, this.#places.copies(place));
+    return this.part(place).seats;
   }
 
   /** The same, with whom to ask for each. */
   owners(place: BucketPlace): readonly SeatOwner[] {
-    return this.#places.owners(place.partition, this.#places.copies(place));
-  }
-
-  /** The same, and those that nobody holds yet, with whoever is to fill them. */
-  asked(place: BucketPlace): readonly SeatOwner[] {
-    return this.askedFor(place.partition, this.#places.copies(place));
+    return this.part(place).owners;
   }
 
   /** Every member in the order in which they are to be asked: those of `owners` first. */

@@ -11,23 +11,25 @@ import type { NodeId } from "../core/ids.ts";
 import { preferenceOrder } from "../core/ring/preference-list.ts";
 import type { Coordination } from "./coordination.ts";
 import type { KeyPlace } from "./key-place.ts";
+import type { Seat } from "./seat.ts";
 
 export class StandIns {
   readonly #node: Coordination;
   readonly #place: KeyPlace;
-  readonly #owners: () => readonly NodeId[];
+  readonly #seats: readonly Seat[];
   /** Fallbacks that stand in, or were asked to; few. */
-  readonly #taken: NodeId[] = [];
+  #taken: readonly NodeId[] = [];
 
-  constructor(node: Coordination, place: KeyPlace, owners: () => readonly NodeId[]) {
+  /** `seats`: those that are asked, now and later. */
+  constructor(node: Coordination, place: KeyPlace, seats: readonly Seat[]) {
     this.#node = node;
     this.#place = place;
-    this.#owners = owners;
+    this.#seats = seats;
   }
 
   /** This node itself stands in: it coordinates and is no owner. */
   takeSelf(): void {
-    this.#taken.push(this.#node.self);
+    this.#taken = [...this.#taken, this.#node.self];
   }
 
   /**
@@ -37,7 +39,7 @@ export class StandIns {
   take(wanted?: (free: readonly NodeId[]) => readonly NodeId[]): NodeId | undefined {
     const first = wanted === undefined ? undefined : wanted(this.free())[0];
     const next = first ?? this.#order().find((node) => this.#isFree(node));
-    if (next !== undefined) this.#taken.push(next);
+    if (next !== undefined) this.#taken = [...this.#taken, next];
     return next;
   }
 
@@ -51,8 +53,7 @@ export class StandIns {
   }
 
   #isFree(node: NodeId): boolean {
-    return (
-      node !== this.#node.self && !this.#owners().includes(node) && !this.#taken.includes(node) && this.#node.isUp(node)
-    );
+    if (node === this.#node.self || this.#taken.includes(node) || !this.#node.isUp(node)) return false;
+    return this.#seats.every(({ owner }) => owner !== node);
   }
 }

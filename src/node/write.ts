@@ -18,7 +18,6 @@ import { type DotSet, emptyDotSet, withDot } from "../core/causality/dot-set.ts"
 import { emptySiblingSet, type SiblingSet } from "../core/causality/sibling-set.ts";
 import type { NodeId } from "../core/ids.ts";
 import type { Voice } from "../core/quorum/voice.ts";
-import { bucketVersion } from "../core/ring/preference-list.ts";
 import type { StorageError } from "../storage/engine.ts";
 import type { DurableListener } from "../storage/write-buffer.ts";
 import type { Answer, Refusal, RefusalCode, ReplicaPut, WriteAnswer } from "../wire/message.ts";
@@ -94,7 +93,7 @@ export class WriteOperation implements SeatListener, DurableListener {
       kind: "replica-put",
       id: 0,
       knownHash: this.#node.seats.hash(place.partition),
-      changes: bucketVersion(this.#node.ring(), place.bucket),
+      changes: this.#node.seats.part(place).version,
       bucket: place.bucket,
       key: place.key,
       purpose: "write",

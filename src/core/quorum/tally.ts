@@ -41,9 +41,9 @@ export class Tally {
   #quorums: readonly Quorum[] = [];
   /** The seats that count: those of any. */
   #seats = 0;
-  /** Seats whose voice has spoken, and since when it has had that voice. */
+  /** Seats whose voice has spoken, and, by their numbers, since when it has had that voice. */
   #voices = 0;
-  readonly #epochs: Map<number, Epoch> = new Map();
+  readonly #epochs: Epoch[] = [];
   /** Seats for which somebody else holds a copy. */
   #standIns = 0;
   /** Seats whose owner has not answered yet, and seats for which somebody is asked to stand in. */
@@ -52,11 +52,11 @@ export class Tally {
   #takesAny = false;
 
   /**
-   * `seats`: the numbers of the seats that are asked, each of its owner. While a bucket's n changes, the quorums of
-   * earlier times must be met besides.
+   * Seats go by their numbers; each is asked of its owner. While a bucket's n changes, the quorums of earlier times must
+   * be met besides: the first is the newest.
    */
-  constructor(needed: Needed, seats: readonly number[], earlier: readonly SeatQuorum[] = []) {
-    this.#take(needed, seats, earlier);
+  constructor(quorums: readonly SeatQuorum[]) {
+    this.#take(quorums);
     this.#ownersToCome = this.#seats;
   }
 
@@ -66,25 +66,22 @@ export class Tally {
   }
 
   /** More is known: these seats count, so many are needed, and some voices are void. */
-  follow(
-    needed: Needed,
-    seats: readonly number[],
-    isVoid: (voice: Voice) => boolean,
-    earlier: readonly SeatQuorum[] = [],
-  ): void {
-    this.#take(needed, seats, earlier);
-    for (const [seat, epoch] of this.#epochs) {
-      if (!isVoid({ seat, epoch })) continue;
-      this.#voices &= ~(1 << seat);
-      this.#epochs.delete(seat);
-    }
+  follow(quorums: readonly SeatQuorum[], isVoid: (voice: Voice) => boolean): void {
+    this.#take(quorums);
+    this.#epochs.forEach((epoch, seat) => {
+      if (this.hasVoice(seat) && isVoid({ seat, epoch })) this.#voices &= ~(1 << seat);
+    });
   }
 
-  #take({ answers, owners }: Needed, seats: readonly number[], earlier: readonly SeatQuorum[]): void {
-    const newest: Quorum = { answers, owners, seats: bitsOf(seats) };
-    this.#quorums = [newest, ...earlier.map((quorum) => ({ ...quorum, seats: bitsOf(quorum.seats) }))];
+  #take(quorums: readonly SeatQuorum[]): void {
     this.#seats = 0;
-    for (const quorum of this.#quorums) this.#seats |= quorum.seats;
+    const taken: Quorum[] = [];
+    for (const { answers, owners, seats } of quorums) {
+      const quorum = { answers, owners, seats: bitsOf(seats) };
+      taken.push(quorum);
+      this.#seats |= quorum.seats;
+    }
+    this.#quorums = taken;
   }
 
   /** Another node is asked as the seat's owner. */
@@ -106,8 +103,8 @@ export class Tally {
 
   /** A voice spoke that nobody waited for any more. */
   voiceHeard({ seat, epoch }: Voice): void {
+    this.#epochs[seat] = this.hasVoice(seat) ? Math.max(epoch, this.#epochs[seat] ?? epoch) : epoch;
     this.#voices |= 1 << seat;
-    this.#epochs.set(seat, Math.max(epoch, this.#epochs.get(seat) ?? epoch));
   }
 
   /** The seat's owner will not answer. */
@@ -151,18 +148,22 @@ export class Tally {
   }
 
   get isMet(): boolean {
-    return this.#quorums.every((quorum) => this.#isMet(quorum));
+    for (const quorum of this.#quorums) if (!this.#isMet(quorum)) return false;
+    return true;
   }
 
   /** What is to come cannot make up for what is missing. */
   get isLost(): boolean {
-    return this.lacksVoices || this.#quorums.some((quorum) => this.#most(quorum, this.#ownersToCome) < quorum.answers);
+    if (this.lacksVoices) return true;
+    for (const quorum of this.#quorums) if (this.#most(quorum, this.#ownersToCome) < quorum.answers) return true;
+    return false;
   }
 
   /** Too few voices can come where voices alone count. */
   get lacksVoices(): boolean {
     const toCome = this.#voices | this.#ownersToCome;
-    return this.#quorums.some(({ seats, owners }) => bitsIn(toCome & seats) < owners);
+    for (const { seats, owners } of this.#quorums) if (bitsIn(toCome & seats) < owners) return true;
+    return false;
   }
 
   /** How many seats somebody else must yet answer for; none (or less) while those asked may do, in time. */

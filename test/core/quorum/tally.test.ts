@@ -91,7 +91,7 @@ const histories = fc.integer({ min: 1, max: 16 }).chain((n) =>
 test("a tally says after every step what sets of seats say", () => {
   fc.assert(
     fc.property(histories, ([seats, needed, steps]) => {
-      const tally = new Tally(needed, seats);
+      const tally = new Tally([{ ...needed, seats: seats }]);
       const naive = new NaiveTally(needed, seats);
       for (const step of steps as readonly Step[]) {
         tell(tally, step);
@@ -108,7 +108,7 @@ test("a tally says after every step what sets of seats say", () => {
 test("a request that is met is not lost, and one in which nobody is asked any more is one or the other", () => {
   fc.assert(
     fc.property(histories, ([seats, needed, steps]) => {
-      const tally = new Tally(needed, seats);
+      const tally = new Tally([{ ...needed, seats: seats }]);
       for (const step of steps as readonly Step[]) {
         tell(tally, step);
         assert.ok(!(tally.isMet && tally.isLost));
@@ -122,7 +122,7 @@ const two: Needed = { answers: 2, owners: 0 };
 const voiceOf = (seat: number) => ({ seat, epoch: 7 });
 
 test("nothing, said without a voice, counts for nothing, whoever says it", () => {
-  const tally = new Tally({ answers: 1, owners: 0 }, [0, 1]);
+  const tally = new Tally([{ answers: 1, owners: 0, seats: [0, 1] }]);
   tally.ownerHeard(0, undefined, false);
   tally.ownerFailed(1);
   tally.standInAsked(1);
@@ -132,7 +132,7 @@ test("nothing, said without a voice, counts for nothing, whoever says it", () =>
 });
 
 test("a stand-in counts once no owner is left to wait for, and not before", () => {
-  const tally = new Tally(two, [0, 1, 2]);
+  const tally = new Tally([{ ...two, seats: [0, 1, 2] }]);
   tally.ownerHeard(0, voiceOf(0), true);
   tally.ownerFailed(1);
   tally.standInAsked(1);
@@ -144,7 +144,7 @@ test("a stand-in counts once no owner is left to wait for, and not before", () =
 });
 
 test("a request that has waited long enough takes stand-ins for what they are", () => {
-  const tally = new Tally(two, [0, 1, 2]);
+  const tally = new Tally([{ ...two, seats: [0, 1, 2] }]);
   tally.ownerHeard(0, voiceOf(0), true);
   tally.standInAsked(1);
   tally.standInHeard(1, true);
@@ -154,7 +154,7 @@ test("a request that has waited long enough takes stand-ins for what they are", 
 });
 
 test("nobody stands in where voices are asked for", () => {
-  const tally = new Tally({ answers: 2, owners: 2 }, [0, 1, 2]);
+  const tally = new Tally([{ answers: 2, owners: 2, seats: [0, 1, 2] }]);
   tally.ownerHeard(0, voiceOf(0), true);
   tally.ownerFailed(1);
   tally.standInAsked(1);
@@ -166,7 +166,7 @@ test("nobody stands in where voices are asked for", () => {
 });
 
 test("a seat that speaks twice, or speaks and is stood in for, is one answer", () => {
-  const tally = new Tally(two, [0, 1, 2]);
+  const tally = new Tally([{ ...two, seats: [0, 1, 2] }]);
   tally.ownerHeard(0, voiceOf(0), true);
   tally.ownerHeard(1, voiceOf(0), true);
   tally.standInAsked(0);
