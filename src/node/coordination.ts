@@ -11,6 +11,7 @@ import type { CallFailure } from "../rpc/call.ts";
 import type { Peers } from "../rpc/peers.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Refusal, RefusalCode } from "../wire/message.ts";
+import type { Admission } from "./admission.ts";
 import type { NodeCounters } from "./counters.ts";
 import type { DamagedRecords } from "./damaged-records.ts";
 import type { Hints } from "./hints.ts";
@@ -27,6 +28,8 @@ export interface Coordination {
   readonly replica: Replica;
   readonly damaged: DamagedRecords;
   readonly hints: Hints;
+  /** How fast what runs in the background may go. */
+  readonly admission: Admission;
   /** What this node knows of who holds which seat, and holds itself. */
   readonly seats: Seats;
   /** The ring as this node knows it now. */

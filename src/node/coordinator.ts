@@ -19,6 +19,7 @@ import {
 import type { BucketSettings, Quorum } from "../core/settings.ts";
 import { Pause } from "../runtime/pause.ts";
 import type { CoordinateGet, CoordinateWrite, GetAnswer, Refusal, RefusalCode, WriteAnswer } from "../wire/message.ts";
+import type { Served } from "./admission.ts";
 import { type Coordination, refusal } from "./coordination.ts";
 import { GetOperation } from "./get.ts";
 import { type KeyPlace, placeOf } from "./key-place.ts";
@@ -141,7 +142,7 @@ export class Coordinator {
       neededOf(readRequirement(settings, atMost(settings.n, asked), ring, filled));
     const lastWriteWins = bucket.reconcile === "last-write-wins";
     const plan = { place, needed, lastWriteWins, budgetMs: request.budgetMs };
-    new GetOperation(this.#node, plan, this.#counted(deliver)).start();
+    new GetOperation(this.#node, plan, this.#counted("get", deliver)).start();
   }
 
   #mint(
@@ -165,13 +166,16 @@ export class Coordinator {
       neededOf(writeRequirement(settings, atMost(settings.n, request), ring, known.asked));
     const { synced } = requirement;
     const plan = { place, needed, synced, intent, clientSeen: request.context, budgetMs };
-    new WriteOperation(this.#node, plan, this.#counted(deliver)).start();
+    new WriteOperation(this.#node, plan, this.#counted("write", deliver)).start();
   }
 
-  #counted<A>(deliver: (answer: A) => void): (answer: A) => void {
+  #counted<A>(served: Served, deliver: (answer: A) => void): (answer: A) => void {
+    const { admission } = this.#node;
+    const beganMs = admission.began();
     this.#underWay += 1;
     return (answer) => {
       this.#underWay -= 1;
+      admission.ended(served, beganMs);
       deliver(answer);
       if (this.#underWay > 0) return;
       for (const wake of this.#idleWaiters.splice(0)) wake();

@@ -38,7 +38,7 @@ const hintsAtOnce = 16;
 const pageBytes = 1024 * 1024;
 /** Nobody waits for a hint: a call may take longer than a client's request. */
 const callTimeoutMs = 5000;
-/** Between two pages, in ms: requests come first. */
+/** Between two pages at full speed, in ms: requests come first. */
 const pauseMs = 1;
 /** An owner that is full or busy is asked again after such a while. */
 const backoffLimits = { firstMs: 50, longestMs: 5000 };
@@ -93,7 +93,10 @@ export class Delivery {
 
   /** One way through all of the owner's hints. */
   async #pass(): Promise<void> {
+    const { admission, runtime } = this.#node;
+    const { clock } = runtime;
     for (let after: Uint8Array | undefined; this.#isUseful(); ) {
+      const beganMs = clock.monotonicMs();
       const page = this.#node.hints.page(this.#owner, after, this.#pageHints);
       const outcomes = await Promise.all(page.hints.map((hint) => this.#deliver(hint)));
       const bytes = page.hints.reduce((sum, hint) => sum + hint.bytes.length, 0);
@@ -102,7 +105,8 @@ export class Delivery {
       // A hint too large for the link to its owner must not keep the others from going.
       if (!mustWait && page.until === undefined) return;
       if (!mustWait) after = page.until;
-      await this.#pause.wait(this.#pauseAfter(outcomes));
+      const restMs = admission.restAfter(clock.monotonicMs() - beganMs);
+      await this.#pause.wait(Math.max(restMs, this.#pauseAfter(outcomes)));
     }
   }
 

@@ -27,6 +27,7 @@ import type {
   WhenStored,
 } from "../wire/message.ts";
 import { type Coordination, refusal } from "./coordination.ts";
+import { CopyPace } from "./copy-pace.ts";
 import { placeOf } from "./key-place.ts";
 import type { LeafScan } from "./leaf-scan.ts";
 import type { Trees } from "./trees.ts";
@@ -36,12 +37,15 @@ export type ExchangeRequest = CompareTrees | CompareNodes | ListKeys | CopyState
 /** A part of a list ends at this many keys, or after so many pages of the store. */
 const mostListed = 256;
 const mostPages = 64;
-/** Lists made at a time. */
+/** Lists made at a time, and answers with states that wait for their turn. */
 const mostLists = 4;
+const mostCopies = 64;
 /** An answer with states ends once it has so many bytes. */
 const copiedBytes = 256 * 1024;
 /** Between two pages, in ms. */
 const pauseMs = 1;
+/** An answer with states waits for its turn so long at most, in ms: whoever asked for it waits not much longer. */
+const longestTurnMs = 2000;
 
 const nothing: TreeSize = { keys: 0, bytes: 0 };
 
@@ -49,14 +53,18 @@ export class ExchangeService {
   readonly #node: Coordination;
   readonly #trees: Trees;
   readonly #scan: LeafScan;
-  readonly #tasks: TaskGroup;
+  readonly #lists: TaskGroup;
+  readonly #copies: TaskGroup;
+  readonly #pace: CopyPace;
   #isStopped = false;
 
   constructor(node: Coordination, trees: Trees, scan: LeafScan) {
     this.#node = node;
     this.#trees = trees;
     this.#scan = scan;
-    this.#tasks = new TaskGroup(node.runtime.log);
+    this.#lists = new TaskGroup(node.runtime.log);
+    this.#copies = new TaskGroup(node.runtime.log);
+    this.#pace = new CopyPace(node.runtime.clock, node.admission, node.limits.transferBytesPerSecond);
   }
 
   serve(request: ExchangeRequest, from: Requester): void {
@@ -73,20 +81,21 @@ export class ExchangeService {
       }
       case "list-keys":
         if (!this.#isShared(request.tree, ring, from, request.id)) return;
-        if (this.#tasks.size >= mostLists) return this.#refuse(request.id, from, "overloaded", "too many lists");
-        return this.#tasks.run("listing keys", () => this.#answerList(request, ring, from));
+        if (this.#lists.size >= mostLists) return this.#refuse(request.id, from, "overloaded", "too many lists");
+        return this.#lists.run("listing keys", () => this.#answerList(request, ring, from));
       case "copy-states":
-        if (this.#isShared(request.tree, ring, from, request.id)) this.#copyStates(request, ring, from);
-        return;
+        if (this.#copies.size >= mostCopies) return this.#refuse(request.id, from, "overloaded", "too many copies");
+        return this.#copies.run("copying states", () => this.#copyInTurn(request, from));
       case "when-stored":
         return this.#whenStored(request, from);
     }
   }
 
-  /** Resolves when no list is being made any more. */
-  stop(): Promise<void> {
+  /** Resolves when nothing is being answered any more. */
+  async stop(): Promise<void> {
     this.#isStopped = true;
-    return this.#tasks.close();
+    this.#pace.stop();
+    await Promise.all([this.#lists.close(), this.#copies.close()]);
   }
 
   #admit(request: ExchangeRequest, from: Requester): Ring | undefined {
@@ -126,13 +135,26 @@ export class ExchangeService {
     });
   }
 
-  #copyStates({ id, tree, keys }: CopyStates, ring: Ring, from: Requester): void {
+  /** A seat that is silent until its copy is whole waits for no turn. */
+  async #copyInTurn(request: CopyStates, from: Requester): Promise<void> {
+    const { tree } = request;
+    const isUrgent = this.#node.seats.hold(tree.partition).kind === "sealed";
+    if (!isUrgent) await this.#pace.turn(longestTurnMs);
+    const ring = this.#admit(request, from);
+    if (ring === undefined || !this.#isShared(tree, ring, from, request.id)) return;
+    const bytes = this.#copyStates(request, ring, from);
+    if (!isUrgent) this.#pace.took(bytes);
+  }
+
+  /** Answers with the bytes of what it sends. */
+  #copyStates({ id, tree, keys }: CopyStates, ring: Ring, from: Requester): number {
     const states: CopiedState[] = [];
     let bytes = 0;
     for (const { bucket, key } of keys) {
       const place = placeOf(bucket, key, ring.settings.partitions);
       if (place.partition !== tree.partition || bucketSettings(ring, bucket).n !== tree.n) {
-        return this.#refuse(id, from, "bad-request", `"${key}" of bucket "${bucket}" is not in that tree`);
+        this.#refuse(id, from, "bad-request", `"${key}" of bucket "${bucket}" is not in that tree`);
+        return 0;
       }
       const held = this.#node.replica.read(place);
       states.push(held.kind === "refused" ? "refused" : held.state);
@@ -140,6 +162,7 @@ export class ExchangeService {
       if (bytes >= copiedBytes) break;
     }
     from.reply({ kind: "states-copied", id, states }, id);
+    return bytes;
   }
 
   /** Whether what this node holds of the partition is all that was acknowledged in a seat's name. */

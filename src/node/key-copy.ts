@@ -65,16 +65,14 @@ export class KeyCopy implements DifferingKeys {
   }
 
   async #copy(tree: TreeName, keys: readonly Key[]): Promise<void> {
-    const { calls, totals, pace, node } = this.#parts;
-    const { clock } = node.runtime;
+    const { calls, totals, pace } = this.#parts;
     for (let left = keys; left.length > 0; ) {
       await pace?.turn();
-      const beganMs = clock.monotonicMs();
       const before = totals.bytesReceived;
       const states = await this.#fetch(calls, { kind: "copy-states", id: 0, tree, keys: left });
       const received = totals.bytesReceived - before;
       await this.#merge(left.slice(0, states.length), states);
-      pace?.took(received, clock.monotonicMs() - beganMs);
+      pace?.took(received);
       left = left.slice(states.length);
     }
   }

@@ -6,6 +6,7 @@
 import { type SiblingSet, sameState } from "../core/causality/sibling-set.ts";
 import { bucketSettings, bucketVersion } from "../core/ring/preference-list.ts";
 import { Lanes } from "../runtime/lanes.ts";
+import { Pause } from "../runtime/pause.ts";
 import type { DurableListener } from "../storage/write-buffer.ts";
 import type { ListedKey, TreeName } from "../wire/message.ts";
 import { verifyValues } from "../wire/state-codec.ts";
@@ -15,8 +16,9 @@ import type { ExchangeTotals } from "./exchange.ts";
 import type { ExchangeCalls } from "./exchange-calls.ts";
 import { type KeyPlace, placeOf } from "./key-place.ts";
 
-/** Keys under way at a time: foreground requests come first. */
+/** Keys under way at a time, and the least that one rests for after another, in ms: foreground requests come first. */
 const keysAtOnce = 8;
+const leastRestMs = 1;
 
 export interface KeyRepairParts {
   readonly node: Coordination;
@@ -42,10 +44,14 @@ export class KeyRepair implements DifferingKeys {
   found(_: TreeName, { bucket, key }: ListedKey, isAtPeer: boolean): Promise<void> {
     const { totals, shortfall } = this.#parts;
     const place = placeOf(bucket, key, this.#calls.ring.settings.partitions);
+    const { clock } = this.#node.runtime;
     return this.#lanes.run(async () => {
+      const beganMs = clock.monotonicMs();
       const isRepaired = await this.#repair(place, isAtPeer);
       if (isRepaired === undefined) shortfall.refused += 1;
       else if (isRepaired) totals.keysRepaired += 1;
+      const restMs = this.#node.admission.restAfter(clock.monotonicMs() - beganMs);
+      if (restMs >= leastRestMs) await new Pause(clock).wait(restMs);
     });
   }
 

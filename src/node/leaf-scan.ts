@@ -16,8 +16,10 @@ import type { ListedKey, TreeName } from "../wire/message.ts";
 import { decodeRecord } from "../wire/record.ts";
 import type { DamagedRecords } from "./damaged-records.ts";
 
-/** Stored keys looked at in one turn. */
-const pageRecords = 128;
+/** Stored keys looked at in one turn: as many, and as few, whatever their size, as have about so many bytes. */
+const mostRecords = 128;
+const leastRecords = 8;
+const pageBytes = 512 * 1024;
 
 export interface LeafPage {
   readonly keys: readonly ListedKey[];
@@ -29,6 +31,8 @@ export class LeafScan {
   readonly #buffer: WriteBuffer;
   readonly #checksum: Checksum;
   readonly #onDamaged: DamagedRecords["found"];
+  /** Told from the last page. */
+  #pageRecords: number = leastRecords;
 
   constructor(buffer: WriteBuffer, checksum: Checksum, onDamaged: DamagedRecords["found"]) {
     this.#onDamaged = onDamaged;
@@ -49,14 +53,20 @@ export class LeafScan {
     const whole = partitionRange(tree.partition);
     const from = range.after === undefined ? whole.from : keyAfter(range.after);
     const to = range.last === undefined ? whole.to : keyAfter(range.last);
-    const page = this.#buffer.scan({ from, to }, pageRecords);
+    const asked = this.#pageRecords;
+    const page = this.#buffer.scan({ from, to }, asked);
+    const bytes = page.reduce((sum, { value }) => sum + value.length, 0);
+    if (page.length > 0) {
+      const wanted = Math.floor((pageBytes * page.length) / bytes);
+      this.#pageRecords = Math.min(mostRecords, Math.max(leastRecords, wanted));
+    }
     const keys: ListedKey[] = [];
     for (const { key: storeKey, value } of page) {
       const listed = this.#listed(ring, tree, leaves, storeKey, value);
       if (listed !== undefined) keys.push(listed);
     }
     const last = page[page.length - 1];
-    return { keys, until: last === undefined || page.length < pageRecords ? undefined : last.key.slice() };
+    return { keys, until: last === undefined || page.length < asked ? undefined : last.key.slice() };
   }
 
   #listed(

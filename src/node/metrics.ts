@@ -3,6 +3,7 @@
 import type { RpcCounters } from "../rpc/counters.ts";
 import type { StorageEngine } from "../storage/engine.ts";
 import type { WriteBuffer } from "../storage/write-buffer.ts";
+import type { Admission, Served } from "./admission.ts";
 import type { AntiEntropyCounts } from "./anti-entropy.ts";
 import type { MetricSample } from "./api.ts";
 import type { NodeCounters } from "./counters.ts";
@@ -17,6 +18,7 @@ export interface Measured {
   readonly outgoing: RpcCounters;
   readonly incoming: RpcCounters;
   readonly coordinations: number;
+  readonly admission: Admission;
   readonly pendingCalls: number;
   readonly members: number;
   readonly membersUp: number;
@@ -94,6 +96,7 @@ function rows(measured: Measured): readonly Row[] {
     ],
     ["write_buffer_bytes", "gauge", "Writes that wait for the disk.", buffer.queuedBytes],
     ["coordinations", "gauge", "Requests under way that this node coordinates.", measured.coordinations],
+    ...admissionRows(measured.admission),
     ["pending_calls", "gauge", "Calls to peers that wait for an answer.", measured.pendingCalls],
     ["stored_keys", "gauge", "Keys in the store, the node's own records included.", usage.keys],
     ["stored_bytes", "gauge", "Bytes the store takes.", usage.bytes],
@@ -110,6 +113,19 @@ function rows(measured: Measured): readonly Row[] {
     ...reaperRows(measured.reaper, c),
     ...rpcRows("outgoing", measured.outgoing),
     ...rpcRows("incoming", measured.incoming),
+  ];
+}
+
+function admissionRows(admission: Admission): readonly Row[] {
+  const share = "The share of its full speed that work in the background may go at, for the sake of requests.";
+  const ordinary =
+    "What 99 in a hundred requests stay below while nothing runs in the background, by kind; 0 until known.";
+  const kinds: readonly Served[] = ["get", "write", "copy"];
+  return [
+    ["background_share", "gauge", share, admission.share],
+    ...kinds.map((kind): Row => {
+      return ["ordinary_latency_seconds", "gauge", ordinary, (admission.ordinaryMs(kind) ?? 0) / 1000, { kind }];
+    }),
   ];
 }
 

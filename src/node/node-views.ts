@@ -8,6 +8,7 @@ import type { Peers } from "../rpc/peers.ts";
 import type { Server } from "../rpc/server.ts";
 import type { StorageEngine } from "../storage/engine.ts";
 import type { WriteBuffer } from "../storage/write-buffer.ts";
+import type { Admission } from "./admission.ts";
 import type { AntiEntropy } from "./anti-entropy.ts";
 import type { ClusterView, HintsView, LocateView, MetricSample, RingView, TransfersView } from "./api.ts";
 import type { Coordinator } from "./coordinator.ts";
@@ -17,6 +18,7 @@ import type { FailureDetector } from "./failure-detector.ts";
 import type { Hints } from "./hints.ts";
 import type { Membership } from "./membership.ts";
 import { metricSamples } from "./metrics.ts";
+import type { PendingSeats } from "./pending-seats.ts";
 import type { Reaper } from "./reaper.ts";
 import type { Seats } from "./seats.ts";
 import { noTransfersView, type Transfer } from "./transfer.ts";
@@ -36,6 +38,8 @@ export interface NodeParts {
   readonly detector: FailureDetector;
   readonly seats: Seats;
   readonly transfer: Transfer;
+  readonly pending: PendingSeats;
+  readonly admission: Admission;
   readonly coordinator: Coordinator;
   readonly trees: Trees;
   readonly damaged: DamagedRecords;
@@ -82,7 +86,7 @@ export class NodeViews {
 
   metrics(): readonly MetricSample[] {
     const { membership, detector, seats, peers, server, coordinator, trees, antiEntropy, ...others } = this.#parts;
-    const { reaper, hints, damaged, transfer: _, ...rest } = others;
+    const { reaper, hints, damaged, transfer: _, pending: __, ...rest } = others;
     const members = membership.isMember ? [...membership.ring.members.keys()] : [];
     return metricSamples({
       ...rest,
@@ -104,10 +108,10 @@ export class NodeViews {
   }
 
   #seen(): Seen {
-    const { membership, name, software, detector, hints, seats, transfer } = this.#parts;
+    const { membership, name, software, detector, hints, seats, pending } = this.#parts;
     return {
       seats,
-      pendingTransfers: transfer.pending,
+      pendingTransfers: pending.count,
       ring: membership.ring,
       name,
       software,

@@ -18,6 +18,7 @@ import type { StorageError } from "../storage/engine.ts";
 import { openMetaStore } from "../storage/meta-store.ts";
 import { WriteBuffer } from "../storage/write-buffer.ts";
 import type { Hello } from "../wire/message.ts";
+import { Admission } from "./admission.ts";
 import { AntiEntropy, noRepairView } from "./anti-entropy.ts";
 import type { NodeApi } from "./api.ts";
 import { becomeMember, listenAt } from "./become-member.ts";
@@ -48,6 +49,7 @@ import { NodeViews } from "./node-views.ts";
 import { damagedStore, departedAs, helloOf, lostStore, outdatedBy, supersededBy } from "./peer-admission.ts";
 import { PeerRequests } from "./peer-requests.ts";
 import { PeerService } from "./peer-service.ts";
+import { PendingSeats } from "./pending-seats.ts";
 import { Reaper } from "./reaper.ts";
 import { type OnDamaged, Replica } from "./replica.ts";
 import { SeatNews } from "./seat-news.ts";
@@ -152,6 +154,8 @@ export class Node implements NodeApi {
     this.#seats = new Seats(membership, meta, clock, log);
     const news = new SeatNews(this.#seats, this.#peers, this.#tasks, () => membership.self);
     const seats = this.#seats;
+    const pending = new PendingSeats(seats, ring);
+    const admission = new Admission(clock, () => pending.areAny);
     const stamps = new Stamps(membership, meta, runtime);
     const carried = { runtime, membership, calls: this.#peers, seats, news, stamps };
     this.#gossip = new Gossip(carried, { ...defaultGossipOptions, seeds: join });
@@ -174,6 +178,7 @@ export class Node implements NodeApi {
       replica,
       damaged: this.#damaged,
       hints,
+      admission,
       seats,
       get self() {
         return membership.self;
@@ -192,7 +197,17 @@ export class Node implements NodeApi {
     this.#clients = new ClientRequests(this.#node, this.#coordinator, membership);
     this.#buckets = new Buckets(membership, this.#gossip, seats);
     const scan = new LeafScan(this.#buffer, runtime.checksum, (...found) => this.#damaged.found(...found));
-    const parts = { node: this.#node, membership, trees: this.#trees, scan, buffer: this.#buffer, states, news, empty };
+    const parts = {
+      node: this.#node,
+      membership,
+      trees: this.#trees,
+      scan,
+      buffer: this.#buffer,
+      states,
+      news,
+      pending,
+      empty,
+    };
     this.#transfer = newTransfer(parts);
     this.#antiEntropy = new AntiEntropy(this.#node, this.#trees, scan, this.#transfer);
     this.#reaper = new Reaper(this.#node, this.#buffer);
@@ -222,6 +237,8 @@ export class Node implements NodeApi {
       detector: this.#detector,
       seats,
       transfer: this.#transfer,
+      pending,
+      admission,
       coordinator: this.#coordinator,
       trees: this.#trees,
       damaged: this.#damaged,
@@ -244,12 +261,7 @@ export class Node implements NodeApi {
       exchanges: this.#antiEntropy,
       reaper: this.#reaper,
       seats: new SeatService(this.#node, news, this.#transfer, this.#tasks),
-      cluster: new MembershipService({
-        membership,
-        gossip: this.#gossip,
-        sponsor,
-        tasks: this.#tasks,
-      }),
+      cluster: new MembershipService({ membership, gossip: this.#gossip, sponsor, tasks: this.#tasks }),
     });
   }
 

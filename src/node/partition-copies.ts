@@ -75,7 +75,7 @@ export class PartitionCopies {
     this.#trees = trees;
     this.#scan = scan;
     this.#buffer = buffer;
-    this.#pace = new CopyPace(node.runtime.clock, node.limits.transferBytesPerSecond);
+    this.#pace = new CopyPace(node.runtime.clock, node.admission, node.limits.transferBytesPerSecond);
   }
 
   /** Copies under way end at their next answer. */

@@ -31,6 +31,8 @@ import { type KeyPlace, placeOf } from "./key-place.ts";
 
 /** A lag of less is not worth a copy of the request, in ms. */
 const unnoticedLagMs = 10;
+/** Nor is a rest of less worth a timer. */
+const leastRestMs = 1;
 
 export type DataRequest = ReplicaGet | ReplicaPut | CoordinateGet | CoordinateWrite;
 
@@ -115,7 +117,7 @@ export class PeerService {
     const { replica, hints } = this.#node;
     // A bucket that just changed sides is merged causally until both sides know: that loses nothing.
     const lastWriteWins = request.lastWriteWins && bucket.reconcile === "last-write-wins";
-    const reply = new StoredReply(request, from, located, this.#node.ring().version);
+    const reply = new StoredReply(this.#node, request, from, located);
     const listener = synced ? reply : undefined;
     const merged =
       hintFor === undefined
@@ -190,16 +192,30 @@ class StoredReply implements DurableListener {
   readonly #request: ReplicaPut;
   readonly #from: Requester;
   readonly #located: Located;
-  readonly #ringVersion: number;
+  readonly #node: Coordination;
+  readonly #beganMs: number;
 
-  constructor(request: ReplicaPut, from: Requester, located: Located, ringVersion: number) {
+  constructor(node: Coordination, request: ReplicaPut, from: Requester, located: Located) {
+    this.#node = node;
+    this.#beganMs = node.runtime.clock.monotonicMs();
     this.#request = request;
     this.#from = from;
     this.#located = located;
-    this.#ringVersion = ringVersion;
   }
 
   onDurable(): void {
+    const { admission, runtime } = this.#node;
+    if (this.#request.purpose === "write") {
+      if (this.#request.synced) admission.took("copy", this.#beganMs);
+      return this.#answer();
+    }
+    // Who brings a hint, or repairs a copy, sends the next one after this answer; what a read gives waits for no disk.
+    const restMs = this.#request.synced ? admission.restAfter(runtime.clock.monotonicMs() - this.#beganMs) : 0;
+    if (restMs < leastRestMs) this.#answer();
+    else runtime.clock.setTimer(restMs, () => this.#answer());
+  }
+
+  #answer(): void {
     const { voice, known } = this.#located;
     const answer: ReplicaStored = {
       kind: "replica-stored",
@@ -213,6 +229,6 @@ class StoredReply implements DurableListener {
 
   onFailed(error: StorageError): void {
     const code = error.code === "disk-full" ? "disk-full" : "storage-failed";
-    this.#from.reply(refusal(this.#ringVersion, code, error.message), this.#request.id);
+    this.#from.reply(refusal(this.#node.ring().version, code, error.message), this.#request.id);
   }
 }

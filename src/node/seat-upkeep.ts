@@ -25,8 +25,8 @@ import type { PartitionCopies } from "./partition-copies.ts";
 import type { StoredStates } from "./trees.ts";
 
 const callTimeoutMs = 2000;
-/** Records dropped in one turn, and the pause after it in ms: requests come first. */
-const pageRecords = 64;
+/** Records dropped in one turn, and the pause after it at full speed, in ms: requests come first. */
+const pageRecords = 16;
 const pauseMs = 2;
 
 /** What it works on. */
@@ -120,7 +120,7 @@ export class SeatUpkeep {
 
   /** Deletes this node's copy, which is nobody's. Rejects with `StorageError`. */
   async drop(partition: PartitionId): Promise<undefined> {
-    const { seats, runtime } = this.#node;
+    const { seats, runtime, admission } = this.#node;
     const parts = { node: this.#node, buffer: this.#buffer, states: this.#states };
     let dropped = 0;
     const pause = new Pause(runtime.clock);
@@ -128,11 +128,10 @@ export class SeatUpkeep {
       const page = this.#buffer.scan(partitionRange(partition), pageRecords);
       for (const { key, value } of page) dropRecord(parts, key, value);
       dropped += page.length;
-      if (page.length < pageRecords) {
-        this.#empty.add(partition);
-        break;
-      }
-      await pause.wait(pauseMs);
+      if (page.length < pageRecords) this.#empty.add(partition);
+      // What is dropped next waits for this, too.
+      if (page.length > 0) await pause.wait(pauseMs + admission.restAfter(pauseMs));
+      if (page.length < pageRecords) break;
     }
     if (dropped > 0) runtime.log.debug("dropped a copy that others hold", { partition, keys: dropped });
     return undefined;

@@ -22,8 +22,8 @@ import type { Delay } from "./hand-over.ts";
 import type { PartitionCopies } from "./partition-copies.ts";
 import type { StoredStates, Trees } from "./trees.ts";
 
-/** Records looked at in one turn, and the pause after it in ms: requests come first. */
-const pageRecords = 64;
+/** Records looked at in one turn, and the pause after it at full speed, in ms: requests come first. */
+const pageRecords = 16;
 const pauseMs = 2;
 
 export class Surplus {
@@ -107,7 +107,7 @@ export class Surplus {
       }
       if (page.length < pageRecords) break;
       after = page.at(-1)?.key.slice();
-      await pause.wait(pauseMs);
+      await pause.wait(pauseMs + this.#node.admission.restAfter(pauseMs));
     }
     runtime.log.debug("dropped copies that other seats keep", { partition, copies: n, keys: dropped });
   }

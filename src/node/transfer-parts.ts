@@ -8,6 +8,7 @@ import { HandOvers } from "./hand-over.ts";
 import type { LeafScan } from "./leaf-scan.ts";
 import type { Membership } from "./membership.ts";
 import { PartitionCopies } from "./partition-copies.ts";
+import type { PendingSeats } from "./pending-seats.ts";
 import { Rebuilds } from "./rebuild.ts";
 import type { SeatNews } from "./seat-news.ts";
 import { SeatUpkeep } from "./seat-upkeep.ts";
@@ -26,13 +27,14 @@ export interface TransferSurroundings {
   /** Hears of every record that is dropped. */
   readonly states: StoredStates;
   readonly news: SeatNews;
+  readonly pending: PendingSeats;
   /** Hears of every record that is stored, too. */
   readonly empty: EmptyPartitions;
 }
 
 /** A transfer that looks again whenever the ring changes. */
 export function newTransfer(of: TransferSurroundings): Transfer {
-  const { node, membership, trees, scan, buffer, states, news, empty } = of;
+  const { node, membership, trees, scan, buffer, states, news, pending, empty } = of;
   const copies = new PartitionCopies(node, trees, scan, buffer);
   const rebuilds = new Rebuilds(node, copies, news);
   const transfer = new Transfer(node, {
@@ -43,6 +45,7 @@ export function newTransfer(of: TransferSurroundings): Transfer {
     vacating: new Vacating(node, copies, rebuilds, news),
     upkeep: new SeatUpkeep({ node, copies, buffer, states, empty }),
     surplus: new Surplus(node, copies, buffer, states, trees),
+    pending,
   });
   membership.onChange(({ history }) => {
     if (history) transfer.hurry();

@@ -13,6 +13,7 @@ import type { Coordination } from "./coordination.ts";
 import type { Fillings } from "./fillings.ts";
 import type { Delay, HandOvers } from "./hand-over.ts";
 import type { PartitionCopies } from "./partition-copies.ts";
+import type { PendingSeats } from "./pending-seats.ts";
 import type { Rebuilds } from "./rebuild.ts";
 import type { SeatUpkeep } from "./seat-upkeep.ts";
 import type { Surplus } from "./surplus.ts";
@@ -44,6 +45,7 @@ export interface TransferParts {
   readonly vacating: Vacating;
   readonly upkeep: SeatUpkeep;
   readonly surplus: Surplus;
+  readonly pending: PendingSeats;
 }
 
 export class TransferTasks {

@@ -6,9 +6,7 @@
  */
 
 import type { NodeId, PartitionId } from "../core/ids.ts";
-import { wantedOwners } from "../core/seats/bucket-seats.ts";
 import { isStanding } from "../core/seats/rebuild.ts";
-import { surplusSeats } from "../core/seats/wanted.ts";
 import { Pause } from "../runtime/pause.ts";
 import { TaskGroup } from "../runtime/task-group.ts";
 import { Ticker } from "../runtime/ticker.ts";
@@ -155,19 +153,6 @@ export class Transfer {
     return this.#parts.handOvers.areAwaited || [...this.#busy.values()].includes("hand-over");
   }
 
-  /** How many seats are not with those who shall hold them yet, as far as this node knows. */
-  get pending(): number {
-    const { seats, ring } = this.#node;
-    let pending = 0;
-    for (const partition of seats.partitions) {
-      const holders = seats.known(partition).map(({ holder }) => holder);
-      const owners = wantedOwners(ring(), partition);
-      for (const owner of owners) if (!holders.includes(owner)) pending += 1;
-      pending += surplusSeats(owners, seats.known(partition)).length;
-    }
-    return pending;
-  }
-
   /** Tries at once all that this node has to rebuild, and resolves when each of it has ended or waits again. */
   async tryAll(): Promise<void> {
     for (let before = Number.POSITIVE_INFINITY; this.#rebuilding.length < before && !this.#isStopped; ) {
@@ -234,7 +219,7 @@ export class Transfer {
     const nowMs = runtime.clock.monotonicMs();
     const { bytesReceived } = this.#parts.copies.totals;
     return {
-      pending: this.pending,
+      pending: this.#parts.pending.count,
       taken: this.#taking.view(nowMs),
       bytesPerSecond: Math.round(this.#taking.bytesPerSecond(nowMs, bytesReceived)),
       limitBytesPerSecond: limits.transferBytesPerSecond,

@@ -6,6 +6,7 @@ import { emptyDotSet } from "../../src/core/causality/dot-set.ts";
 import type { NodeId, PartitionId } from "../../src/core/ids.ts";
 import { ownersOf } from "../../src/core/ring/preference-list.ts";
 import { foldHistory } from "../../src/core/ring/ring.ts";
+import { Admission } from "../../src/node/admission.ts";
 import type { Coordination } from "../../src/node/coordination.ts";
 import { Delivery } from "../../src/node/delivery.ts";
 import type { KeyPlace } from "../../src/node/key-place.ts";
@@ -58,6 +59,7 @@ class Keeper {
       runtime,
       self,
       hints: store.hints,
+      admission: new Admission(runtime.clock, () => false),
       seats: {
         owners: ({ partition }: { readonly partition: PartitionId }) =>
           ownersOf(store.ring, partition, 3).map((node, seat) => ({ seat, node })),
