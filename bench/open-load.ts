@@ -67,12 +67,24 @@ export class Load {
     console.log(`${"".padEnd(18)} requests  failed     missing         p50         p99       p99.9         max`);
   }
 
-  tell({ name, tookMs, failures, missing }: Phase, before?: Phase): void {
+  tell({ name, tookMs, failures, missing }: Phase): void {
     const of = (share: number): string => `${percentile(tookMs, share).toFixed(1)} ms`.padStart(11);
-    const ratio = before && percentile(tookMs, 0.99) / percentile(before.tookMs, 0.99);
     const columns = [name.padEnd(18), String(tookMs.length).padStart(8), String(failures).padStart(7)];
-    const rest = [of(0.5), of(0.99), of(0.999), of(1), ratio === undefined ? "" : `  p99 x ${ratio.toFixed(2)}`];
-    console.log([...columns, String(missing).padStart(11), ...rest].join(" "));
+    console.log([...columns, String(missing).padStart(11), of(0.5), of(0.99), of(0.999), of(1)].join(" "));
+  }
+
+  /** How many times what they took in each of the phases before, and in all of these together. */
+  tellTimes({ name, tookMs }: Phase, before: readonly Phase[]): void {
+    const together = before.flatMap((phase) => phase.tookMs);
+    for (const share of [0.99, 0.999]) {
+      const times = [...before.map((phase) => phase.tookMs), together].map((base) =>
+        (percentile(tookMs, share) / percentile(base, share)).toFixed(2),
+      );
+      const [last] = times.splice(-1);
+      console.log(
+        `p${share * 100} ${name}: x ${times.join(" and x ")} of the phases before, x ${last} of both together`,
+      );
+    }
   }
 
   async #ask(node: RealNode, dueMs: number, phase: Phase): Promise<void> {

@@ -135,7 +135,9 @@ function rowOf(group: readonly TransferView[], isEach: boolean): readonly string
   const keys = `${sum.keys} of ${sum.isKnown ? sum.keysInAll : "?"}`;
   const size = `${inBytes(sum.bytes)} of ${sum.isKnown ? inBytes(sum.bytesInAll) : "?"}`;
   const rateShown = first.running ? `${inBytes(Math.round(rate))}/s` : "-";
-  return [...names, keys, size, rateShown, first.running ? timeLeft(sum, rate) : "-", stateOf(first)];
+  // While nothing has come, what was said to compare is no speed.
+  const left = sum.bytes === 0 && sum.bytesInAll > 0 ? "?" : timeLeft(sum, rate);
+  return [...names, keys, size, rateShown, first.running ? left : "-", stateOf(first)];
 }
 
 /** What it does, or why it does nothing. */

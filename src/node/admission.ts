@@ -10,9 +10,9 @@
  * Every node judges by its own requests, the one that copies and the one that is copied from: the slower of the two
  * rules. Nothing about it travels.
  *
- * - It never stops: at the slowest it goes at an eighth, which is a promise of when a copy ends.
+ * - It never stops: at the slowest it goes at a sixth, which is a promise of when a copy ends.
  * - Nothing is learned while something runs that would be taken for ordinary, but at the slowest, for long: what requests
- *   take then no slowness would better, be it that a disk is old or a member away.
+ *   take then no slowness would better, be it that a disk is old or a member away. From there it may grow by an eighth.
  * - Whoever has nothing to compare with goes at the slowest until it has.
  */
 
@@ -22,9 +22,8 @@ import { OrdinaryLatency } from "./ordinary-latency.ts";
 /** `get` and `write` are requests that this node coordinates, `copy` those to its own copies that wait for its disk. */
 export type Served = "get" | "write" | "copy";
 
-/** The share of full speed at the slowest, and at which it begins after a rest. */
-const slowest = 1 / 8;
-const first = 1 / 4;
+/** The share of full speed at the slowest, at which it also begins after a rest. */
+const slowest = 1 / 6;
 /** A slow request takes this part of the share, any other gives a 99th of that. */
 const taken = 1 / 10;
 const given = taken / 99;
@@ -33,8 +32,9 @@ const idleMs = 100;
 const idleGiven = 1 / 20;
 /** After so long without background work, in ms, requests are as they are without it. */
 const restMs = 1000;
-/** After so long at the slowest, in ms, what requests take is as ordinary as it gets. */
+/** After so long at the slowest, in ms, what requests take is as ordinary as it gets: so many times what is meant by it. */
 const longMs = 30_000;
+const longTimes = 4 / 3;
 /** Whether seats move anywhere is asked so often at most, in ms. */
 const lookMs = 1000;
 /** The longest a slice of work rests after, in ms. */
@@ -48,7 +48,7 @@ export class Admission {
     write: new OrdinaryLatency(),
     copy: new OrdinaryLatency(),
   };
-  #share: number = first;
+  #share: number = slowest;
   #slowestSinceMs: number | undefined;
   /** Requests that this node coordinates now. */
   #underWay = 0;
@@ -100,14 +100,14 @@ export class Admission {
       return;
     }
     const isLong = this.#slowestSinceMs !== undefined && nowMs - this.#slowestSinceMs > longMs;
-    if (this.#share === slowest && (isLong || ordinary.ms === undefined)) ordinary.learn(tookMs, nowMs);
+    if (this.#share === slowest && (isLong || ordinary.ms === undefined)) ordinary.learn(tookMs / longTimes, nowMs);
     this.#change(ordinary.isSlow(tookMs) ? 1 - taken : 1 + given, nowMs);
   }
 
   /** Background work does something here, now. */
   works(): void {
     const nowMs = this.#clock.monotonicMs();
-    if (nowMs - this.#workedMs > longMs) this.#change(Math.min(1, first / this.#share), nowMs);
+    if (nowMs - this.#workedMs > longMs) this.#change(slowest / this.#share, nowMs);
     this.#workedMs = nowMs;
   }
 

@@ -40,8 +40,8 @@ const mostPages = 64;
 /** Lists made at a time, and answers with states that wait for their turn. */
 const mostLists = 4;
 const mostCopies = 64;
-/** An answer with states ends once it has so many bytes. */
-const copiedBytes = 256 * 1024;
+/** An answer with states ends once it has so many bytes: what is read, sent and committed at once holds up requests. */
+const copiedBytes = 64 * 1024;
 /** Between two pages, in ms. */
 const pauseMs = 1;
 /** An answer with states waits for its turn so long at most, in ms: whoever asked for it waits not much longer. */

@@ -15,7 +15,7 @@ import { nodeSurroundings } from "../../tools/surroundings.ts";
 
 const limit = 1024 * 1024;
 const batch = 64 * 1024;
-const slowest = limit / 8;
+const slowest = limit / 6;
 
 /** One node's requests and the copies that are to leave them alone, as a machine that both share would have them. */
 class Machine {
@@ -114,7 +114,7 @@ test("requests that take what they always take let them come to their limit", as
   machine.end();
 });
 
-test("requests that take longer slow them down to an eighth, no further; quick ones give it back", async () => {
+test("requests that take longer slow them down to a sixth, no further; quick ones give it back", async () => {
   const machine = await withOrdinary();
   const stop = machine.ask(50, (_, i) => 3 * usual(i));
   machine.copy();
@@ -199,7 +199,7 @@ test("a kind of request is compared with its own kind", async () => {
   machine.end();
 });
 
-test("work without a speed of its own rests seven times as long as it works at the slowest, and not at all at full speed", async () => {
+test("work without a speed of its own rests five times as long as it works at the slowest, and not at all at full speed", async () => {
   const machine = await withOrdinary();
   machine.admission.works();
   await machine.run(20);
@@ -209,7 +209,7 @@ test("work without a speed of its own rests seven times as long as it works at t
     machine.admission.works();
     await machine.run(0.5);
   }
-  assert.equal(Math.round(machine.admission.restAfter(10)), 70);
+  assert.equal(Math.round(machine.admission.restAfter(10)), 50);
   assert.equal(machine.admission.restAfter(1000), 1000, "no rest is longer");
   stop();
   machine.end();
