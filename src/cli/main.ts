@@ -10,6 +10,7 @@ import { deleteCommand, getCommand, givenValue, putCommand, type Target } from "
 import { hintsCommand } from "./hints-command.ts";
 import { historyCommand } from "./history-command.ts";
 import { type MemberOptions, memberCommand } from "./member-commands.ts";
+import type { OptionOf } from "./option-shapes.ts";
 import { environmentSource, fileSource } from "./option-sources.ts";
 import { type OptionName, type OptionSource, type OptionValues, options, readOptions } from "./options.ts";
 import { planCommand } from "./plan-command.ts";
@@ -19,12 +20,16 @@ import { exitStatus, UsageError } from "./usage-error.ts";
 
 type Values = Partial<OptionValues>;
 
+type OptionHelp = Pick<OptionOf<unknown>, "help" | "otherwise">;
+
 interface CommandLine {
   readonly name: string;
   readonly help: string;
   /** As commander writes them: `<word>` is needed, `[word]` is not. */
   readonly words: string;
   readonly options: readonly OptionName[];
+  /** What its help says of options that mean something else to it than to others. */
+  readonly told?: { readonly [Name in OptionName]?: OptionHelp };
   run(words: readonly (string | undefined)[], values: Values): Promise<number>;
 }
 
@@ -50,6 +55,12 @@ function memberOptions(
   return { change, name: name ?? "", value, force, isSure, waits: values["no-wait"] !== true, ...view(values) };
 }
 
+/** Of requests; a node's own options are the cluster's. */
+const ofBucket = {
+  r: { help: "answers a read waits for", otherwise: "the bucket's" },
+  w: { help: "answers a write waits for", otherwise: "the bucket's" },
+} as const;
+
 /** A node and all it stands on is loaded only by the commands that run one: the others should be quick. */
 const commands: readonly CommandLine[] = [
   {
@@ -57,6 +68,10 @@ const commands: readonly CommandLine[] = [
     help: "start a local cluster of real processes; Ctrl-C stops all",
     words: "",
     options: ["nodes", "zones", "data"],
+    told: {
+      zones: { help: "how many zones to spread them over", otherwise: "3" },
+      data: { help: "keep the data there, and go on with what is there", otherwise: "one that is removed at the end" },
+    },
     run: async (_, values) => (await import("./demo/demo.ts")).demoCommand(values),
   },
   {
@@ -85,6 +100,7 @@ const commands: readonly CommandLine[] = [
     help: `read a key (exit status ${exitStatus.notFound}: no live version, ${exitStatus.siblings}: siblings)`,
     words: "<bucket> <key>",
     options: ["r", "zones", "url", "json"],
+    told: { r: ofBucket.r },
     run: (words, values) => getCommand(targetOf(words, values), values),
   },
   {
@@ -92,6 +108,7 @@ const commands: readonly CommandLine[] = [
     help: "write a key in place of what is there; VALUE may be - for stdin",
     words: "<bucket> <key> [value]",
     options: ["file", "context", "r", "w", "zones", "url", "json"],
+    told: ofBucket,
     run: async (words, values) => putCommand(targetOf(words, values), await givenValue(words[2], values.file), values),
   },
   {
@@ -99,6 +116,7 @@ const commands: readonly CommandLine[] = [
     help: "remove a key",
     words: "<bucket> <key>",
     options: ["context", "r", "w", "zones", "url", "json"],
+    told: ofBucket,
     run: (words, values) => deleteCommand(targetOf(words, values), values),
   },
   {
@@ -127,6 +145,10 @@ const commands: readonly CommandLine[] = [
     help: "who would gain and lose how much by a change: join, leave or remove NAME, capacity NAME N, zone NAME ZONE",
     words: "<change> <name> [value]",
     options: ["zone", "capacity", "url", "json"],
+    told: {
+      zone: { help: "where the node that would join is" },
+      capacity: { help: "its share, relative to the others'", otherwise: "1" },
+    },
     run: ([change, name, value], { zone, capacity, ...values }) =>
       planCommand({ change: change ?? "", name: name ?? "", value, zone, capacity, ...view(values) }),
   },
@@ -201,6 +223,11 @@ const commands: readonly CommandLine[] = [
       ...(["workload", "target", "compare", "nodes", "storage", "durability", "keys", "size", "seed"] as const),
       ...(["in-flight", "rate", "seconds", "warm-up", "data", "pids", "profile", "picture", "url", "json"] as const),
     ],
+    told: {
+      nodes: { help: "nodes of its own to start", otherwise: "3" },
+      data: { help: "where its own nodes' data lives until it ends", otherwise: "the system's temporary directory" },
+      url: { help: "HTTP interface of one of the running nodes, to tell CPU time and memory of all of them" },
+    },
     run: async (_, values) => (await import("./bench-command.ts")).benchCommand(values),
   },
 ];
@@ -241,7 +268,8 @@ function define(
     .configureOutput({ writeErr: () => {} })
     .exitOverride();
   for (const name of line.options) {
-    const { value, help, otherwise } = options[name];
+    const { value } = options[name];
+    const { help, otherwise }: OptionHelp = line.told?.[name] ?? options[name];
     const flag = value === undefined ? `--${name}` : `--${name} <${value}>`;
     command.option(flag, otherwise === undefined ? help : `${help} (default ${otherwise})`);
   }
@@ -267,8 +295,10 @@ function sources(flags: Flags): readonly OptionSource[] {
 function report(error: unknown, argv: readonly string[]): number {
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return exitStatus.done; // Help or version were asked for.
-    const line = commands.find(({ name }) => argv.includes(name));
-    const known = line?.options.map((name) => `--${name}`).join(", ");
+    const meant = argv.find((word) => !word.startsWith("-"));
+    const line = commands.find(({ name }) => name === meant);
+    const words = line === undefined || line.words === "" ? [] : [line.words];
+    const known = line && [...words, ...line.options.map((name) => `--${name}`)].join(", ");
     const allowed = known ?? commands.map(({ name }) => name).join(", ");
     const said = error.message.replace(/^error: /, "").replace(/\s+/g, " ");
     complain(

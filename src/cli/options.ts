@@ -197,8 +197,8 @@ export const options: { readonly [Name in OptionName]: OptionOf<OptionValues[Nam
   },
   zones: {
     value: "COUNT",
-    help: "how many zones: of a demo to spread its nodes over, of get, put and delete to have answers from",
-    otherwise: "3 of a demo, else any",
+    help: "how many zones answers must come from",
+    otherwise: "any",
     allowed: "a whole number from 1 to 32",
     parse: wholeNumber(1, 32),
   },

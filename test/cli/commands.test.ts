@@ -157,6 +157,11 @@ test("help and version are no errors", async () => {
   const startHelp = await run(["start", "--help"]);
   assert.equal(startHelp.status, 0);
   assert.match(startHelp.out, /--listen <HOST:PORT> +peers and native clients\s+\(default 127\.0\.0\.1:7400\)/);
+  // What is one option to all of them is not the same to each.
+  const lines = async (command: string): Promise<string> => (await run([command, "--help"])).out.replace(/\s+/g, " ");
+  assert.match(await lines("demo"), /--zones <COUNT> how many zones to spread them over \(default 3\)/);
+  assert.match(await lines("get"), /--r <R> answers a read waits for \(default the bucket's\)/);
+  assert.match(await lines("bench"), /--nodes <COUNT> nodes of its own to start \(default 3\)/);
   for (const { out } of [help, startHelp]) assert.match(out, /CARTWHEEL_DATA for --data/);
   const version = await run(["--version"]);
   assert.equal(version.status, 0);
