@@ -4,10 +4,10 @@
  * that may stand in (§4.6): owners without a voice, then the fallbacks in their order, this node in its place.
  *
  * Whatever certainly did not happen is tried at the next node: a request that never left, or was refused before it
- * began. A get is also tried again when its coordinator vanished. A write is not: it is answered with "outcome
- * unknown" and never sent twice. While owners wait for a membership change to be decided, so does the request: half its
- * time before others stand in for them, and up to its deadline where nobody can. One that has to be filled before it has
- * a voice is hardly waited for.
+ * began. A get is also tried again when its coordinator vanished, or fell silent. A write is not: it is answered with
+ * "outcome unknown" and never sent twice, and a silent coordinator is given the rest of its time. While owners wait for a
+ * membership change to be decided, so does the request: half its time before others stand in for them, and up to its
+ * deadline where nobody can. One that has to be filled before it has a voice is hardly waited for.
  */
 
 import type { NodeId } from "../core/ids.ts";
@@ -43,6 +43,8 @@ export interface RouteOptions {
 }
 
 export class Route implements AnswerHandler {
+  /** A write that has left goes nowhere else: whoever was silent for a moment may still say what came of it. */
+  readonly isPatient: false | "once-sent";
   readonly #options: RouteOptions;
   readonly #node: Coordination;
   readonly #coordinator: Coordinator;
@@ -62,6 +64,7 @@ export class Route implements AnswerHandler {
   #isStray = false;
 
   constructor(node: Coordination, coordinator: Coordinator, options: RouteOptions) {
+    this.isPatient = options.request.kind === "coordinate-write" ? "once-sent" : false;
     this.#options = options;
     this.#node = node;
     this.#coordinator = coordinator;

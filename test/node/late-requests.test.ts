@@ -1,4 +1,4 @@
-/** A request that comes too late at its coordinator is not begun. */
+/** A request that comes too late at its coordinator is not begun; one that comes in time is waited for. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -41,3 +41,18 @@ for (const [stoppedMs, isDone] of [
     assert.equal(outcome.kind, isDone ? "written" : "failure");
   });
 }
+
+test("a write that was passed on waits for a coordinator that falls silent: it can go nowhere else", async () => {
+  const { world, outsider, owners } = await withOutsider();
+  for (const owner of owners) world.machine(owner).process?.pause();
+  world.simulation.schedule(1500, undefined, () => {
+    for (const owner of owners) world.machine(owner).process?.resume();
+  });
+  const startedMs = world.simulation.now;
+  assert.equal((await putWithin(world, outsider, 4000)).kind, "written");
+  assert.ok(world.simulation.now - startedMs < 2000);
+  // One that has not left goes on to the next at once.
+  for (const owner of owners.slice(0, 2)) world.machine(owner).process?.pause();
+  await world.simulation.run(1500);
+  assert.equal((await putWithin(world, outsider, 4000)).kind, "written");
+});
