@@ -137,10 +137,19 @@ export class SeatPlaces {
     return owners;
   }
 
-  /** Whether the seat keeps the keys of a bucket of n copies, or would if it were the next to be filled. */
+  /**
+   * Whether the seat keeps keys of buckets of n copies, or would if it were the next to be filled: also of those that kept
+   * more until a short while ago, as long as requests meet the quorums of that time. The seat may take another's place there.
+   */
   keeps(partition: PartitionId, n: number, seat: number): boolean {
     const { order, known } = this.#of(partition);
-    return keepsBucket(order, known, n, seat);
+    return keepsBucket(order, known, this.#mostOf(partition, n), seat);
+  }
+
+  #mostOf(partition: PartitionId, n: number): number {
+    const { eras, buckets } = this.#ringNow();
+    const changed = [...eras.buckets.keys()].filter((bucket) => buckets.get(bucket)?.n === n);
+    return Math.max(n, ...changed.map((bucket) => this.#copies({ partition, bucket })));
   }
 
   #of(partition: PartitionId): Places {

@@ -222,7 +222,7 @@ export class Seats {
     return seatToTake(self, hold, wantedOwners(ring, partition), known);
   }
 
-  /** Whether the seat keeps the keys of a bucket of n copies, or would if it were the next to be filled. */
+  /** Whether the seat keeps keys of buckets of n copies, or would if it were the next to be filled. */
   keeps(partition: PartitionId, n: number, seat: number): boolean {
     return this.#places.keeps(partition, n, seat);
   }
