@@ -84,6 +84,7 @@ export class Rebuilds {
       const begun = await seats.change(partition, (record) => beginRebuild(record, seat, self));
       if (begun === undefined) return { peer: undefined, why: "this node holds another seat, or cannot store it" };
       attempt.progressMs = this.#nowMs();
+      attempt.knew.clear();
     }
     for (;;) {
       const { hold } = seats.record(partition);

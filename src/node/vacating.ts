@@ -21,11 +21,13 @@ import {
   goOn,
   isForNobody,
   mayVacate,
+  type Sight,
   sealForNobody,
   seatsToGive,
+  seatToVacate,
   vacate,
 } from "../core/seats/vacate.ts";
-import { surplusSeats, unseated } from "../core/seats/wanted.ts";
+import { surplusSeats } from "../core/seats/wanted.ts";
 import { type Coordination, nameOf } from "./coordination.ts";
 import type { Delay } from "./hand-over.ts";
 import { isSameVoice, voiceOfHolder } from "./holder-voice.ts";
@@ -63,6 +65,7 @@ export class Vacating {
   readonly #copies: PartitionCopies;
   readonly #rebuilds: Rebuilds;
   readonly #news: SeatNews;
+  readonly #sight: Sight;
   /** Lost seats that this node has had fenced, to vacate them. */
   readonly #underWay: Map<PartitionId, Fencing> = new Map();
   readonly #sealedMs: Map<PartitionId, number> = new Map();
@@ -73,6 +76,10 @@ export class Vacating {
     this.#copies = copies;
     this.#rebuilds = rebuilds;
     this.#news = news;
+    this.#sight = {
+      isUp: (holder) => node.isUp(holder),
+      isLost: (holder) => holder === undefined || node.isGone(holder),
+    };
   }
 
   /** Whether this node has had that seat fenced, to vacate it. */
@@ -88,20 +95,10 @@ export class Vacating {
     if (hold.kind === "sealed" && isForNobody(hold, self)) {
       return { seat: hold.seat, from: self, isUrgent: true, act: () => this.#finishOwn(partition) };
     }
-    if (hold.kind !== "active") return undefined;
-    const owners = wantedOwners(ring(), partition);
-    const surplus = surplusSeats(owners, known);
-    const { seat: own } = hold;
-    if (surplus.includes(own)) {
-      // While it is there it is a voice, and a copy: rather one too many than one too few.
-      if (unseated(owners, known).length > 0) return undefined;
-      return { seat: own, from: self, act: () => this.#vacateOwn(partition, own) };
-    }
-    if (!owners.includes(self)) return undefined;
-    const lost = surplus.find((seat) => this.#isLost(knownSeat(known, seat).holder));
-    if (lost === undefined || !this.#isFirst(owners, partition)) return undefined;
-    const { holder } = knownSeat(known, lost);
-    return { seat: lost, from: holder, act: () => this.#vacateLost(partition, lost) };
+    const seat = seatToVacate(seats.record(partition), self, wantedOwners(ring(), partition), this.#sight);
+    if (seat === undefined) return undefined;
+    if ("seat" in hold && hold.seat === seat) return { seat, from: self, act: () => this.#vacateOwn(partition, seat) };
+    return { seat, from: knownSeat(known, seat).holder, act: () => this.#vacateLost(partition, seat) };
   }
 
   /**
@@ -110,7 +107,8 @@ export class Vacating {
    */
   isToForce(partition: PartitionId): boolean {
     if (voiceOf(this.#node.seats.record(partition)) === undefined) return false;
-    return this.#lostSeat(partition) !== undefined && this.#reasonToWait(partition) === undefined;
+    const lost = this.#lostSeat(partition);
+    return lost !== undefined && this.#reasonToWait(partition, lost) === undefined;
   }
 
   /**
@@ -126,28 +124,17 @@ export class Vacating {
     const { seats, ring } = this.#node;
     const known = seats.known(partition);
     const surplus = surplusSeats(wantedOwners(ring(), partition), known);
-    return surplus.find((seat) => this.#isLost(knownSeat(known, seat).holder));
-  }
-
-  #isLost(holder: NodeId | undefined): boolean {
-    return holder === undefined || this.#node.isGone(holder);
-  }
-
-  /** One of the owners does it; two at once would stand in each other's way. */
-  #isFirst(owners: readonly NodeId[], partition: PartitionId): boolean {
-    const { seats, self, isUp } = this.#node;
-    const holders = seats.known(partition).map(({ holder }) => holder);
-    return holders.find((node) => node !== undefined && owners.includes(node) && isUp(node)) === self;
+    return surplus.find((seat) => this.#sight.isLost(knownSeat(known, seat).holder));
   }
 
   async #vacateOwn(partition: PartitionId, seat: number): Promise<Delay | undefined> {
     const { seats, self, runtime } = this.#node;
-    const wait = this.#reasonToWait(partition) ?? this.#pause(partition);
+    const wait = this.#reasonToWait(partition, seat) ?? this.#pause(partition);
     if (wait !== undefined) return wait;
     const given = await this.#give(partition, this.#others(partition, seat));
     if ("why" in given) return given;
     const sealed = await seats.change(partition, (record) => sealForNobody(record, self));
-    if (sealed === undefined) return { peer: undefined, why: "this node cannot store it" };
+    if (sealed === undefined) return { peer: undefined, why: "this node helps to rebuild another seat first" };
     this.#sealedMs.set(partition, runtime.clock.monotonicMs());
     return this.#finishOwn(partition);
   }
@@ -187,13 +174,13 @@ export class Vacating {
     without?: (name: string) => void,
   ): Promise<Delay | undefined> {
     const { seats, self } = this.#node;
-    const wait = this.#reasonToWait(partition);
+    const wait = this.#reasonToWait(partition, seat);
     if (wait !== undefined) return wait;
     if (without === undefined) {
       const delay = this.#pause(partition) ?? (await this.#take(partition, this.#others(partition, seat)));
       if (delay !== undefined) return delay;
     }
-    const begun = await seats.change(partition, (record) => beginVacating(record, seat, self));
+    const begun = await seats.change(partition, (record) => beginVacating(record, seat, self, this.#sight));
     if (begun?.grant === undefined) return { peer: undefined, why: "this node helps to rebuild another seat first" };
     const fencing: Fencing = { seat, epoch: begun.grant.epoch };
     this.#underWay.set(partition, fencing);
@@ -261,11 +248,11 @@ export class Vacating {
     return isSameVoice(still, fenced) ? undefined : { peer: holder, why: "has another seat by now" };
   }
 
-  #reasonToWait(partition: PartitionId): Delay | undefined {
+  #reasonToWait(partition: PartitionId, seat: number): Delay | undefined {
     const { seats, ring } = this.#node;
     const known = seats.known(partition);
-    if (mayVacate(known, ring().copies)) return undefined;
-    const there = known.filter((_, seat) => !isVacant(known, seat)).length;
+    if (mayVacate(known, seat, ring().copies)) return undefined;
+    const there = known.filter((_, other) => !isVacant(known, other)).length;
     return { peer: undefined, why: `members are too few for ${there} copies, and a bucket keeps fewer` };
   }
 

@@ -13,7 +13,7 @@ import {
   withoutHolder,
   withVacancy,
 } from "../../src/core/seats/known.ts";
-import { grantRebuild } from "../../src/core/seats/rebuild.ts";
+import { grantRebuild, releaseGrant } from "../../src/core/seats/rebuild.ts";
 import { learn, type SeatRecord, seal, voiceOf } from "../../src/core/seats/record.ts";
 import {
   beginVacating,
@@ -22,6 +22,7 @@ import {
   mayVacate,
   sealForNobody,
   seatsToGive,
+  seatToVacate,
   vacate,
 } from "../../src/core/seats/vacate.ts";
 import { seatToTake, surplusSeats } from "../../src/core/seats/wanted.ts";
@@ -62,7 +63,18 @@ describe("a seat whose holder leaves", () => {
     const last = learn(sealed, withVacancy(withVacancy(known, 0, 1), 1, 1), c);
     assert.equal(vacate(last, c, both, [3]), undefined);
     assert.equal(vacate(sealed, c, both, [3, 2]), undefined);
-    assert.ok(mayVacate(last.known, [1]));
+    assert.ok(mayVacate(last.known, 2, [1]));
+  });
+
+  test("is not sealed while its holder has promised itself to a rebuild, which may have copied it already", () => {
+    const promised = present(grantRebuild(active(2, known), 3, nextGeneration(-1), d));
+    assert.equal(sealForNobody(promised, c), undefined);
+  });
+
+  test("waits for none that is only being filled", () => {
+    const filling = learn(sealed, withFence(known, 3, nextGeneration(-1), d), c);
+    assert.deepEqual(seatsToGive(filling, 2), [0, 1]);
+    assert.ok(vacate(filling, c, both, [4]));
   });
 
   test("is not while nobody has sealed it, or for somebody's sake", () => {
@@ -74,7 +86,7 @@ describe("a seat whose holder leaves", () => {
 
 describe("a lost seat", () => {
   const known = withoutHolder(firstHolders([a, b, c]), c, undefined);
-  const begun = present(beginVacating(active(0, known), 2, a));
+  const begun = present(beginVacating(active(0, known), 2, a, { isLost: () => false }));
 
   test("is vacated once every other seat's holder has what all had", () => {
     assert.equal(finishVacating(begun, a, givenTo(), [3]), undefined);
@@ -94,6 +106,32 @@ describe("a lost seat", () => {
     assert.equal(finishVacating(learn(begun, withFence(known, 1, epoch, d), a), a, given, [3]), undefined);
     const later = present(grantRebuild(begun, 2, nextGeneration(epoch), b));
     assert.equal(finishVacating(later, a, given, [3]), undefined);
+  });
+});
+
+describe("a seat that was only begun to be filled", () => {
+  const epoch = nextGeneration(-1);
+  const known = withFence(firstHolders([a, b]), 2, epoch, d);
+  const promised = present(grantRebuild(active(0, firstHolders([a, b])), 2, epoch, d));
+
+  test("is vacated by one that has promised itself to nobody for it, or to one that is gone", () => {
+    assert.equal(beginVacating(promised, 2, a, { isLost: () => false }), undefined);
+    assert.ok(beginVacating(promised, 2, a, { isLost: (node) => node === d }));
+    assert.ok(beginVacating(releaseGrant(promised, { seat: 2, epoch, by: d }), 2, a, { isLost: () => false }));
+  });
+
+  test("is so whatever n buckets have: it was counted for nothing", () => {
+    const begun = present(beginVacating(active(0, known), 2, a, { isLost: () => false }));
+    assert.ok(isVacant(present(finishVacating(begun, a, givenTo({ seat: 1, epoch: 0 }), [1])).known, 2));
+  });
+
+  test("is for the first holder that is up, owners before those who leave", () => {
+    const sight = { isUp: () => true, isLost: (node: NodeId | undefined) => node === undefined };
+    const next = (seat: number, self: NodeId, owners: readonly NodeId[]): number | undefined =>
+      seatToVacate(active(seat, known), self, owners, sight);
+    assert.deepEqual([next(0, a, [a, b]), next(1, b, [a, b])], [2, undefined]);
+    assert.deepEqual([next(0, a, [b]), next(1, b, [b])], [0, 2]);
+    assert.deepEqual([next(0, a, [c]), next(1, b, [c])], [2, undefined]);
   });
 });
 

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Membership } from "../../src/node/membership.ts";
+import { PartitionCopies } from "../../src/node/partition-copies.ts";
 import { plant } from "./plant.ts";
 import { World } from "./world.ts";
 
@@ -47,5 +48,31 @@ test("who joins where seats are vacant waits for no lost one that waits for him"
   await world.up("n4", { join: ["n1"], limits });
   await world.agreed(120_000);
   for (const key of keys) assert.deepEqual(await world.get("n4", key, 1), [key]);
+  assert.deepEqual(world.simulation.violations, []);
+});
+
+test("two that join and leave again at once keep nobody from leaving, and no change of n from its end", async () => {
+  const world = new World(1);
+  await world.cluster(2, { limits, settings: { n: 4 } });
+  for (const key of keys) assert.equal(await world.put("n1", key, key), "written");
+  // They begin to fill a seat in each partition, and copy nothing.
+  const restore = plant(PartitionCopies.prototype, "copyTail", async () => ({ kind: "failed", why: "not now" }));
+  try {
+    await world.up("n3", { join: ["n1"], limits });
+    await world.up("n4", { join: ["n1"], limits });
+    await world.simulation.run(5000);
+    for (const on of ["n3", "n4"]) {
+      assert.deepEqual(await world.inside("n1", (node) => node.leave(on, { force: true })), { kind: "accepted" });
+    }
+    const have = (): boolean => world.ended.has("n3") && world.ended.has("n4");
+    assert.ok(await world.simulation.runUntil(have, 120_000), world.describe());
+  } finally {
+    restore();
+  }
+  for (const on of ["n3", "n4"]) world.kill(on);
+  await world.agreed();
+  assert.deepEqual(await world.inside("n1", (node) => node.leave("n2", { force: true })), { kind: "accepted" });
+  assert.ok(await world.simulation.runUntil(() => world.ended.has("n2"), 120_000), world.describe());
+  for (const key of keys) assert.deepEqual(await world.get("n1", key, 1), [key]);
   assert.deepEqual(world.simulation.violations, []);
 });

@@ -37,3 +37,26 @@ test("force vacates no seat in whose place another would serve what it has no co
   }
   assert.deepEqual(world.simulation.violations, []);
 });
+
+test("force vacates several lost seats of a partition, and says whose copies it went without", async () => {
+  const world = new World(2);
+  await world.cluster(4, { limits, settings: { n: 4 } });
+  for (const key of keys) assert.equal(await world.put("n1", key, key, 4), "written");
+  await world.simulation.run(2000);
+  for (const name of ["n3", "n4"]) world.kill(name);
+  await world.simulation.run(1000);
+  for (const name of ["n3", "n4"]) {
+    assert.deepEqual(await world.inside("n1", (node) => node.remove(name, { force: true })), { kind: "accepted" });
+  }
+  await world.simulation.run(60_000);
+  // Each of the two waits for the other: what only they have, nobody can know.
+  assert.ok((world.nodes.get("n1")?.cluster().pendingTransfers ?? 0) > 0);
+  await world.inside("n1", async (node) => node.startRepair(true));
+  await world.agreed(120_000);
+  const forced = world.nodes.get("n1")?.repair().rebuild.forced;
+  assert.ok(forced !== undefined && forced.without.length > 0);
+  for (const name of forced.without) assert.ok(["n3", "n4"].includes(name), name);
+  for (const on of ["n1", "n2"]) for (const key of keys) assert.deepEqual(await world.get(on, key, 1), [key]);
+  assert.equal(await world.put("n1", "later", "later"), "written");
+  assert.deepEqual(world.simulation.violations, []);
+});

@@ -24,23 +24,57 @@
 import type { NodeId } from "../ids.ts";
 import type { Voice } from "../quorum/voice.ts";
 import { afterHandOver, nextGeneration } from "./epoch.ts";
-import { isOutdated, isVacant, type KnownSeats, knownSeat, withHolder, withVacancy } from "./known.ts";
+import { hasNothing, isOutdated, isVacant, type KnownSeats, knownSeat, withHolder, withVacancy } from "./known.ts";
 import { grantRebuild, promises, releaseGrant } from "./rebuild.ts";
 import { type Hold, type SeatRecord, voiceOf } from "./record.ts";
+import { surplusSeats, unseated } from "./wanted.ts";
+
+/** What a node sees of the others. */
+export interface Sight {
+  readonly isUp: (node: NodeId) => boolean;
+  /** Whether nobody holds the seat any more who could give it away: there is no holder, or it is gone for good. */
+  readonly isLost: (holder: NodeId | undefined) => boolean;
+}
+
+/**
+ * The seat that this node is to vacate: its own, or one that is lost, if it is the first holder that is up, owners before
+ * those who leave; two at once would stand in each other's way. While a member that leaves is there it is a voice, and a copy: it stays until each
+ * owner has a seat.
+ */
+export function seatToVacate(
+  { hold, known }: SeatRecord,
+  self: NodeId,
+  owners: readonly NodeId[],
+  { isUp, isLost }: Sight,
+): number | undefined {
+  if (hold.kind !== "active") return undefined;
+  const surplus = surplusSeats(owners, known);
+  if (surplus.includes(hold.seat) && unseated(owners, known).length === 0) return hold.seat;
+  const holders = known.flatMap(({ holder }) => (holder !== undefined && isUp(holder) ? [holder] : []));
+  const first = holders.find((holder) => owners.includes(holder)) ?? holders[0];
+  return first === self ? surplus.find((seat) => isLost(knownSeat(known, seat).holder)) : undefined;
+}
 
 /** The voices of those who were given all, as they were while that was done, by seat. */
 export type Given = ReadonlyMap<number, Voice>;
 
-/** Whether every bucket uses all seats that there are; `copies`: how many each keeps. */
-export function mayVacate(known: KnownSeats, copies: readonly number[]): boolean {
-  const there = known.filter((_, seat) => !isVacant(known, seat)).length;
+/**
+ * Whether the seat may be vacated: nobody ever spoke for it, or every bucket uses all seats that there are. `copies`: how
+ * many each keeps.
+ */
+export function mayVacate(known: KnownSeats, seat: number, copies: readonly number[]): boolean {
+  if (hasNothing(known, seat)) return true;
+  const there = known.filter((_, other) => !isVacant(known, other)).length;
   return copies.every((n) => n >= there);
 }
 
-/** The seats there are but the one that is vacated and the node's own: their holders are to be given all. */
+/**
+ * The seats that somebody has spoken for, but the one that is vacated and the node's own: their holders are to be given
+ * all. Nobody waits for one that is only being filled: who does that may have given it up for good.
+ */
 export function seatsToGive({ hold, known }: SeatRecord, vacated: number): readonly number[] {
   const own = "seat" in hold ? hold.seat : undefined;
-  return known.flatMap((_, seat) => (isVacant(known, seat) || seat === vacated || seat === own ? [] : [seat]));
+  return known.flatMap((_, seat) => (hasNothing(known, seat) || seat === vacated || seat === own ? [] : [seat]));
 }
 
 function isGiven(known: KnownSeats, seat: number, given: Given): boolean {
@@ -48,10 +82,13 @@ function isGiven(known: KnownSeats, seat: number, given: Given): boolean {
   return voice !== undefined && voice.epoch >= knownSeat(known, seat).held && !isOutdated(voice, known);
 }
 
-/** The holder falls silent for nobody's sake; undefined if it does not speak. */
+/**
+ * The holder falls silent for nobody's sake; undefined if it does not speak, or has promised itself to a rebuild: that may
+ * have copied it already, and would end without what is given to others now.
+ */
 export function sealForNobody(record: SeatRecord, self: NodeId): SeatRecord | undefined {
   const { hold } = record;
-  if (hold.kind !== "active") return undefined;
+  if (hold.kind !== "active" || promises(record).length > 0) return undefined;
   return { ...record, hold: { ...hold, kind: "sealed", to: { node: self, incarnation: "" } } };
 }
 
@@ -71,7 +108,7 @@ export function vacate(
   copies: readonly number[],
 ): SeatRecord | undefined {
   const { hold, known } = record;
-  if (hold.kind !== "sealed" || !isForNobody(hold, self) || !mayVacate(known, copies)) return undefined;
+  if (hold.kind !== "sealed" || !isForNobody(hold, self) || !mayVacate(known, hold.seat, copies)) return undefined;
   const others = seatsToGive(record, hold.seat);
   if (others.length === 0 || !others.every((seat) => isGiven(known, seat, given))) return undefined;
   return { hold: { kind: "none" }, known: withVacancy(known, hold.seat, afterHandOver(hold.epoch)) };
@@ -86,8 +123,17 @@ export function goOn(record: SeatRecord, self: NodeId): SeatRecord | undefined {
   return { ...record, hold: active, known: withHolder(known, hold.seat, epoch, self) };
 }
 
-/** The holder of another seat begins to vacate one that is lost, and helps to rebuild no other meanwhile. */
-export function beginVacating(record: SeatRecord, seat: number, self: NodeId): SeatRecord | undefined {
+/**
+ * The holder of another seat begins to vacate one that is lost, and helps to rebuild no other meanwhile; undefined while
+ * it has promised that to somebody for this seat who may yet end it, or have ended it: nobody has lost anything then.
+ */
+export function beginVacating(
+  record: SeatRecord,
+  seat: number,
+  self: NodeId,
+  { isLost }: Pick<Sight, "isLost">,
+): SeatRecord | undefined {
+  if (promises(record).some(({ by }) => by !== self && !isLost(by))) return undefined;
   return grantRebuild(record, seat, nextGeneration(knownSeat(record.known, seat).fence), self);
 }
 
@@ -110,9 +156,8 @@ export function finishVacating(
   without: readonly number[] = [],
 ): SeatRecord | undefined {
   const { hold, known, grant } = record;
-  if (grant === undefined || grant.by !== self || voiceOf(record) === undefined || !mayVacate(known, copies)) {
-    return undefined;
-  }
+  if (grant?.by !== self || voiceOf(record) === undefined) return undefined;
+  if (!mayVacate(known, grant.seat, copies)) return undefined;
   const { held, fence, fencedBy } = knownSeat(known, grant.seat);
   if (held >= grant.epoch || fence !== grant.epoch || fencedBy !== self) return undefined;
   const others = seatsToGive(record, grant.seat).filter((seat) => !without.includes(seat));
