@@ -19,7 +19,12 @@ test("a seat has the keys of a time when it would be one of more, as long as req
   const change = (lamport: number, n: number): HistoryEvent => {
     return { kind: "bucket", lamport, author: nodeId(0), at: 0, bucket: "carts", change: { n } };
   };
-  const ring = foldHistory([...joins(settings, [place, place, place, place]), change(10, 4), change(11, 3), change(12, 2)]);
+  const ring = foldHistory([
+    ...joins(settings, [place, place, place, place]),
+    change(10, 4),
+    change(11, 3),
+    change(12, 2),
+  ]);
   const order = seatOrder(ring, partition, 4);
   const [first, second, third, fourth] = order as [number, number, number, number];
   // All but the third of them have holders.

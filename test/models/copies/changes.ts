@@ -75,6 +75,11 @@ export class Changes {
     return eras;
   }
 
+  /** The bucket's settings for one who knows these changes. */
+  newest(known: ChangeSet): BucketSettings {
+    return this.eras(known).buckets.get("b")?.eras.at(-1)?.settings ?? this.#first;
+  }
+
   /** The open eras of the bucket for one who knows this. */
   open(changes: ChangeSet, known: KnownSeats): readonly Era[] {
     const all = this.eras(changes);

@@ -3,11 +3,17 @@
 import type { Voice } from "../../../src/core/quorum/voice.ts";
 import { isOutdated, type KnownSeats, uniteKnown } from "../../../src/core/seats/known.ts";
 import type { ChangeSet, Changes } from "./changes.ts";
-import type { Keeper } from "./keeper.ts";
 import type { CopiesRule } from "./rules.ts";
 
+/** A node that may answer. */
+export interface Speaker {
+  readonly voice: Voice | undefined;
+  readonly known: KnownSeats;
+  readonly memory: { readonly changes: ChangeSet };
+}
+
 export interface Asker {
-  readonly rule: CopiesRule;
+  readonly rule: Pick<CopiesRule, "comparesVersions">;
   readonly all: Changes;
   /** The changes that it knows, ... */
   readonly changes: ChangeSet;
@@ -15,12 +21,12 @@ export interface Asker {
   readonly seen: KnownSeats;
 }
 
-export function quorumsOf(
+export function quorumsOf<Kind extends Speaker>(
   kind: "read" | "write",
-  speakers: readonly Keeper[],
+  speakers: readonly Kind[],
   { rule, all, changes, seen }: Asker,
-): readonly (readonly Keeper[])[] {
-  const isAnswer = ({ memory }: Keeper): boolean => !rule.comparesVersions || memory.changes === changes;
+): readonly (readonly Kind[])[] {
+  const isAnswer = ({ memory }: Kind): boolean => !rule.comparesVersions || memory.changes === changes;
   const group = speakers.filter((keeper) => isAnswer(keeper) && !isOutdated(keeper.voice as Voice, seen));
   const found: number[] = [];
   const sets = Array.from({ length: 2 ** group.length - 1 }, (_, i) => i + 1);

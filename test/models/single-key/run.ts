@@ -1,11 +1,15 @@
 /**
- * The models on demand: `npm run model -- --histories 1000000 [--seed 1] [--weaker] [--reaping | --seats]`.
+ * The models on demand: `npm run model -- --histories 1000000 [--seed 1] [--weaker] [--reaping | --seats | --copies | --vacancy]`.
  */
 
+import { explainCopies, runCopies } from "../copies/history.ts";
+import { copiesRule, weakerCopiesRules } from "../copies/rules.ts";
 import { explainReaping, runReaping } from "../reaping/history.ts";
 import { reapingRule, weakerReapingRules } from "../reaping/rules.ts";
 import { explainSeats, runSeats } from "../seat/history.ts";
 import { seatRule, weakerSeatRules } from "../seat/rules.ts";
+import { explainVacancy, runVacancy } from "../vacancy/history.ts";
+import { vacancyRule, weakerVacancyRules } from "../vacancy/rules.ts";
 import { explain, runHistories, type Tally } from "./history.ts";
 import { foreignTokenRules, newestRule, productRule, prunedRule, type Rule, weakerRules } from "./rules.ts";
 
@@ -71,15 +75,41 @@ function runSeatRules(count: number, from: number, isWeaker: boolean): boolean {
   return isBroken;
 }
 
+/** What came of a rule, in the models of which nothing else is counted. */
+function tell(name: string, count: number, broken: Readonly<Record<string, number>>, explained: string): void {
+  const how = Object.entries(broken).map(([kind, times]) => `${kind}: ${oneIn(times, count)}`);
+  process.stdout.write(`${name}: ${count} histories; ${how.join("; ")}\n${explained}`);
+}
+
+/** The model of changes of n, or of few members. Whether the product's rule broke. */
+function runFewOrCopies(isOfFew: boolean, count: number, from: number, isWeaker: boolean): boolean {
+  let isBroken = false;
+  for (const rule of isOfFew ? [] : isWeaker ? weakerCopiesRules.map((weaker) => weaker.rule) : [copiesRule]) {
+    const { broken, firstSeed } = runCopies(rule, count, from);
+    tell(rule.name, count, broken, firstSeed === undefined ? "" : `${explainCopies(rule, firstSeed)}\n`);
+    isBroken ||= !isWeaker && firstSeed !== undefined;
+  }
+  for (const rule of isOfFew ? (isWeaker ? weakerVacancyRules.map((weaker) => weaker.rule) : [vacancyRule]) : []) {
+    const { broken, firstSeed } = runVacancy(rule, count, from);
+    tell(rule.name, count, broken, firstSeed === undefined ? "" : `${explainVacancy(rule, firstSeed)}\n`);
+    isBroken ||= !isWeaker && firstSeed !== undefined;
+  }
+  return isBroken;
+}
+
 const histories = option("--histories", 100_000);
 const seed = option("--seed", 1);
 const sound = [productRule, prunedRule, newestRule];
 const isWeaker = process.argv.includes("--weaker");
 const isOfReaping = process.argv.includes("--reaping");
 const isOfSeats = process.argv.includes("--seats");
-const rules = isOfReaping || isOfSeats ? [] : isWeaker ? [...weakerRules, ...foreignTokenRules] : sound;
+const isOfFew = process.argv.includes("--vacancy");
+const isOfCopies = process.argv.includes("--copies");
+const rules =
+  isOfReaping || isOfSeats || isOfFew || isOfCopies ? [] : isWeaker ? [...weakerRules, ...foreignTokenRules] : sound;
 let broken = isOfReaping && runReapingRules(histories, seed, isWeaker) ? 1 : 0;
 if (isOfSeats && runSeatRules(histories, seed, isWeaker)) broken++;
+if ((isOfFew || isOfCopies) && runFewOrCopies(isOfFew, histories, seed, isWeaker)) broken++;
 for (const rule of rules) {
   const started = performance.now();
   const tally = runHistories(rule, histories, seed);
