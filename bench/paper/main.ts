@@ -19,8 +19,9 @@ import { figure6 } from "./figure-6.ts";
 import { figure8 } from "./figure-8.ts";
 import { describeMachine } from "./machine.ts";
 import { table2 } from "./table-2.ts";
+import { versions } from "./versions.ts";
 
-const figures: readonly Figure[] = [figure4, figure5, figure6, figure8, table2, contexts];
+const figures: readonly Figure[] = [figure4, figure5, figure6, figure8, table2, versions, contexts];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -45,6 +46,18 @@ function flaw(): string | undefined {
   return undefined;
 }
 
+/** What repeats the figure: where files are to be makes no difference. */
+function commandOf({ name }: Figure): string {
+  const { seconds, seed, storage, brief } = values;
+  const given = [
+    ...(seconds === undefined ? [] : [`--seconds ${seconds}`]),
+    ...(seed === "1" ? [] : [`--seed ${seed}`]),
+    ...(storage === "lmdb" ? [] : [`--storage ${storage}`]),
+    ...(brief ? ["--brief"] : []),
+  ];
+  return ["npm run bench:paper --", name, ...given].join(" ");
+}
+
 async function runAll(): Promise<void> {
   const out = resolve(values.out);
   const options: FigureOptions = {
@@ -56,12 +69,11 @@ async function runAll(): Promise<void> {
     tell: (line) => process.stderr.write(`${line}\n`),
   };
   await mkdir(out, { recursive: true });
-  const command = ["npm run bench:paper --", ...process.argv.slice(2)].join(" ");
   for (const figure of figures) {
     if (positionals.length > 0 && !positionals.includes(figure.name)) continue;
     const { lines, data, pictures } = await figure.run(options);
     process.stdout.write(`${figure.title}\n\n${lines.join("\n")}\n\n`);
-    const record = { figure: figure.title, command, machine: await describeMachine(), data };
+    const record = { figure: figure.title, command: commandOf(figure), machine: await describeMachine(), data };
     await writeFile(join(out, `${figure.name}.json`), `${JSON.stringify(record, undefined, 1)}\n`);
     for (const [what, svg] of Object.entries(pictures)) {
       await writeFile(join(out, `${figure.name}${what === "" ? "" : `-${what}`}.svg`), svg);

@@ -26,9 +26,13 @@ export async function withCluster<T>(
 ): Promise<T> {
   tell(`starting ${shape.nodes} nodes on ${storage} ...`);
   const cluster = await OwnCluster.start({ ...shape, storage, directory });
+  // Interrupted, it leaves neither processes nor data behind.
+  const giveUp = (): void => void cluster.stop().finally(() => process.exit(130));
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, giveUp);
   try {
     return await use(cluster);
   } finally {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, giveUp);
     await cluster.stop();
   }
 }

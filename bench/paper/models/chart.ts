@@ -10,6 +10,8 @@ export interface Axis {
   /** Where it begins and ends, if not where the values do; a logarithmic one goes to whole powers of ten by itself. */
   readonly from?: number;
   readonly to?: number;
+  /** What is marked, if not as it comes. */
+  readonly marks?: readonly number[];
   /** Between two marks of a linear one, if not as it comes. */
   readonly step?: number;
   /** How a mark is written, if not as the number. */
@@ -168,7 +170,8 @@ interface Scale {
 }
 
 function scaleOf(axis: Axis, values: readonly number[]): Scale {
-  return axis.scale === "log" ? logScale(axis, values) : linearScale(axis, values);
+  const scale = axis.scale === "log" ? logScale(axis, values) : linearScale(axis, values);
+  return axis.marks === undefined ? scale : { ...scale, marks: axis.marks };
 }
 
 function linearScale({ from: begins, to: ends, step: wanted }: Axis, values: readonly number[]): Scale {
