@@ -175,6 +175,7 @@ async function run({ seconds = 600, seed, isBrief, tell }: FigureOptions): Promi
             axis: { label: "% of reads (from 0.001)", scale: "log", from: 0.001, to: 100 },
             lines: failures.map((failure) => ({
               name: failure,
+              dashed: failure === "a node down",
               points: all
                 .filter((seen) => seen.failure === failure)
                 .map((seen, i) => [i, 100 - percent(seen, 1)] as const),

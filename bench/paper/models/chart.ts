@@ -76,6 +76,7 @@ export function chartOf({ title, below, across, panels }: Chart): string {
   const total = bottom + 46;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${total}" font-family="system-ui, sans-serif" font-size="12">`,
+    `<title>${safe(title)}</title>`,
     style(),
     `<rect class="page" width="${width}" height="${total}"/>`,
     text(left, 22, title, 'font-size="15" font-weight="600"'),
@@ -214,6 +215,9 @@ function written({ write }: Axis, value: number): string {
 }
 
 function text(x: number, y: number, what: string, more = ""): string {
-  const safe = what.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
-  return `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}"${more === "" ? "" : ` ${more}`}>${safe}</text>`;
+  return `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}"${more === "" ? "" : ` ${more}`}>${safe(what)}</text>`;
+}
+
+function safe(what: string): string {
+  return what.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
 }
