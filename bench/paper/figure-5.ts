@@ -23,7 +23,10 @@ import { type Latencies, latenciesOf } from "./series.ts";
 
 const nodes = 3;
 const peakShare = 0.5;
-const hours = 24;
+function hoursOf({ isBrief }: FigureOptions): number {
+  return isBrief ? 6 : 24;
+}
+
 /** From this share of the peak on, an hour is one of peak traffic. */
 const busyShare = 0.75;
 
@@ -64,6 +67,7 @@ async function measureDay(
   kinds: { readonly synced: Kind; readonly buffered: Kind },
   disk: Histogram,
 ): Promise<{ readonly highest: number; readonly day: readonly Hour[] }> {
+  const hours = hoursOf(options);
   const stretchMs = ((options.seconds ?? (options.isBrief ? 5 : 240)) * 1000) / hours / 2;
   const warmMs = options.isBrief ? 300 : 10_000;
   await highestRate(kinds.buffered.target, kinds.buffered.load, warmMs);
@@ -80,7 +84,7 @@ async function measureDay(
     const sync = await syncLatency(options.directory);
     disk.add(sync);
     const [synced, buffered] = [kinds.synced.writes.endHour(), kinds.buffered.writes.endHour()];
-    day.push({ hour, perSecond, synced, buffered, diskSync: latenciesOf(sync) });
+    day.push({ hour: (hour * 24) / hours, perSecond, synced, buffered, diskSync: latenciesOf(sync) });
   }
   return { highest, day };
 }
