@@ -2,6 +2,8 @@
  * One coordinated get (§4.5, §4.6, §5): ask every seat of the key, answer with the merge of the first R, then go on
  * listening, and repair the owners that turn out to be stale.
  *
+ * The copy here is read first, and others are told what it is: whoever has the same one says so instead of sending it.
+ *
  * Every state is merged into the result, also that of an owner without a voice and of one that stands in: more states
  * can only add versions and the knowledge of what was replaced. What counts is the tally's affair.
  *
@@ -19,6 +21,7 @@ import { verifyValues } from "../wire/state-codec.ts";
 import { type Coordination, lifeLeftMs, refusal } from "./coordination.ts";
 import type { KeyPlace } from "./key-place.ts";
 import { type Answered, repairStale } from "./read-repair.ts";
+import type { LocalState } from "./replica.ts";
 import type { NeededOf, Seat, SeatListener } from "./seat.ts";
 import { SeatCalls } from "./seat-calls.ts";
 
@@ -41,6 +44,8 @@ export class GetOperation implements SeatListener {
   readonly #plan: GetPlan;
   readonly #deliver: (answer: GetAnswer | Refusal) => void;
   readonly #calls: SeatCalls;
+  /** What is here. */
+  #local: LocalState | undefined;
   /** What owners answered. */
   #answered: Answered[] = [];
   #emptyHanded: EmptyHanded[] = [];
@@ -62,8 +67,13 @@ export class GetOperation implements SeatListener {
   }
 
   start(): void {
+    const { here, standsInHere } = this.#calls;
+    const { self, hints, replica } = this.#node;
+    const local = (standsInHere ? hints : replica).read(this.#plan.place);
+    if (local.kind === "state") this.#local = local;
     this.#calls.start();
-    this.#askSelf();
+    if (local.kind === "refused") return this.#calls.failed(here, self, local.detail);
+    this.#hear(here, self, standsInHere ? undefined : this.#node.voice(this.#plan.place), local.state);
   }
 
   request(seat: Seat, isStandIn: boolean): ReplicaGet | ReplicaPut | undefined {
@@ -75,7 +85,8 @@ export class GetOperation implements SeatListener {
       return lifeLeftMs(this.#node, this.#beganMs) === 0 ? undefined : this.#gift(seat, given);
     }
     const standInFor = isStandIn ? seat.owner : undefined;
-    return { kind: "replica-get", id: 0, knownHash, changes, bucket, key, standInFor };
+    const unless = isStandIn ? undefined : this.#local?.head;
+    return { kind: "replica-get", id: 0, knownHash, changes, bucket, key, standInFor, unless };
   }
 
   onAnswer(seat: Seat, from: NodeId, answer: Answer): void {
@@ -83,6 +94,10 @@ export class GetOperation implements SeatListener {
       this.#calls.heard(seat, from, { voice: undefined, holdsCopy: true });
     } else if (answer.kind !== "replica-state") {
       this.#calls.failed(seat, from, `answered with ${answer.kind}`);
+    } else if (answer.isSame === true) {
+      const { state, head } = this.#local ?? {};
+      if (head === undefined) this.#calls.failed(seat, from, "has the same as nobody");
+      else this.#hear(seat, from, answer.voice, state);
     } else if (answer.state !== undefined && !verifyValues(answer.state, this.#node.runtime.checksum)) {
       this.#node.counters.corruptValues += 1;
       this.#calls.failed(seat, from, "sent a value that does not match its checksum");
@@ -107,15 +122,6 @@ export class GetOperation implements SeatListener {
       this.#answered = [];
       repairStale(this.#node, this.#plan, this.#beganMs, answered, this.#bounded(this.#merged));
     }
-  }
-
-  #askSelf(): void {
-    const { place } = this.#plan;
-    const { here, standsInHere } = this.#calls;
-    const { self, hints, replica } = this.#node;
-    const local = (standsInHere ? hints : replica).read(place);
-    if (local.kind === "refused") return this.#calls.failed(here, self, local.detail);
-    this.#hear(here, self, standsInHere ? undefined : this.#node.voice(place), local.state);
   }
 
   #hear(seat: Seat, from: NodeId, voice: Voice | undefined, state: SiblingSet | undefined): void {

@@ -5,6 +5,7 @@
  * object that waits for the disk.
  */
 
+import { compareBytes } from "../core/bytes/order.ts";
 import type { NodeId, PartitionId } from "../core/ids.ts";
 import type { Voice } from "../core/quorum/voice.ts";
 import type { KnownSeats } from "../core/seats/known.ts";
@@ -21,7 +22,6 @@ import type {
   RefusalCode,
   ReplicaGet,
   ReplicaPut,
-  ReplicaState,
   ReplicaStored,
   WriteAnswer,
 } from "../wire/message.ts";
@@ -98,14 +98,10 @@ export class PeerService {
     const { replica, hints } = this.#node;
     const local = (request.standInFor === undefined ? replica : hints).read(located.place);
     if (local.kind === "refused") return this.#refuse(request.id, from, local.code, local.detail);
-    const answer: ReplicaState = {
-      kind: "replica-state",
-      id: request.id,
-      known: located.known,
-      voice: located.voice,
-      state: local.state,
-    };
-    from.reply(answer, request.id);
+    const { known, voice } = located;
+    const isSame = isSameHead(request.unless, local.head) ? true : undefined;
+    const state = isSame ? undefined : local.state;
+    from.reply({ kind: "replica-state", id: request.id, known, voice, state, isSame }, request.id);
   }
 
   #put(request: ReplicaPut, from: Requester): void {
@@ -177,6 +173,10 @@ export class PeerService {
   #refuse(id: number, from: Requester, code: RefusalCode, detail: string, known?: KnownSeats): void {
     from.reply(refusal(this.#node.ring().version, code, detail, known === undefined ? {} : { known }), id);
   }
+}
+
+function isSameHead(unless: Uint8Array | undefined, head: Uint8Array | undefined): boolean {
+  return unless !== undefined && head !== undefined && compareBytes(unless, head) === 0;
 }
 
 /**

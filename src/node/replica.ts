@@ -38,7 +38,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import { StorageError } from "../storage/engine.ts";
 import type { DurableListener, WriteBuffer } from "../storage/write-buffer.ts";
 import type { RefusalCode } from "../wire/message.ts";
-import { decodeRecord, encodeRecord, type KeyRecord } from "../wire/record.ts";
+import { decodeRecord, encodeRecord, type FoundRecord, type KeyRecord } from "../wire/record.ts";
 import { verifyValues } from "../wire/state-codec.ts";
 import type { NodeCounters } from "./counters.ts";
 import type { KeyPlace } from "./key-place.ts";
@@ -55,6 +55,8 @@ export interface LocalState {
   readonly kind: "state";
   /** Undefined: nothing is known of the key. */
   readonly state: SiblingSet | undefined;
+  /** The state's head as it would be sent, of one that was read here. */
+  readonly head?: Uint8Array | undefined;
 }
 
 /** A client's write, as its coordinator carries it out. */
@@ -131,7 +133,7 @@ export class Replica {
   read(place: KeyPlace): LocalState | ReplicaRefusal {
     const held = this.#load(place);
     if (held !== undefined && "kind" in held) return held;
-    return { kind: "state", state: held?.state };
+    return { kind: "state", state: held?.state, head: held?.stateHead };
   }
 
   /**
@@ -223,7 +225,7 @@ export class Replica {
     this.#states.stored(place, undefined, state);
   }
 
-  #load(place: KeyPlace): KeyRecord | ReplicaRefusal | undefined {
+  #load(place: KeyPlace): FoundRecord | ReplicaRefusal | undefined {
     let bytes: Uint8Array | undefined;
     try {
       bytes = this.#buffer.get(place.storeKey);

@@ -67,7 +67,8 @@ export class ZoneWatch {
     } else if (message.kind === "replica-state" || message.kind === "replica-stored") {
       const watches = this.#asked.get(from)?.get(message.id) ?? [];
       this.#asked.get(from)?.delete(message.id);
-      if (message.kind === "replica-state" && message.voice === undefined && message.state === undefined) return;
+      const saysNothing = message.kind === "replica-state" && message.voice === undefined;
+      if (saysNothing && message.state === undefined && message.isSame === undefined) return;
       for (const { heard } of watches) heard.add(from.host);
     }
   }

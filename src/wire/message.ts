@@ -98,6 +98,8 @@ export interface ReplicaGet {
   readonly key: string;
   /** The owner for which the receiver stands in (§4.6). */
   readonly standInFor?: NodeId | undefined;
+  /** The head of the state that the sender has (`state-codec.ts`): whoever has the same one need not send it. */
+  readonly unless?: Uint8Array | undefined;
 }
 
 /** Asks a replica to merge a state into its own, or a fallback to keep it for an owner. */
@@ -128,8 +130,10 @@ export interface ReplicaState {
   readonly known?: KnownSeats | undefined;
   /** Absent: the answerer holds no voice for the key's partition, and its answer counts for nothing. */
   readonly voice?: Voice | undefined;
-  /** Absent: it has nothing of the key, not even a tombstone. */
+  /** Absent: it has nothing of the key, not even a tombstone, or it is the same. */
   readonly state?: SiblingSet | undefined;
+  /** It has what `unless` was the head of. */
+  readonly isSame?: true | undefined;
 }
 
 export interface ReplicaStored {

@@ -26,6 +26,12 @@ export interface KeyRecord {
   readonly state: SiblingSet;
 }
 
+/** The same as it was found. */
+export interface FoundRecord extends KeyRecord {
+  /** The head of the state, as it would be sent (`state-codec.ts`); a view. */
+  readonly stateHead: Uint8Array;
+}
+
 const format = 1;
 /** Format and head's length, which the head's checksum covers, and that checksum. */
 const startBytes = 5;
@@ -66,7 +72,7 @@ export function encodeRecord(record: KeyRecord, key: Uint8Array, checksum: Check
 }
 
 /** The record found under `key`; its values are views into `bytes`. Throws `MalformedBytes` on any damage. */
-export function decodeRecord(bytes: Uint8Array, key: Uint8Array, checksum: Checksum): KeyRecord {
+export function decodeRecord(bytes: Uint8Array, key: Uint8Array, checksum: Checksum): FoundRecord {
   const head = headReader;
   const bodies = bodiesReader;
   head.aim(bytes, 0, bytes.length);
@@ -81,6 +87,7 @@ export function decodeRecord(bytes: Uint8Array, key: Uint8Array, checksum: Check
   head.aim(bytes, beforeHead, beforeHead + headBytes);
   bodies.aim(bytes, beforeHead + headBytes, bytes.length);
   const mint = readMint(head);
+  const stateHead = bytes.subarray(head.offset, beforeHead + headBytes);
   const state = readState(head, bodies);
   head.end();
   bodies.end();
@@ -88,7 +95,7 @@ export function decodeRecord(bytes: Uint8Array, key: Uint8Array, checksum: Check
   head.aim(nothing, 0, 0);
   bodies.aim(nothing, 0, 0);
   if (!verifyValues(state, checksum)) throw new MalformedBytes("a value does not match its checksum");
-  return { mint, state };
+  return { mint, state, stateHead };
 }
 
 function headChecksum(key: Uint8Array, start: Uint8Array, head: Uint8Array, checksum: Checksum): number {

@@ -23,17 +23,19 @@ import { readKnownIfAny, writeKnownIfAny } from "./seats-codec.ts";
 import { readState, writeState } from "./state-codec.ts";
 
 const hasStandIn = 1;
+const hasUnless = 2;
 
 export function writeReplicaGet(head: ByteWriter, message: ReplicaGet): void {
-  head.u8(message.standInFor !== undefined ? hasStandIn : 0);
+  head.u8((message.standInFor !== undefined ? hasStandIn : 0) | (message.unless !== undefined ? hasUnless : 0));
   head.u32(message.knownHash);
   head.varint(message.changes);
   writeKey(head, message.bucket, message.key);
   if (message.standInFor !== undefined) writeNodeId(head, message.standInFor);
+  if (message.unless !== undefined) head.bytes(message.unless);
 }
 
 export function readReplicaGet(head: ByteReader, id: number): ReplicaGet {
-  const bits = readPresence(head, hasStandIn);
+  const bits = readPresence(head, hasStandIn | hasUnless);
   return {
     kind: "replica-get",
     id,
@@ -42,6 +44,7 @@ export function readReplicaGet(head: ByteReader, id: number): ReplicaGet {
     bucket: readBucket(head),
     key: readKey(head),
     standInFor: (bits & hasStandIn) !== 0 ? readNodeId(head) : undefined,
+    unless: (bits & hasUnless) !== 0 ? head.bytes() : undefined,
   };
 }
 
@@ -99,18 +102,24 @@ function purposeOf(bits: number): ReplicaPut["purpose"] {
   return "hint";
 }
 
+const noState = 0;
+const stateFollows = 1;
+const sameState = 2;
+
 export function writeReplicaState(head: ByteWriter, bodies: Uint8Array[], message: ReplicaState): void {
   writeKnownIfAny(head, message.known);
   writeVoice(head, message.voice);
-  writeFlag(head, message.state !== undefined);
+  head.u8(message.isSame === true ? sameState : message.state !== undefined ? stateFollows : noState);
   if (message.state !== undefined) writeState(head, bodies, message.state);
 }
 
 export function readReplicaState(head: ByteReader, bodies: ByteReader, id: number): ReplicaState {
   const known = readKnownIfAny(head);
   const voice = readVoice(head);
-  const state = readFlag(head) ? readState(head, bodies) : undefined;
-  return { kind: "replica-state", id, known, voice, state };
+  const has = head.u8();
+  if (has > sameState) throw new MalformedBytes(`a replica's state has the unknown mark ${has}`);
+  const state = has === stateFollows ? readState(head, bodies) : undefined;
+  return { kind: "replica-state", id, known, voice, state, isSame: has === sameState ? true : undefined };
 }
 
 export function writeReplicaStored(head: ByteWriter, message: ReplicaStored): void {

@@ -14,6 +14,13 @@ function repairs(world: World): number {
   return sums.reduce((a, b) => a + b);
 }
 
+/** Bytes that all nodes have heard from each other. */
+function bytesHeard(world: World): number {
+  const samples = [...world.nodes.values()].flatMap((node) => node.metrics());
+  const heard = samples.filter(({ name, labels }) => name === "cartwheel_network_bytes_total" && labels?.to === "here");
+  return heard.reduce((sum, { value }) => sum + value, 0);
+}
+
 /**
  * A key whose third owner missed all but its first version, and nobody keeps a hint for it: hint stores are full, and
  * exchanges are far away.
@@ -51,6 +58,19 @@ test("an owner with an older state is sent the merge, and the others nothing", a
   assert.deepEqual(await key.values(key.owner(0)), ["new"]);
   await world.simulation.run(500);
   assert.equal(repairs(world), before + 1, "equal owners are sent nothing");
+});
+
+test("owners that have what the coordinator has do not send it, and one that has something else does", async () => {
+  const key = await withStaleOwner(1);
+  const { world } = key;
+  const large = "v".repeat(100_000);
+  assert.equal((await key.put(key.owner(0), large, { w: 3 })).kind, "written");
+  const before = bytesHeard(world);
+  const together = (await key.values(key.owner(0), { r: 3 })) as readonly string[];
+  assert.deepEqual(together, ["old", large]);
+  assert.ok(bytesHeard(world) - before < large.length);
+  await withoutThird(key, () => key.put(key.owner(0), "new"));
+  assert.deepEqual(await key.values(key.owner(2), { r: 3 }), ["new", "old", large]);
 });
 
 test("a tombstone repairs like a value", async () => {

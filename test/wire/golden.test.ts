@@ -447,6 +447,8 @@ const messages: Readonly<Record<string, Message>> = {
   "ring-told that it is the same": { kind: "ring-told", id: 61, hash: seatsHash, ring: undefined },
   "states-copied": { kind: "states-copied", id: 50, states: [undefined, state, "refused"] },
   "when-stored": { kind: "when-stored", id: 52 },
+  "replica-get of whoever has another one": { kind: "replica-get", id: 54, ...key, unless: Uint8Array.of(1, 0, 255) },
+  "replica-state that is the same": { kind: "replica-state", id: 55, voice: { seat: 2, epoch: 300 }, isSame: true },
   "all-stored": { kind: "all-stored", id: 53, run: "AAECAwQFBgc." },
 };
 

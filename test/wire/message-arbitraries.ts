@@ -210,7 +210,7 @@ export const anyMessage: { readonly [K in Message["kind"]]: fc.Arbitrary<Of<K>> 
     },
     ["needed", "received", "known"],
   ),
-  "replica-get": partly<Of<"replica-get">, "standInFor">(
+  "replica-get": partly<Of<"replica-get">, "standInFor" | "unless">(
     {
       kind: kind("replica-get"),
       id: anyId,
@@ -219,8 +219,9 @@ export const anyMessage: { readonly [K in Message["kind"]]: fc.Arbitrary<Of<K>> 
       bucket: anyBucket,
       key: anyKey,
       standInFor: anyNode,
+      unless: fc.uint8Array({ maxLength: 40 }),
     },
-    ["standInFor"],
+    ["standInFor", "unless"],
   ),
   "replica-put": partly<Of<"replica-put">, "hintFor">(
     {
@@ -238,10 +239,18 @@ export const anyMessage: { readonly [K in Message["kind"]]: fc.Arbitrary<Of<K>> 
     },
     ["hintFor"],
   ),
-  "replica-state": partly<Of<"replica-state">, "voice" | "state" | "known">(
-    { kind: kind("replica-state"), id: anyId, known: anyKnown, voice: anyVoice, state: anyState },
-    ["voice", "state", "known"],
-  ),
+  // One that is the same is not sent besides.
+  "replica-state": partly<Of<"replica-state">, "voice" | "state" | "known" | "isSame">(
+    {
+      kind: kind("replica-state"),
+      id: anyId,
+      known: anyKnown,
+      voice: anyVoice,
+      state: anyState,
+      isSame: fc.constant(true as const),
+    },
+    ["voice", "state", "known", "isSame"],
+  ).map((answer) => (answer.isSame === true ? { ...answer, state: undefined } : answer)),
   "replica-stored": partly<Of<"replica-stored">, "voice" | "known">(
     { kind: kind("replica-stored"), id: anyId, known: anyKnown, voice: anyVoice, synced: fc.boolean() },
     ["voice", "known"],

@@ -86,8 +86,8 @@ caughtTest({
 caughtTest({
   name: "hash trees that are not told of merges",
   file: "node/trees",
-  find: "this.#apply(partition, bucket, key, before, after);",
-  replace: "if (before === undefined) this.#apply(partition, bucket, key, before, after);",
+  find: "this.#apply(place, before, after);",
+  replace: "if (before === undefined) this.#apply(place, before, after);",
   laws: ["convergence"],
   plan: withoutHints(busy([["split", 600]], { keysPerBucket: 6 })),
 });

@@ -18,6 +18,15 @@ caughtTest({
 });
 
 caughtTest({
+  name: "an owner that says to have the same without looking",
+  file: "node/peer-service",
+  find: "compareBytes(unless, head) === 0",
+  replace: "true",
+  laws: ["regular reads"],
+  plan: busy(crashes, { nodes: 4, keysPerBucket: 5, safetyMs: 6000 }),
+});
+
+caughtTest({
   name: "a stand-in that counts for an owner where owners alone do",
   file: "core/quorum/tally",
   find: "if (voices < owners)",
