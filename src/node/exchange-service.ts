@@ -41,7 +41,7 @@ const mostPages = 64;
 const mostLists = 4;
 const mostCopies = 64;
 /** An answer with states ends once it has so many bytes: what is read, sent and committed at once holds up requests. */
-const copiedBytes = 64 * 1024;
+const copiedBytes = 128 * 1024;
 /** Between two pages, in ms. */
 const pauseMs = 1;
 /** An answer with states waits for its turn so long at most, in ms: whoever asked for it waits not much longer. */

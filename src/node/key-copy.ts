@@ -86,9 +86,12 @@ export class KeyCopy implements DifferingKeys {
 
   /** Merges all in this turn, and resolves once they are on disk. */
   async #merge(keys: readonly Key[], states: readonly CopiedState[]): Promise<void> {
-    const { shortfall, totals } = this.#parts;
+    const { shortfall, totals, node, pace } = this.#parts;
     this.#parts.calls.mustBeCurrent();
-    const outcomes = await Promise.all(states.map((state, i) => this.#mergeOne(keys[i] as Key, state)));
+    const mergeAll = () => states.map((state, i) => this.#mergeOne(keys[i] as Key, state));
+    // While requests need the disk, it goes with what they commit.
+    const isLater = pace !== undefined && node.admission.share < 1;
+    const outcomes = await Promise.all(isLater ? node.replica.later(mergeAll) : mergeAll());
     for (const outcome of outcomes) {
       if (outcome === "refused") shortfall.refused += 1;
       else if (outcome === "changed") totals.keysRepaired += 1;

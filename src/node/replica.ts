@@ -129,6 +129,11 @@ export class Replica {
     this.#buffer.afterAll(done);
   }
 
+  /** What is merged within this call costs the disk no sync of its own, and is durable a little later. */
+  later<T>(act: () => T): T {
+    return this.#buffer.later(act);
+  }
+
   /** This node's state of a key, writes in flight included. */
   read(place: KeyPlace): LocalState | ReplicaRefusal {
     const held = this.#load(place);

@@ -126,7 +126,9 @@ export class SeatUpkeep {
     const pause = new Pause(runtime.clock);
     while (seats.hold(partition).kind === "none" && !this.#isStopped) {
       const page = this.#buffer.scan(partitionRange(partition), pageRecords);
-      for (const { key, value } of page) dropRecord(parts, key, value);
+      this.#buffer.later(() => {
+        for (const { key, value } of page) dropRecord(parts, key, value);
+      });
       dropped += page.length;
       if (page.length < pageRecords) this.#empty.add(partition);
       // What is dropped next waits for this, too.

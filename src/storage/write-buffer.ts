@@ -15,13 +15,14 @@
  *   committed again and again; it counts as waiting, so that `isFull` pushes back before memory runs out.
  * - Commits are strictly one after another, so a later value of a key never overtakes an earlier one.
  * - A listener is told once, after the commit its write went with (or failed with), never from within `put`.
+ * - What is put `later` begins no commit: it goes with the next one, and after a while with one of its own.
  * - Every listener of a key's earlier write in the same batch is told with it: the last value includes theirs.
  *
  * Hot path.
  */
 
 import { compareBytes } from "../core/bytes/order.ts";
-import type { Clock } from "../runtime/clock.ts";
+import type { Clock, Timer } from "../runtime/clock.ts";
 import { type KeyRange, type StorageEngine, StorageError, type StoredEntry, type WriteOperation } from "./engine.ts";
 import { keyAfter, metaKey, type StoreKey } from "./store-key.ts";
 
@@ -51,6 +52,8 @@ const defaultBatchBytes: number = 8 * 1024 * 1024;
 
 /** How long to wait before what a full disk did not take is tried again, in ms. */
 const retryMs = 200;
+/** How long what is put `later` waits for a commit that it can go with, in ms. */
+const laterMs = 40;
 
 /** A key's newest value in a batch, and who waits for it. */
 interface Slot extends WriteOperation {
@@ -78,6 +81,10 @@ export class WriteBuffer {
   /** The writes of the one commit under way; empty when there is none. */
   #underWay: Batch = new Map();
   #isCommitDue = false;
+  /** Whether something that gathers is to be committed soon. */
+  #isHurried = false;
+  #isPuttingLater = false;
+  #laterTimer: Timer | undefined;
   #isClosed = false;
   #queuedBytes = 0;
   #idleWaiters: (() => void)[] = [];
@@ -136,7 +143,7 @@ export class WriteBuffer {
       const fresh: Slot = { key: key.bytes, value: bytes, bytes: size, isPromised, listener: done, more: undefined };
       this.#gathering.set(key.id, fresh);
       this.#queuedBytes += size;
-      this.#commitSoon();
+      this.#commitInTime();
       return;
     }
     this.#queuedBytes += size - slot.bytes;
@@ -144,6 +151,20 @@ export class WriteBuffer {
     slot.bytes = size;
     if (done === undefined) slot.isPromised = true;
     else listen(slot, done);
+    this.#commitInTime();
+  }
+
+  /**
+   * What is put within this call waits for a commit that others need, a little while: work in the background then costs
+   * the disk no sync of its own (§6.5). Whoever reads finds it at once, as ever.
+   */
+  later<T>(act: () => T): T {
+    this.#isPuttingLater = true;
+    try {
+      return act();
+    } finally {
+      this.#isPuttingLater = false;
+    }
   }
 
   /**
@@ -154,6 +175,7 @@ export class WriteBuffer {
     const slot = this.#gathering.get(key.id) ?? this.#underWay.get(key.id);
     if (slot === undefined) return false;
     listen(slot, done);
+    this.#commitInTime();
     return true;
   }
 
@@ -207,6 +229,7 @@ export class WriteBuffer {
   /** Resolves once nothing waits and nothing is under way, whatever became of it. */
   idle(): Promise<void> {
     if (this.#isIdle()) return Promise.resolve();
+    this.#commitSoon();
     return new Promise((resolve) => this.#idleWaiters.push(resolve));
   }
 
@@ -233,8 +256,21 @@ export class WriteBuffer {
     if (error instanceof StorageError && error.code === "corrupt") this.#onDamaged?.(error);
   }
 
+  /** Something was put, or is waited for. */
+  #commitInTime(): void {
+    if (!this.#isPuttingLater) this.#commitSoon();
+    else this.#commitLater();
+  }
+
+  #commitLater(): void {
+    if (this.#isHurried || this.#laterTimer !== undefined) return;
+    this.#laterTimer = this.#clock.setTimer(laterMs, () => this.#commitSoon());
+  }
+
   #commitSoon(): void {
-    if (this.#isCommitDue || this.#underWay.size > 0 || this.#gathering.size === 0) return;
+    if (this.#gathering.size === 0) return;
+    this.#isHurried = true;
+    if (this.#isCommitDue || this.#underWay.size > 0) return;
     this.#isCommitDue = true;
     this.#clock.endOfTurn(() => this.#commit());
   }
@@ -242,6 +278,9 @@ export class WriteBuffer {
   #commit(): void {
     this.#isCommitDue = false;
     const batch = this.#takeBatch();
+    this.#isHurried = this.#gathering.size > 0;
+    this.#laterTimer?.cancel();
+    this.#laterTimer = undefined;
     this.#underWay = batch;
     this.#engine.write([...batch.values()]).then(
       () => this.#settle(batch, undefined),
@@ -282,7 +321,7 @@ export class WriteBuffer {
     }
     const kept = error?.code === "disk-full" && !this.#isClosed ? this.#keepPromised(batch) : 0;
     if (kept > 0) this.#clock.setTimer(retryMs, () => this.#commitSoon());
-    if (this.#gathering.size > kept) this.#commitSoon();
+    if (this.#gathering.size > kept && this.#isHurried) this.#commitSoon();
     for (const slot of batch.values()) tell(slot, error);
     if (this.#isIdle()) {
       const waiters = this.#idleWaiters;
