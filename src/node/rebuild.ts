@@ -124,7 +124,7 @@ export class Rebuilds {
   #reasonToWait(partition: PartitionId, seat: number, attempt: Attempt): Delay | undefined {
     const { seats } = this.#node;
     const count = this.#seatCount(partition);
-    if (knowsNoOther(seats.known(partition), seat, count)) {
+    if (knowsNoOther(seats.known(partition), seat, count) && seats.hold(partition).kind !== "active") {
       return { peer: this.#lastHolder(partition, seat), why: "had the only copy that is known of" };
     }
     const lost = lostBeside(seats.known(partition), seat, count);
@@ -282,8 +282,11 @@ const promisedToGone =
   "waits for one that is gone, and may have spoken for another seat there; repair --force of it ends that:";
 
 function isPromised({ why }: Delay): boolean {
-  return why === promisedElsewhere || why.startsWith(promisedToGone);
+  return why === promisedElsewhere || why === promisedToAnother || why.startsWith(promisedToGone);
 }
 
 /** What a holder says that helps to rebuild another seat of the partition. */
 export const promisedElsewhere = "helps to rebuild another seat of the partition first";
+
+/** The same, where that one is to have this very seat. */
+export const promisedToAnother = "helps another node to rebuild it first";

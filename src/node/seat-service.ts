@@ -9,7 +9,7 @@ import type { PartitionId } from "../core/ids.ts";
 import { wantedOwners } from "../core/seats/bucket-seats.ts";
 import { allChanges } from "../core/seats/filled.ts";
 import { knownSeat } from "../core/seats/known.ts";
-import { grantRebuild, isStanding } from "../core/seats/rebuild.ts";
+import { grantRebuild, isAnothers, isStanding } from "../core/seats/rebuild.ts";
 import { handOverOf, type SeatRecord, seal, voiceOf } from "../core/seats/record.ts";
 import type { Requester } from "../rpc/server.ts";
 import type { TaskGroup } from "../runtime/task-group.ts";
@@ -24,7 +24,7 @@ import type {
   TakeSeat,
 } from "../wire/message.ts";
 import { type Coordination, refusal } from "./coordination.ts";
-import { promisedElsewhere } from "./rebuild.ts";
+import { promisedElsewhere, promisedToAnother } from "./rebuild.ts";
 import type { SeatNews } from "./seat-news.ts";
 import type { Transfer } from "./transfer.ts";
 
@@ -92,6 +92,9 @@ export class SeatService {
     const by = from.hello.node;
     const { seats } = this.#node;
     const before = seats.record(partition);
+    if (isAnothers(before, seat, by, (node) => this.#node.isGone(node))) {
+      return this.#refuse(id, partition, promisedToAnother);
+    }
     const isElsewhere = isStanding(before) && before.grant?.seat !== seat;
     const granted = await seats.change(partition, (record) => {
       const after = grantRebuild(record, seat, epoch, by);

@@ -139,8 +139,9 @@ export class TransferTasks {
     const { holder } = knownSeat(known, seat);
     if (holder === undefined || hold.kind === "active" || this.#node.isGone(holder)) return seat;
     // One that speaks, and that a rebuild has fenced which is over, rebuilds its own seat: in its place nobody may, or
-    // reads of it alone would miss what the others count without it. One that was removed says nothing any more.
-    return isBeingRebuilt(known, seat) && !ring().members.has(holder) ? seat : undefined;
+    // reads of it alone would miss what the others count without it. One that was removed says nothing any more; one of
+    // whose joining this node has not heard does.
+    return isBeingRebuilt(known, seat) && ring().removed.has(holder) ? seat : undefined;
   }
 
   async #rebuild(partition: PartitionId, seat: number): Promise<Delay | undefined> {

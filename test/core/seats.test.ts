@@ -20,6 +20,7 @@ import {
   finishRebuild,
   giveUpRebuild,
   grantRebuild,
+  isAnothers,
   lostBeside,
   nextToCopy,
   promises,
@@ -217,6 +218,15 @@ describe("a rebuild", () => {
     assert.ok(grantRebuild(isHeld, 2, nextGeneration(0), e) !== undefined);
     // Whoever begins anew has given up what it began before.
     assert.equal(promises(present(grantRebuild(toFirst, 1, second, d))).length, 1);
+  });
+
+  test("of a seat is promised to one node at a time, unless that one is gone", () => {
+    const epoch = nextGeneration(0);
+    const granted = present(grantRebuild(active(0), 2, epoch, d));
+    assert.ok(isAnothers(granted, 2, e, () => false));
+    assert.ok(!isAnothers(granted, 2, e, (node) => node === d));
+    assert.ok(!isAnothers(granted, 2, d, () => false));
+    assert.ok(!isAnothers(releaseGrant(granted, { seat: 2, epoch, by: d }), 2, e, () => false));
   });
 
   test("begun by two at once is promised to one, and all come to name the same one", () => {

@@ -32,7 +32,8 @@ export function lostBeside(known: KnownSeats, seat: number, seats: number): numb
 /**
  * Whether a seat that was held seems to have been the only one with a holder. There may be another all the same: whoever
  * filled it had the leave of the lost holder alone, who is not there to tell. So the seat is not rebuilt from nothing
- * before another holder is heard of, or an operator says that there is none.
+ * before another holder is heard of, or an operator says that there is none. That is not about a holder that rebuilds its
+ * own seat, since others have fenced it: it has all that there is, and nobody filled another without its leave.
  */
 export function knowsNoOther(known: KnownSeats, seat: number, seats: number): boolean {
   if (seats < 2 || hasNothing(known, seat)) return false;
@@ -75,6 +76,14 @@ export function grantRebuild(record: SeatRecord, seat: number, epoch: Epoch, by:
 /** Whether the node is promised to a rebuild that has not come to its end, as far as it knows. */
 export function isStanding({ known, grant }: SeatRecord): boolean {
   return grant !== undefined && knownSeat(known, grant.seat).held < grant.epoch;
+}
+
+/**
+ * Whether the node has promised itself to another one for this very seat, who may yet come to its end, or has: if both
+ * did, the first would speak on to whoever has not heard of the second, and a read of one answer miss what that one took.
+ */
+export function isAnothers(record: SeatRecord, seat: number, by: NodeId, isGone: (node: NodeId) => boolean): boolean {
+  return promises(record).some((promise) => promise.seat === seat && promise.by !== by && !isGone(promise.by));
 }
 
 /**

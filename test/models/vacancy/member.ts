@@ -17,6 +17,7 @@ import {
   finishRebuild,
   giveUpRebuild,
   grantRebuild,
+  isAnothers,
   knowsNoOther,
   lostBeside,
   nextToCopy,
@@ -326,6 +327,8 @@ export class Member {
 
   /** It fences the seat for another's sake; whether it has a voice to be copied with. */
   beFenced({ seat, epoch }: Pick<Lost, "seat" | "epoch">, by: NodeId): boolean {
+    const isAnother = isAnothers(this.record, seat, by, (node) => this.isGone(node));
+    if (isAnother && this.#outside.rule.helpsOne) return false;
     const granted = grantRebuild(this.record, seat, epoch, by);
     if (granted === undefined || this.voice === undefined) return false;
     this.decide(granted);
@@ -338,7 +341,8 @@ export class Member {
     const { known, hold } = this.record;
     const { holder } = knownSeat(known, seat);
     const isLost = holder === undefined || hold.kind === "active" || this.isGone(holder);
-    const isDeposed = holder !== undefined && isBeingRebuilt(known, seat) && !this.view.members.has(holder);
+    const isRemoved = holder !== undefined && this.#outside.isRemoved(holder) && !this.view.members.has(holder);
+    const isDeposed = isBeingRebuilt(known, seat) && isRemoved;
     if (isLost || isDeposed) return this.#beginRebuild(seat);
     const from = this.reach(holder);
     if (from === undefined || isBeingRebuilt(known, seat)) return;
@@ -376,9 +380,13 @@ export class Member {
   }
 
   #beginRebuild(seat: number): void {
-    const { known } = this.record;
+    const { known, hold } = this.record;
     if (this.pauses-- > 0) return;
-    if (knowsNoOther(known, seat, seatCount) || lostBeside(known, seat, seatCount) !== undefined) return;
+    if (
+      (hold.kind !== "active" && knowsNoOther(known, seat, seatCount)) ||
+      lostBeside(known, seat, seatCount) !== undefined
+    )
+      return;
     const isWhole = known.every(({ holder, held }, other) => {
       const isThere = other !== seat && held >= 0 && holder !== undefined && holder !== this.id;
       return !isThere || this.reach(holder) !== undefined;

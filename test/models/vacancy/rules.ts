@@ -31,6 +31,8 @@ export interface VacancyRule {
   readonly keepsPromises: boolean;
   /** ... nor vacates the seat that it has promised itself for, while whoever fills it may get on. */
   readonly asksWhoFills: boolean;
+  /** A holder helps one node at a time, also where two rebuild the same seat. */
+  readonly helpsOne: boolean;
   /** Nobody waits for a seat that is only being filled. */
   readonly passesOverNew: boolean;
   /** A lost seat is vacated though an owner has yet to take one. */
@@ -56,6 +58,7 @@ export const vacancyRule: VacancyRule = {
   goesOn: true,
   keepsPromises: true,
   asksWhoFills: true,
+  helpsOne: true,
   passesOverNew: true,
 };
 
@@ -74,13 +77,14 @@ export interface WeakerVacancyRule {
 export const weakerVacancyRules: readonly WeakerVacancyRule[] = [
   { from: 66, breaks: "missed", rule: { ...vacancyRule, name: "who leaves goes on speaking", seals: false } },
   { from: 120, breaks: "missed", rule: { ...vacancyRule, name: "only one other is given all", givesToAll: false } },
-  { from: 1470, breaks: "missed", rule: { ...vacancyRule, name: "it is enough to have all", givesToVoices: false } },
+  { from: 1756, breaks: "missed", rule: { ...vacancyRule, name: "it is enough to have all", givesToVoices: false } },
   { from: 460, breaks: "missed", rule: { ...vacancyRule, name: "the last seat is vacated, too", keepsLast: false } },
   { from: 126, breaks: "missed", rule: { ...vacancyRule, name: "only one other is copied", copiesAll: false } },
   { from: 414, breaks: "missed", rule: { ...vacancyRule, name: "nothing is given for a lost seat", shares: false } },
   { from: 416, breaks: "missed", rule: { ...vacancyRule, name: "unused seats do not matter", needsAllUsed: false } },
   { from: 714, breaks: "missed", rule: { ...vacancyRule, name: "only the newest n is copied", copiesOpenEras: false } },
   { from: 182, breaks: "missed", rule: { ...vacancyRule, name: "who fills is not asked", asksWhoFills: false } },
+  { from: 2788, breaks: "missed", rule: { ...vacancyRule, name: "two are helped to one seat", helpsOne: false } },
   {
     from: 1,
     breaks: "stuck",
