@@ -10,6 +10,7 @@ import type { Gossip } from "./gossip.ts";
 import type { Sponsor } from "./joining.ts";
 import { refuse } from "./member-calls.ts";
 import type { Membership } from "./membership.ts";
+import { departedAs } from "./peer-admission.ts";
 import type { DataRequest } from "./peer-service.ts";
 import type { SeatRequest } from "./seat-service.ts";
 
@@ -49,6 +50,11 @@ export class MembershipService {
     const { membership, gossip, sponsor } = this.#options;
     if (!membership.isMember && request.kind !== "ping") {
       return refuse(request.id, 0, "not-ready", `${membership.name} is no member of a cluster yet`);
+    }
+    // What one that goes is told, it may never tell: who told it would take it to be known (`departure.ts`).
+    if (membership.departed !== undefined && request.kind !== "ping") {
+      const { departed, name, ringVersion } = membership;
+      return refuse(request.id, ringVersion, "not-ready", departedAs(departed, name));
     }
     switch (request.kind) {
       case "ping":

@@ -303,3 +303,33 @@ test("one that is removed while holders have fallen silent for its sake gives th
   await world.agreed(1000);
   await isWhole(world);
 });
+
+test("two that leave, and reach nobody but each other, do not go before somebody who stays knows of both", async () => {
+  const world = await filled(31, 5);
+  for (const name of ["n4", "n5"]) assert.deepEqual(await world.inside("n1", (node) => node.leave(name)), accepted);
+  const holdsSeats = (name: string): boolean => {
+    const seats = world.nodes
+      .get(name)
+      ?.metrics()
+      .find((metric) => metric.name === "cartwheel_seats");
+    return seats === undefined || seats.value > 0;
+  };
+  assert.ok(await world.simulation.runUntil(() => !holdsSeats("n4") && !holdsSeats("n5"), 60_000));
+  await world.simulation.run(3000);
+  assert.deepEqual([...world.ended.keys()], []);
+  for (const one of ["n4", "n5"]) {
+    for (const other of ["n1", "n2", "n3"]) {
+      world.network.cut(world.machine(one), world.machine(other));
+      world.network.cut(world.machine(other), world.machine(one));
+    }
+  }
+  const areGone = (): boolean => ["n4", "n5"].every((name) => world.nodes.get(name)?.departed === "left");
+  assert.ok(await world.simulation.runUntil(areGone, 60_000), "each has written down that it is gone");
+  await world.simulation.run(30_000);
+  assert.deepEqual([...world.ended.keys()], []);
+  world.network.mendAll();
+  for (const name of ["n4", "n5"]) assert.equal(await hasEnded(world, name), "left");
+  await world.agreed();
+  assert.equal(world.nodes.get("n1")?.cluster().members.length, 3);
+  await isWhole(world);
+});
