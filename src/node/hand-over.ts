@@ -6,6 +6,7 @@
  */
 
 import type { NodeId, PartitionId } from "../core/ids.ts";
+import { hadIncarnation } from "../core/ring/superseded.ts";
 import { decline, type HandOver, takeOver } from "../core/seats/record.ts";
 import type { SeatSealed, TakeSeat } from "../wire/message.ts";
 import { type Coordination, goneAfterMs, nameOf } from "./coordination.ts";
@@ -59,12 +60,21 @@ export class HandOvers {
   /** A holder says that it has sealed a seat for this node. */
   hear({ partition, handOver }: SeatSealed, from: NodeId): void {
     const { to } = handOver;
-    if (to.node !== this.#node.self || to.incarnation !== this.#incarnation()) return;
+    if (to.node !== this.#node.self || !this.#isMine(to.incarnation)) return;
     // A partition that the ring has not is never looked at, and this node would wait for it before it ends.
     if (partition >= this.#node.seats.partitions.length) return;
     const known = this.#sealed.get(partition);
     if (known?.handOver.epoch === handOver.epoch && known.handOver.seat === handOver.seat) return;
     this.#sealed.set(partition, { handOver, from, sinceMs: this.#node.runtime.clock.monotonicMs() });
+  }
+
+  /** Whether it is this directory that is meant: by an earlier name of its own it takes nothing, and only says so. */
+  #isMine(incarnation: string): boolean {
+    const own = this.#incarnation();
+    if (incarnation === own) return true;
+    const { self } = this.#node;
+    const ring = this.#node.ring();
+    return ring.members.get(self)?.incarnation === own && hadIncarnation(ring, self, incarnation);
   }
 
   /** Takes the seat from its holder. Undefined once it is this node's. Rejects with `StorageError`. */
@@ -101,7 +111,9 @@ export class HandOvers {
     const { handOver, from, sinceMs } = sealed;
     const { seats, runtime } = this.#node;
     seats.learn(partition, handOver.known);
-    if (takeOver(seats.record(partition), handOver) === undefined) return this.#giveBack(partition, sealed);
+    const isForNow = handOver.to.incarnation === this.#incarnation();
+    if (!isForNow || takeOver(seats.record(partition), handOver) === undefined)
+      return this.#giveBack(partition, sealed);
     const copied = await this.#copies.copyTail(partition, from);
     if (copied.kind !== "whole") {
       const isLate = copied.kind === "partial" && runtime.clock.monotonicMs() - sinceMs > patienceMs;

@@ -7,7 +7,7 @@
  */
 
 import type { NodeId, PartitionId } from "../core/ids.ts";
-import { compareEventNames } from "../core/membership/history.ts";
+import { isSupersededIn } from "../core/ring/superseded.ts";
 import { wantedOwners } from "../core/seats/bucket-seats.ts";
 import { knownSeat } from "../core/seats/known.ts";
 import { promises, releaseGrant } from "../core/seats/rebuild.ts";
@@ -71,8 +71,7 @@ export class SeatUpkeep {
     const handOver = handOverOf(record);
     if (handOver === undefined) return undefined;
     const { node, incarnation } = handOver.to;
-    const now = ring().members.get(node)?.incarnation;
-    const isReplaced = now !== undefined && compareEventNames(now, incarnation) > 0;
+    const isReplaced = ring().members.has(node) && isSupersededIn(ring(), node, incarnation);
     if (isReplaced || this.#node.isGone(node)) {
       await seats.change(partition, (current) => successorIsLost(current, self));
       return undefined;

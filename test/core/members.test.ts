@@ -8,6 +8,7 @@ import type { HistoryEvent } from "../../src/core/membership/event.ts";
 import { eventName, type History, nextLamport, uniteHistories } from "../../src/core/membership/history.ts";
 import { preferenceOrder } from "../../src/core/ring/preference-list.ts";
 import { foldHistory, type Ring } from "../../src/core/ring/ring.ts";
+import { hadIncarnation, isSupersededIn } from "../../src/core/ring/superseded.ts";
 import { checkRules } from "../claim/measured-change.ts";
 import { plainRecord } from "../plain-record.ts";
 import { found, histories, join, joins, nodeId } from "./membership-arbitraries.ts";
@@ -201,4 +202,20 @@ test("a late event that sorts before others unmakes what could not be after it",
   const late = foldHistory(uniteHistories(early.history, [change("leave", 0, 3, 1)]), early);
   assert.deepEqual(names(late), ["n0", "n1"], "the removal of the last that stays is void");
   assert.deepEqual(late.seats[0], [nodeId(1)]);
+});
+
+test("a directory that joined twice is the same member under both names; another one in its place is not", () => {
+  const byAnother = { ...join(1, 3, place), author: nodeId(2) };
+  const twice = foldHistory([...joins(settings, [place, place]), byAnother]);
+  const [, first] = joins(settings, [place, place]) as [HistoryEvent, HistoryEvent];
+  const member = nodeId(1);
+  for (const event of [first, byAnother]) {
+    assert.ok(hadIncarnation(twice, member, eventName(event)));
+    assert.equal(isSupersededIn(twice, member, eventName(event)), false);
+  }
+  assert.equal(hadIncarnation(twice, member, "9-unheard"), false);
+  const lost = foldHistory([...joins(settings, [place, place]), { ...byAnother, directory: nodeId(7) }]);
+  assert.equal(hadIncarnation(lost, member, eventName(first)), false);
+  assert.ok(isSupersededIn(lost, member, eventName(first)));
+  assert.ok(hadIncarnation(lost, member, eventName(byAnother)));
 });

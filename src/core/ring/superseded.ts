@@ -14,9 +14,23 @@ export function isSupersededIn(ring: Ring, node: NodeId, incarnation: string): b
   if (ring.removed.has(node)) return true;
   const member = ring.members.get(node);
   if (member === undefined || compareEventNames(member.incarnation, incarnation) <= 0) return false;
-  const joined = ring.history.find((event) => eventName(event) === incarnation);
+  const directory = directoryAt(ring, incarnation);
   // An older join of the same directory, or one that is not known here, replaced nobody.
-  return joined !== undefined && directoryOf(joined) !== member.directory;
+  return directory !== undefined && directory !== member.directory;
+}
+
+/**
+ * Whether the member had that incarnation, too, in the directory that it has: who asks two members to let it in, since the
+ * first did not answer in time, joins twice.
+ */
+export function hadIncarnation(ring: Ring, node: NodeId, incarnation: string): boolean {
+  const member = ring.members.get(node);
+  return member !== undefined && directoryAt(ring, incarnation) === member.directory;
+}
+
+function directoryAt({ history }: Ring, incarnation: string): NodeId | undefined {
+  const joined = history.find((event) => eventName(event) === incarnation);
+  return joined && directoryOf(joined);
 }
 
 /**
