@@ -11,6 +11,13 @@ import type { ProcessUsage } from "./target.ts";
 /** How long a child may take to end once it is told to, in ms. */
 const stopMs = 10_000;
 
+/** What a process has in memory, in bytes: all of it, its garbage-collected part, and buffers beside that. */
+export interface ProcessMemory {
+  readonly rssBytes: number;
+  readonly heapBytes: number;
+  readonly externalBytes: number;
+}
+
 /** What a child is asked. */
 export interface Ask {
   readonly id: number;
@@ -54,11 +61,24 @@ export class Child {
   }
 
   async stop(): Promise<void> {
-    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
+    if (this.#hasEnded) return;
     const ended = once(this.#process, "exit");
     if (this.#process.connected) this.#process.disconnect();
     await Promise.race([ended, sleep(stopMs, undefined, { ref: false })]);
     this.#process.kill("SIGKILL");
+    await ended;
+  }
+
+  /** Ends the process as a crash does, whatever it is at. */
+  async kill(): Promise<void> {
+    if (this.#hasEnded) return;
+    const ended = once(this.#process, "exit");
+    this.#process.kill("SIGKILL");
+    await ended;
+  }
+
+  get #hasEnded(): boolean {
+    return this.#process.exitCode !== null || this.#process.signalCode !== null;
   }
 
   #onTold(told: Told): void {
@@ -84,6 +104,10 @@ export function serveParent(
     usage: () => {
       const { user, system } = process.cpuUsage();
       return { cpuUs: user + system, memoryBytes: process.memoryUsage.rss() };
+    },
+    memory: () => {
+      const { rss, heapUsed, external } = process.memoryUsage();
+      return { rssBytes: rss, heapBytes: heapUsed, externalBytes: external } satisfies ProcessMemory;
     },
     ...answers,
   };

@@ -6,37 +6,17 @@
  * with a model that stores in memory, a synced put with one that syncs a log, once for all who wait.
  */
 
-import { machineClock } from "../host/clock.ts";
+import { byTurns, type Contestant, type Side, type TurnsOptions } from "./by-turns.ts";
 import { fill } from "./closed-loop.ts";
 import { type FixedLoadOptions, fixedLoad } from "./fixed-load.ts";
-import { closed, cpuOf, type Measured, measure, type RunLoop } from "./measure.ts";
 import { BareCluster } from "./models/bare-cluster.ts";
-import type { Load } from "./operation.ts";
 import { OwnCluster, type OwnClusterOptions } from "./own-cluster.ts";
-import type { Servers, Target } from "./target.ts";
 import { CartwheelTarget } from "./targets/cartwheel-target.ts";
 
-export interface ComparisonOptions extends OwnClusterOptions {
-  readonly inFlight: number;
+export interface ComparisonOptions extends OwnClusterOptions, Omit<TurnsOptions, "onRound"> {
   readonly keys: number;
   readonly valueBytes: number;
-  /** How long each side is loaded in a round, and how many rounds there are. */
-  readonly roundMs: number;
-  readonly rounds: number;
-  /** How long each side is loaded before what counts: what is not compiled yet costs several times as much. */
-  readonly warmMs: number;
-  readonly signal?: AbortSignal | undefined;
   readonly onRound?: ((text: string) => void) | undefined;
-}
-
-/** One side of one comparison; medians over the rounds. CPU time in us an operation, latencies in us. */
-export interface Side {
-  readonly cpu: number;
-  readonly serversCpu: number;
-  readonly perSecond: number;
-  readonly p50: number;
-  readonly p99: number;
-  readonly errors: number;
 }
 
 export interface Compared {
@@ -59,12 +39,6 @@ const contests: readonly Contest[] = [
   { name: "buffered put", kind: "update", isSynced: false },
   { name: "synced put", kind: "update", isSynced: true },
 ];
-
-interface Contestant {
-  readonly target: Target;
-  readonly servers: Servers;
-  readonly load: Load;
-}
 
 /** Starts both, runs all contests, stops both. */
 export async function compareWithBare(options: ComparisonOptions): Promise<readonly Compared[]> {
@@ -106,43 +80,10 @@ async function contend(
   bare: Contestant,
   options: ComparisonOptions,
 ): Promise<Compared> {
-  const { inFlight, signal } = options;
-  const loopFor = (durationMs: number): RunLoop => closed({ inFlight, durationMs, signal, clock: machineClock });
-  for (const side of options.warmMs > 0 ? [ours, bare] : []) await measure({ ...side, run: loopFor(options.warmMs) });
-  const run = loopFor(options.roundMs);
-  const measured: { readonly ours: Measured; readonly bare: Measured }[] = [];
-  for (let round = 1; round <= options.rounds; round++) {
-    const both = { ours: await measure({ ...ours, run }), bare: await measure({ ...bare, run }) };
-    if (signal?.aborted === true) throw new Error("it was interrupted");
-    const [our, their] = [cpuOf(both.ours).all.toFixed(1), cpuOf(both.bare).all.toFixed(1)];
-    options.onRound?.(`${name}, ${round} of ${options.rounds}: ${our} us of CPU an operation, bare ${their} us`);
-    measured.push(both);
-  }
-  const ratios = measured.map((both) => cpuOf(both.ours).all / cpuOf(both.bare).all);
-  return {
-    name,
-    ours: sideOf(measured.map((both) => both.ours)),
-    bare: sideOf(measured.map((both) => both.bare)),
-    ratio: median(ratios),
-    ratioRange: [Math.min(...ratios), Math.max(...ratios)],
+  const onRound = (round: number, [our, their]: readonly [number, number]): void => {
+    const costs = `${our.toFixed(1)} us of CPU an operation, bare ${their.toFixed(1)} us`;
+    options.onRound?.(`${name}, ${round} of ${options.rounds}: ${costs}`);
   };
-}
-
-function sideOf(rounds: readonly Measured[]): Side {
-  const medianOf = (what: (round: Measured) => number): number => median(rounds.map(what));
-  return {
-    cpu: medianOf((round) => cpuOf(round).all),
-    serversCpu: medianOf((round) => cpuOf(round).servers),
-    perSecond: medianOf(({ recording, tookMs }) => (recording.count * 1000) / tookMs),
-    p50: medianOf(({ recording }) => recording.all.percentile(0.5)),
-    p99: medianOf(({ recording }) => recording.all.percentile(0.99)),
-    errors: rounds.reduce((sum, { recording }) => sum + recording.errorCount, 0),
-  };
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const upper = sorted[middle] ?? Number.NaN;
-  return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? Number.NaN)) / 2;
+  const { sides, ratio, ratioRange } = await byTurns(ours, bare, { ...options, onRound });
+  return { name, ours: sides[0], bare: sides[1], ratio, ratioRange };
 }

@@ -19,6 +19,8 @@ serveParent(
       return members.find((member) => member.name === name)?.peer;
     },
     http: () => running().http,
+    metrics: () => running().api.metrics(),
+    repair: () => running().api.startRepair(),
     cluster: () => {
       const { members, pendingTransfers } = running().api.cluster();
       return { up: members.filter(({ status }) => status !== "down").length, pendingTransfers };

@@ -4,48 +4,38 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { BucketChange } from "../core/settings.ts";
-import type { StartNodeOptions } from "../host/start-node.ts";
-import { Child } from "./child-process.ts";
 import { bytesUnder } from "./disk-bytes.ts";
+import { OwnNode, type OwnNodeOptions } from "./own-node.ts";
 import type { ProcessUsage, Servers } from "./target.ts";
 
 /** How long the nodes may take to be one cluster, in ms, and how often they are asked. */
 const wholeMs = 60_000;
 const askEveryMs = 50;
 
-export interface OwnClusterOptions {
+export interface OwnClusterOptions extends Omit<OwnNodeOptions, "name" | "data"> {
   readonly nodes: number;
-  readonly storage: "lmdb" | "log" | "memory";
   /** Where the nodes' data may be. */
   readonly directory: string;
-  /** Whether each has the web interface, too. */
-  readonly http?: boolean;
-  /** Where each process leaves a profile of its CPU time; none where absent. */
-  readonly profileDirectory?: string | undefined;
 }
 
 export class OwnCluster implements Servers {
-  readonly #nodes: readonly Child[];
+  readonly #nodes: OwnNode[];
+  readonly #options: OwnClusterOptions;
   readonly #data: string;
-  readonly #addresses: string[] = [];
   readonly #httpAddresses: string[] = [];
 
-  private constructor(nodes: readonly Child[], data: string) {
-    this.#nodes = nodes;
+  private constructor(options: OwnClusterOptions, data: string) {
+    this.#options = options;
     this.#data = data;
+    this.#nodes = Array.from({ length: options.nodes }, (_, i) => this.#place(i));
   }
 
   /** Resolves once all are members and every seat is where it shall be. */
   static async start(options: OwnClusterOptions): Promise<OwnCluster> {
     const data = await mkdtemp(join(options.directory, "cartwheel-bench-"));
-    const module = new URL("./node-process.js", import.meta.url);
-    const nodes = Array.from(
-      { length: options.nodes },
-      (_, i) => new Child(`n${i + 1}`, module, options.profileDirectory),
-    );
-    const cluster = new OwnCluster(nodes, data);
+    const cluster = new OwnCluster(options, data);
     try {
-      await cluster.#start(options);
+      await cluster.#start();
     } catch (error) {
       await cluster.stop();
       throw error;
@@ -53,9 +43,14 @@ export class OwnCluster implements Servers {
     return cluster;
   }
 
+  /** All of them, those among them that do not run now. */
+  get nodes(): readonly OwnNode[] {
+    return this.#nodes;
+  }
+
   /** Where native clients connect. */
   get addresses(): readonly string[] {
-    return this.#addresses;
+    return this.#nodes.map(({ address }) => address);
   }
 
   /** Where web clients ask, in the same order; none without `http`. */
@@ -63,16 +58,31 @@ export class OwnCluster implements Servers {
     return this.#httpAddresses;
   }
 
+  /** One more node, which is started as one that joins: it is a member, and its seats are on their way. */
+  async add(): Promise<OwnNode> {
+    const join = this.addresses;
+    const node = this.#place(this.#nodes.length);
+    this.#nodes.push(node);
+    await node.start(join);
+    return node;
+  }
+
   async setBucket(name: string, change: BucketChange): Promise<void> {
-    await this.#nodes[0]?.ask("bucket", { name, change });
+    await this.#nodes[0]?.setBucket(name, change);
   }
 
   usage(): Promise<readonly ProcessUsage[]> {
-    return Promise.all(this.#nodes.map((node) => node.usage()));
+    return Promise.all(this.#nodes.filter(({ isRunning }) => isRunning).map((node) => node.usage()));
   }
 
   diskBytes(): Promise<number> {
     return bytesUnder(this.#data);
+  }
+
+  /** Whether all are up for each other, and no seat is on its way. */
+  async isWhole(): Promise<boolean> {
+    const views = await Promise.all(this.#nodes.map((node) => node.cluster()));
+    return views.every(({ up, pendingTransfers }) => up === this.#nodes.length && pendingTransfers === 0);
   }
 
   async stop(): Promise<void> {
@@ -80,30 +90,21 @@ export class OwnCluster implements Servers {
     await rm(this.#data, { recursive: true, force: true });
   }
 
-  async #start({ storage, http = false }: OwnClusterOptions): Promise<void> {
+  #place(i: number): OwnNode {
+    const name = `n${i + 1}`;
+    return new OwnNode({ ...this.#options, name, data: join(this.#data, name) });
+  }
+
+  async #start(): Promise<void> {
+    const [founder] = this.#nodes;
     for (const node of this.#nodes) {
-      const options: StartNodeOptions = {
-        name: node.name,
-        storage,
-        ...(storage === "memory" ? {} : { data: join(this.#data, node.name) }),
-        listen: "127.0.0.1:0",
-        http: http && "127.0.0.1:0",
-        join: this.#addresses.slice(0, 1),
-      };
-      this.#addresses.push((await node.ask("start", options)) as string);
-      if (http) this.#httpAddresses.push((await node.ask("http")) as string);
+      await node.start(node === founder ? [] : this.addresses.slice(0, 1));
+      if (this.#options.http === true) this.#httpAddresses.push(await node.httpAddress());
     }
     const endsMs = performance.now() + wholeMs;
-    while (!(await this.#isWhole())) {
+    while (!(await this.isWhole())) {
       if (performance.now() > endsMs) throw new Error(`the nodes were no cluster after ${wholeMs / 1000} s`);
       await sleep(askEveryMs);
     }
-  }
-
-  async #isWhole(): Promise<boolean> {
-    const views = await Promise.all(this.#nodes.map((node) => node.ask("cluster")));
-    return (views as { up: number; pendingTransfers: number }[]).every(
-      ({ up, pendingTransfers }) => up === this.#nodes.length && pendingTransfers === 0,
-    );
   }
 }
