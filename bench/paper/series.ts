@@ -42,16 +42,30 @@ export class Series implements Recorder {
     return Array.from(this.#histograms.get(kind) ?? [], (one) => latenciesOf(one ?? new Histogram()));
   }
 
+  /** All kinds of operations in one stretch, 0 up. */
+  stretch(at: number): Histogram {
+    return sum([...this.#histograms.values()].map((stretches) => stretches[at]));
+  }
+
+  /** All kinds of operations in all stretches. */
+  all(): Histogram {
+    return sum([...this.#histograms.values()].flat());
+  }
+
   /** All stretches together. */
   whole(kind: OperationKind): Latencies {
-    const all = new Histogram();
-    for (const one of this.#histograms.get(kind) ?? []) if (one !== undefined) all.add(one);
-    return latenciesOf(all);
+    return latenciesOf(sum(this.#histograms.get(kind) ?? []));
   }
 
   get errorCount(): number {
     return [...this.errors.values()].reduce((sum, count) => sum + count, 0);
   }
+}
+
+function sum(histograms: readonly (Histogram | undefined)[]): Histogram {
+  const all = new Histogram();
+  for (const one of histograms) if (one !== undefined) all.add(one);
+  return all;
 }
 
 /** What figures tell of a histogram. */

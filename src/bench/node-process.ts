@@ -20,6 +20,11 @@ serveParent(
     },
     http: () => running().http,
     metrics: () => running().api.metrics(),
+    leak: (bytes) => {
+      const kept: Uint8Array[] = [];
+      setInterval(() => kept.push(new Uint8Array(bytes as number).fill(1)), 1000);
+      return kept.length;
+    },
     repair: () => running().api.startRepair(),
     cluster: () => {
       const { members, pendingTransfers } = running().api.cluster();

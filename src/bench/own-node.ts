@@ -106,6 +106,11 @@ export class OwnNode {
     await this.#running.ask("repair");
   }
 
+  /** Has it keep so many bytes more each second: what a watch over memory is to catch. */
+  async leak(bytesPerSecond: number): Promise<void> {
+    await this.#running.ask("leak", bytesPerSecond);
+  }
+
   get #running(): Child {
     if (this.#child === undefined) throw new Error(`${this.name} does not run`);
     return this.#child;
