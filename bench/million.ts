@@ -233,7 +233,7 @@ async function run(directory: string): Promise<boolean> {
     "trees built, s",
     "memory",
   ];
-  const perKey = (loaded.many.rssBytes - loaded.few.rssBytes) / (keys - few);
+  const perKey = (filled.many.rssBytes - filled.few.rssBytes) / (keys - few);
   const isFast = [stopped, killed].every(({ readMs }) => readMs < startWithinMs);
   const isFlat = Object.values(turns).every(({ serversRatio }) => serversRatio <= mostTimes);
   const lines = [
@@ -242,7 +242,8 @@ async function run(directory: string): Promise<boolean> {
     "",
     ...columns([startHeads, startRow(stopped), startRow(killed)]),
     "",
-    `in memory once filled: ${mib(filled.few.rssBytes)} / ${mib(filled.many.rssBytes)}, under load: ${mib(loaded.few.rssBytes)} / ${mib(loaded.many.rssBytes)}: ${perKey.toFixed(0)} bytes a key`,
+    `in memory once filled: ${mib(filled.few.rssBytes)} / ${mib(filled.many.rssBytes)}, ${perKey.toFixed(0)} bytes for each key more`,
+    `in memory under load: ${mib(loaded.few.rssBytes)} / ${mib(loaded.many.rssBytes)}`,
     `on disk: ${mib(diskBytes)} of ${mib(keys * valueBytes)} in values`,
     `starts in less than ${startWithinMs / 1000} s: ${isFast ? "yes" : "NO"}; at most ${mostTimes} times the CPU of few keys: ${isFlat ? "yes" : "NO"}`,
   ];

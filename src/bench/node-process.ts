@@ -26,6 +26,7 @@ serveParent(
       return kept.length;
     },
     repair: () => running().api.startRepair(),
+    repairing: () => running().api.repair().running,
     cluster: () => {
       const { members, pendingTransfers } = running().api.cluster();
       return { up: members.filter(({ status }) => status !== "down").length, pendingTransfers };

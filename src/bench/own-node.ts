@@ -3,6 +3,7 @@
  * at one address.
  */
 
+import type { Limits } from "../core/limits.ts";
 import type { BucketChange, ClusterSettings } from "../core/settings.ts";
 import type { StartNodeOptions } from "../host/start-node.ts";
 import type { MetricSample } from "../node/api.ts";
@@ -19,6 +20,7 @@ export interface OwnNodeOptions {
   /** Whether it has the web interface, too. */
   readonly http?: boolean;
   readonly settings?: Partial<ClusterSettings>;
+  readonly limits?: Partial<Limits>;
   /** Where the process leaves a profile of its CPU time; none where absent. */
   readonly profileDirectory?: string | undefined;
 }
@@ -45,14 +47,15 @@ export class OwnNode {
 
   /** Resolves once the node serves as a member. */
   async start(join: readonly string[]): Promise<void> {
-    const { name, storage, data, http = false, settings, profileDirectory } = this.#options;
+    const { name, storage, data, http = false, settings, limits, profileDirectory } = this.#options;
     const child = new Child(name, module, profileDirectory);
     this.#child = child;
     const options: StartNodeOptions = {
       name,
       storage,
-      ...(storage === "memory" ? {} : { data }),
-      ...(settings === undefined ? {} : { settings }),
+      ...(storage !== "memory" && { data }),
+      ...(settings !== undefined && { settings }),
+      ...(limits !== undefined && { limits }),
       listen: this.#address === "" ? "127.0.0.1:0" : this.#address,
       http: http && "127.0.0.1:0",
       join,
@@ -89,12 +92,14 @@ export class OwnNode {
     return (await this.#running.ask("cluster")) as { up: number; pendingTransfers: number };
   }
 
-  /** The sum over all labels of one of its figures; NaN where it has none of that name. */
-  async metric(name: string): Promise<number> {
-    const samples = ((await this.#running.ask("metrics")) as readonly MetricSample[]).filter(
-      (one) => one.name === name,
+  /** One of its figures: the sum of the samples with these labels; NaN where there is none. */
+  async metric(name: string, labels: Readonly<Record<string, string>> = {}): Promise<number> {
+    const all = (await this.#running.ask("metrics")) as readonly MetricSample[];
+    const wanted = Object.entries(labels);
+    const found = all.filter(
+      (one) => one.name === name && wanted.every(([label, value]) => one.labels[label] === value),
     );
-    return samples.length === 0 ? Number.NaN : samples.reduce((sum, { value }) => sum + value, 0);
+    return found.length === 0 ? Number.NaN : found.reduce((sum, { value }) => sum + value, 0);
   }
 
   async setBucket(name: string, change: BucketChange): Promise<void> {
@@ -104,6 +109,10 @@ export class OwnNode {
   /** Begins to compare all it holds with the other owners. */
   async startRepair(): Promise<void> {
     await this.#running.ask("repair");
+  }
+
+  async isRepairing(): Promise<boolean> {
+    return (await this.#running.ask("repairing")) as boolean;
   }
 
   /** Has it keep so many bytes more each second: what a watch over memory is to catch. */
