@@ -18,13 +18,30 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { pathToFileURL } from "node:url";
 import { crc32 } from "../../src/core/hash/crc32.ts";
-import { type RunningNode, startNode } from "../../src/host/index.ts";
+import type { RunningNode, startNode as StartNode } from "../../src/host/index.ts";
 import type { Log, LogFields } from "../../src/runtime/log.ts";
+import { plantedCopy } from "../planted-copy.ts";
+
+/** The product, but for its log's segments and checkpoints, which are a sixteenth of their size: that is soon written. */
+const withSmallSegments = plantedCopy({
+  name: "segments of a mebibyte",
+  file: "storage/log/log-engine",
+  find: "const leastSegmentBytes = 16 * 1024 * 1024;",
+  replace: "const leastSegmentBytes = 1024 * 1024;",
+  and: {
+    find: "const leastCheckpointBytes = 32 * 1024 * 1024;",
+    replace: "const leastCheckpointBytes = 2 * 1024 * 1024;",
+  },
+});
+const { startNode } = (await import(pathToFileURL(join(withSmallSegments, "src/host/index.js")).href)) as {
+  readonly startNode: typeof StartNode;
+};
 
 /** Enough for three segments and a checkpoint. */
 const keys = 440;
-const valueBytes = 100_000;
+const valueBytes = 6200;
 let scratch = "";
 const running: Map<string, RunningNode> = new Map();
 /** What n3 said since its last start. */
