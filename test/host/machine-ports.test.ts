@@ -67,8 +67,10 @@ test("random numbers stay below their limit and reach everything below it", () =
 });
 
 test("the platform's checksum is the one in JavaScript, in pieces or in one", () => {
+  // Short ones and long ones have their sums made in different ways.
+  const bytes = fc.uint8Array({ maxLength: 400, size: "max" });
   fc.assert(
-    fc.property(fc.uint8Array(), fc.uint8Array(), (a, b) => {
+    fc.property(bytes, bytes, (a, b) => {
       assert.equal(machineChecksum(a), crc32(a));
       assert.equal(machineChecksum(b, machineChecksum(a)), machineChecksum(Uint8Array.of(...a, ...b)));
     }),
