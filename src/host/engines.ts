@@ -28,6 +28,6 @@ export async function openEngine(storage: StorageName, folder: string, log: Log)
       return openLogEngine({ disk, clock: machineClock, random: machineRandom(), checksum: machineChecksum, log });
     }
     case "memory":
-      return new MemoryEngine();
+      return new MemoryEngine(machineRandom().u32());
   }
 }

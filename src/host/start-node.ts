@@ -21,6 +21,7 @@ import { MemoryEngine } from "../storage/memory-engine.ts";
 import { openStore } from "./damaged-store.ts";
 import { type DataDirectory, openDataDirectory } from "./data-directory.ts";
 import type { StorageName } from "./engines.ts";
+import { machineRandom } from "./random.ts";
 import { hostRuntime } from "./runtime.ts";
 import { softwareVersion } from "./software.ts";
 
@@ -91,7 +92,10 @@ async function open(options: StartNodeOptions, closers: Closers): Promise<Runnin
   const log = options.log ?? silentLog;
   const limits = { ...defaultLimits, ...options.limits };
   const directory = await openDirectory(options, log, closers);
-  const engine = directory === undefined ? new MemoryEngine() : await openStore(directory, options.join ?? [], log);
+  const engine =
+    directory === undefined
+      ? new MemoryEngine(machineRandom().u32())
+      : await openStore(directory, options.join ?? [], log);
   closers.push(() => engine.close());
   const join = options.join ?? [];
   /** What the node was before its store was lost, where it was. */

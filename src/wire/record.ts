@@ -13,6 +13,8 @@
 
 import { ByteReader, MalformedBytes } from "../core/bytes/byte-reader.ts";
 import { ByteWriter } from "../core/bytes/byte-writer.ts";
+import { Slab } from "../core/bytes/slab.ts";
+import { TextMemo } from "../core/bytes/text-memo.ts";
 import type { MintRecord } from "../core/causality/minting.ts";
 import type { SiblingSet } from "../core/causality/sibling-set.ts";
 import type { Checksum } from "../core/hash/crc32.ts";
@@ -37,10 +39,15 @@ const format = 1;
 const startBytes = 5;
 const beforeHead = 9;
 
+/** Why a record is refused whose head is whole. */
+export const damagedValue = "a value does not match its checksum";
+
 /** Room that every head reuses, and readers that every record does; nothing of one call is left for the next. */
 const scratch: ByteWriter = new ByteWriter(2048);
+/** What is encoded goes to the disk soon: small records share their memory. */
+const slab: Slab = new Slab();
 const nothing: Uint8Array = new Uint8Array(0);
-const headReader: ByteReader = new ByteReader(nothing);
+const headReader: ByteReader = new ByteReader(nothing, new TextMemo());
 const bodiesReader: ByteReader = new ByteReader(nothing);
 
 /** The bytes to be stored under `key`. */
@@ -61,7 +68,7 @@ export function encodeRecord(record: KeyRecord, key: Uint8Array, checksum: Check
   writer.setU32(startBytes, check);
   let length = written.length;
   for (const body of bodies) length += body.length;
-  const bytes = new Uint8Array(length);
+  const bytes = slab.take(length);
   bytes.set(written);
   let at = written.length;
   for (const body of bodies) {
@@ -73,6 +80,13 @@ export function encodeRecord(record: KeyRecord, key: Uint8Array, checksum: Check
 
 /** The record found under `key`; its values are views into `bytes`. Throws `MalformedBytes` on any damage. */
 export function decodeRecord(bytes: Uint8Array, key: Uint8Array, checksum: Checksum): FoundRecord {
+  const record = decodeUnverified(bytes, key, checksum);
+  if (!verifyValues(record.state, checksum)) throw new MalformedBytes(damagedValue);
+  return record;
+}
+
+/** The same, its values not compared with their checksums yet: for those who may replace them. */
+export function decodeUnverified(bytes: Uint8Array, key: Uint8Array, checksum: Checksum): FoundRecord {
   const head = headReader;
   const bodies = bodiesReader;
   head.aim(bytes, 0, bytes.length);
@@ -94,7 +108,6 @@ export function decodeRecord(bytes: Uint8Array, key: Uint8Array, checksum: Check
   // They are kept, and would keep the record.
   head.aim(nothing, 0, 0);
   bodies.aim(nothing, 0, 0);
-  if (!verifyValues(state, checksum)) throw new MalformedBytes("a value does not match its checksum");
   return { mint, state, stateHead };
 }
 

@@ -18,7 +18,7 @@ export class MalformedBytes extends Error {
 
 const decoder: TextDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 /** Up to here a loop is faster than the platform's decoder. */
-const longestLoopedText = 12;
+const longestLoopedText = 20;
 
 export class ByteReader {
   #bytes: Uint8Array;
@@ -144,16 +144,9 @@ export class ByteReader {
 
   #text(length: number): string {
     if (length <= longestLoopedText) {
-      const end = this.#at + length;
-      let text = "";
-      let at = this.#at;
-      for (; at < end; at++) {
-        const byte = this.#bytes[at] as number;
-        if (byte > 0x7f) break;
-        text += String.fromCharCode(byte);
-      }
-      if (at === end) {
-        this.#at = end;
+      const text = asciiOf(this.#bytes, this.#at, this.#at + length);
+      if (text !== undefined) {
+        this.#at += length;
         return text;
       }
     }
@@ -175,4 +168,28 @@ export class ByteReader {
       throw new MalformedBytes(`${length} bytes wanted at offset ${this.#at}, ${this.#end - this.#at} left`);
     }
   }
+}
+
+/** The text of these bytes where all are ASCII. Eight at a time: to join texts costs more than to read bytes. */
+function asciiOf(bytes: Uint8Array, from: number, to: number): string | undefined {
+  let text = "";
+  let at = from;
+  for (; at + 8 <= to; at += 8) {
+    const a = bytes[at] as number;
+    const b = bytes[at + 1] as number;
+    const c = bytes[at + 2] as number;
+    const d = bytes[at + 3] as number;
+    const e = bytes[at + 4] as number;
+    const f = bytes[at + 5] as number;
+    const g = bytes[at + 6] as number;
+    const h = bytes[at + 7] as number;
+    if ((a | b | c | d | e | f | g | h) > 0x7f) return undefined;
+    text += String.fromCharCode(a, b, c, d, e, f, g, h);
+  }
+  for (; at < to; at++) {
+    const byte = bytes[at] as number;
+    if (byte > 0x7f) return undefined;
+    text += String.fromCharCode(byte);
+  }
+  return text;
 }

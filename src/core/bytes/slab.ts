@@ -1,8 +1,8 @@
 /**
- * Memory for what is read: small pieces of one larger array, each given out once.
+ * Memory for what is read, or made to be stored: small pieces of one larger array, each given out once.
  *
  * An array of its own costs half a microsecond and the garbage collector's attention; a view of a slab a fifth of that.
- * A piece that its reader keeps for long keeps its slab, so slabs are small, and what is large has its own array.
+ * A piece that somebody keeps for long keeps its slab, so slabs are small, and what is large has its own array.
  *
  * Hot path.
  */

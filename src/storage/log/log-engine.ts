@@ -16,6 +16,7 @@
  * not match its record's checksum, or the store is `corrupt` as a whole.
  */
 
+import { Slab } from "../../core/bytes/slab.ts";
 import type { Checksum } from "../../core/hash/crc32.ts";
 import type { Clock, Timer } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
@@ -39,7 +40,6 @@ import type { KeyDirectory, KeyRef } from "./key-directory.ts";
 import type { LogDisk } from "./log-disk.ts";
 import { type OpenedLog, openLog } from "./recovery.ts";
 import type { Segment, Segments } from "./segments.ts";
-import { Slab } from "./slab.ts";
 
 /** Keys that `drop` removes in one batch. */
 const dropKeys = 500;
