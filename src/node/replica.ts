@@ -10,7 +10,8 @@
  * that no dot that was already sent can be minted again.
  *
  * A damaged record is never served and never merged into: its replica refuses the key, since a copy that starts anew
- * would vouch for writes it has lost.
+ * would vouch for writes it has lost. Where its head is whole, it is known which those are; so a stored value is compared
+ * with its checksum where it is given to somebody or stays, and not where a write replaces it.
  */
 
 import { MalformedBytes } from "../core/bytes/byte-reader.ts";
@@ -38,7 +39,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import { StorageError } from "../storage/engine.ts";
 import type { DurableListener, WriteBuffer } from "../storage/write-buffer.ts";
 import type { RefusalCode } from "../wire/message.ts";
-import { decodeRecord, encodeRecord, type FoundRecord, type KeyRecord } from "../wire/record.ts";
+import { damagedValue, decodeUnverified, encodeRecord, type FoundRecord, type KeyRecord } from "../wire/record.ts";
 import { verifyValues } from "../wire/state-codec.ts";
 import type { NodeCounters } from "./counters.ts";
 import type { KeyPlace } from "./key-place.ts";
@@ -154,10 +155,12 @@ export class Replica {
     if (!verifyValues(incoming, this.#runtime.checksum)) {
       return { kind: "refused", code: "corrupt", detail: `a value of ${describe(place)} does not match its checksum` };
     }
-    const held = this.#load(place);
+    const held = this.#open(place);
     if (held !== undefined && "kind" in held) return held;
     const before = held?.state ?? emptySiblingSet;
     const merged = lastWriteWins ? mergeNewest(before, incoming) : mergeStates(before, incoming);
+    const damaged = this.#refuseIfDamaged(place, merged, incoming.siblings);
+    if (damaged !== undefined) return damaged;
     if (held !== undefined && merged === before) {
       this.#confirm(place, listener);
       return { kind: "state", state: before };
@@ -173,7 +176,7 @@ export class Replica {
   write(place: KeyPlace, intent: WriteIntent, listener: DurableListener | undefined): LocalWrite | ReplicaRefusal {
     const full = this.#refuseIfFull();
     if (full !== undefined) return full;
-    const held = this.#load(place);
+    const held = this.#open(place);
     if (held !== undefined && "kind" in held) return held;
     const before = held?.state ?? emptySiblingSet;
 
@@ -181,6 +184,8 @@ export class Replica {
     const isNamed = version !== undefined && writeId !== undefined;
     const earlier = isNamed ? versionOfWrite(before, { ...version, writeId }, seen) : undefined;
     if (held !== undefined && earlier !== undefined) {
+      const damaged = this.#refuseIfDamaged(place, before, []);
+      if (damaged !== undefined) return damaged;
       this.#confirm(place, listener);
       return { kind: "written", dot: earlier.dot, modified: earlier.modified, state: before };
     }
@@ -189,6 +194,8 @@ export class Replica {
     const modified = intent.lastWriteWins ? nextModified(now, before, seen) : now;
     const { dot, record } = this.#actors.mint(held?.mint);
     const state = this.#bounded(apply(before, intent, dot, modified));
+    const damaged = this.#refuseIfDamaged(place, state, version === undefined ? [] : [version]);
+    if (damaged !== undefined) return damaged;
     if (version !== undefined) {
       const tooLarge = this.#refuseIfTooLarge(place, state);
       if (tooLarge !== undefined) return tooLarge;
@@ -230,16 +237,37 @@ export class Replica {
     this.#states.stored(place, undefined, state);
   }
 
+  /** The key's record, every byte of it compared with its checksums. */
   #load(place: KeyPlace): FoundRecord | ReplicaRefusal | undefined {
+    const held = this.#open(place);
+    if (held === undefined || "kind" in held) return held;
+    return this.#refuseIfDamaged(place, held.state, []) ?? held;
+  }
+
+  /** The same, its values not compared yet: most often they are about to be replaced. */
+  #open(place: KeyPlace): FoundRecord | ReplicaRefusal | undefined {
     let bytes: Uint8Array | undefined;
     try {
       bytes = this.#buffer.get(place.storeKey);
-      return bytes && decodeRecord(bytes, place.storeKey.bytes, this.#runtime.checksum);
+      return bytes && decodeUnverified(bytes, place.storeKey.bytes, this.#runtime.checksum);
     } catch (error) {
       if (error instanceof MalformedBytes && bytes !== undefined) return this.#damaged(place, bytes, error.message);
       if (!(error instanceof StorageError)) throw error;
       return { kind: "refused", code: "storage-failed", detail: `cannot read ${describe(place)}: ${error.message}` };
     }
+  }
+
+  /** Whether a value that the state has of the stored record, and not of those that were compared, is damaged. */
+  #refuseIfDamaged(
+    place: KeyPlace,
+    state: SiblingSet,
+    compared: readonly { readonly value: Uint8Array }[],
+  ): ReplicaRefusal | undefined {
+    for (const { value, checksum } of state.siblings) {
+      if (compared.some((fresh) => fresh.value === value) || this.#runtime.checksum(value) === checksum) continue;
+      return this.#damaged(place, this.#buffer.get(place.storeKey) ?? value, damagedValue);
+    }
+    return undefined;
   }
 
   #damaged(place: KeyPlace, bytes: Uint8Array, why: string): ReplicaRefusal {

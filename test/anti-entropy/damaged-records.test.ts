@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { WriteOutcome } from "../../src/node/api.ts";
 import { placeOf } from "../../src/node/key-place.ts";
 import { World } from "../membership/world.ts";
 import { assertSame, metric, repair, writeMany } from "./copies.ts";
@@ -72,6 +73,34 @@ test("a record that a read, a write or a scan finds damaged is set aside and com
     await repair(world, "n3");
     assertSame(world, three, 40);
     assert.equal(metric(world, "n3", "records_set_aside"), 1, "kept to be looked at");
+  }
+});
+
+test("a damaged value goes with the write that replaces it, and one that stays beside a write is set aside", async () => {
+  for (const isReplaced of [true, false]) {
+    const world = await threeEqual(1, 10);
+    const write = (at: string, text: string, context?: string): Promise<WriteOutcome> => {
+      const value = new TextEncoder().encode(text);
+      const seen = context === undefined ? {} : { context };
+      const request = { bucket: "carts", key: "new", value, contentType: "", w: 2, ...seen };
+      return world.inside(at, (node) => node.put(request));
+    };
+    const first = await write("n1", "first");
+    assert.equal(first.kind, "written");
+    await world.simulation.run(1000);
+    const { bytes } = placeOf("carts", "new", settings.partitions).storeKey;
+    damage(world, "n3", "new", (world.machine("n3").disk.get(bytes)?.length ?? 0) - 1);
+    // No read comes before it, which would find the damage.
+    if (isReplaced && first.kind === "written") await write("n1", "second", first.context);
+    else await write("n3", "second");
+    await world.simulation.run(200);
+    assert.equal(metric(world, "n3", "records_set_aside"), isReplaced ? 0 : 1);
+    await whole(world, "n3");
+    await world.simulation.run(3000);
+    await repair(world, "n3");
+    const found = await readsAt(world, "n3", "new", 3);
+    assert.deepEqual([...found].sort(), isReplaced ? ["second"] : ["first", "second"]);
+    assertSame(world, three, 11);
   }
 });
 
