@@ -10,7 +10,7 @@ import type { CoordinateGet, CoordinateWrite, GetAnswer, Refusal, WriteAnswer } 
 import type { DeleteRequest, Failure, GetOutcome, GetRequest, PutRequest, WriteOutcome } from "./api.ts";
 import type { Coordination } from "./coordination.ts";
 import type { Coordinator } from "./coordinator.ts";
-import { placeOf } from "./key-place.ts";
+import { type KeyPlace, placeOf } from "./key-place.ts";
 import type { Membership } from "./membership.ts";
 import { getOutcome, type OutcomeOptions, refused, writeOutcome } from "./outcome.ts";
 import { departedAs } from "./peer-admission.ts";
@@ -55,19 +55,32 @@ export class ClientRequests {
     this.#node.counters.gets += 1;
     const wrong = this.#refusal(request);
     if (wrong !== undefined) return deliver(wrong, false);
-    const { bucket, key, r, pr, zones } = request;
     const { ring } = this.#membership;
-    const place = placeOf(bucket, key, ring.settings.partitions);
-    const { settings, count } = this.#node.seats.part(place);
-    const requirement = readRequirement(settings, request, ring, Math.max(1, count.filled));
-    if (requirement.kind === "unsatisfiable") return deliver(failure("bad-request", requirement.why), false);
+    const place = placeOf(request.bucket, request.key, ring.settings.partitions);
+    const part = this.#node.seats.part(place);
+    const needed = readRequirement(part.settings, request, ring, Math.max(1, part.count.filled));
+    if (needed.kind === "unsatisfiable") return deliver(failure("bad-request", needed.why), false);
+    const budgetMs = request.timeoutMs ?? this.#node.limits.requestTimeoutMs;
+    const onUnusual = (leftMs: number): void => this.#getByRoute(request, place, needed.answers, leftMs, deliver);
+    const plain = { onFound: (answer: GetAnswer) => deliver(answer, false), onUnusual };
+    if (!this.#coordinator.getPlainly({ place, part, needed, budgetMs }, plain)) onUnusual(budgetMs);
+  }
+
+  #getByRoute(
+    request: GetRequest,
+    place: KeyPlace,
+    needed: number,
+    budgetMs: number,
+    deliver: Deliver<GetAnswer>,
+  ): void {
+    const { bucket, key, r, pr, zones } = request;
     const message: CoordinateGet = {
       kind: "coordinate-get",
       id: 0,
       knownHash: 0,
       bucket,
       key,
-      budgetMs: request.timeoutMs ?? this.#node.limits.requestTimeoutMs,
+      budgetMs,
       r,
       pr,
       zones,
@@ -78,7 +91,7 @@ export class ClientRequests {
       this.#node.counters.failedGets += 1;
       deliver(failed(answer), isStray);
     };
-    this.#route({ request: message, place, needed: requirement.answers, advised: undefined, deliver: heard });
+    this.#route({ request: message, place, needed, advised: undefined, deliver: heard });
   }
 
   /** Puts or deletes likewise; what `request.context` says goes for `token`, if that is given. */

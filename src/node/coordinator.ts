@@ -18,13 +18,18 @@ import {
 } from "../core/quorum/requirement.ts";
 import type { BucketSettings, Quorum } from "../core/settings.ts";
 import { Pause } from "../runtime/pause.ts";
+import { Sweep } from "../runtime/sweep.ts";
 import type { CoordinateGet, CoordinateWrite, GetAnswer, Refusal, RefusalCode, WriteAnswer } from "../wire/message.ts";
 import type { Served } from "./admission.ts";
 import { type Coordination, refusal } from "./coordination.ts";
 import { GetOperation } from "./get.ts";
 import { type KeyPlace, placeOf } from "./key-place.ts";
+import { type OnPlainGetEnded, PlainGet, type PlainGetListener, type PlainGetParts } from "./plain-get.ts";
 import type { NeededOf, SeatCount, Wanted } from "./seat.ts";
 import { WriteOperation } from "./write.ts";
+
+/** How exactly a plain get's patience is kept, in ms. */
+const tickMs = 20;
 
 export type DeliverGet = (answer: GetAnswer | Refusal) => void;
 export type DeliverWrite = (answer: WriteAnswer | Refusal) => void;
@@ -39,11 +44,19 @@ interface Admitted {
 
 export class Coordinator {
   readonly #node: Coordination;
+  /** Plain gets that have no answer yet. */
+  readonly #plain: Sweep;
+  readonly #onPlainEnded: OnPlainGetEnded = (get) => {
+    this.#plain.remove(get);
+    this.#ended("get", get.beganMs);
+    this.#wakeIfIdle();
+  };
   #underWay = 0;
   #idleWaiters: (() => void)[] = [];
 
   constructor(node: Coordination) {
     this.#node = node;
+    this.#plain = new Sweep(node.runtime.clock, tickMs);
   }
 
   /** Operations that have not delivered their answer yet. */
@@ -71,6 +84,18 @@ export class Coordinator {
     const admitted = this.#admit(request, place);
     if (admitted.kind === "refusal") return deliver(admitted);
     this.#read(request, admitted, request, deliver);
+  }
+
+  /** Gets in the plain way (`plain-get.ts`). False where that cannot be, or may not: then nothing has happened. */
+  getPlainly(parts: PlainGetParts, listener: PlainGetListener): boolean {
+    const node = this.#node;
+    if (!node.isServing() || parts.budgetMs <= 0 || this.#underWay >= node.limits.coordinations) return false;
+    const get = new PlainGet(node, parts, listener, this.#onPlainEnded);
+    if (!get.mayBegin()) return false;
+    const beganMs = this.#began();
+    this.#plain.add(get);
+    get.begin(beganMs);
+    return true;
   }
 
   write(request: CoordinateWrite, deliver: DeliverWrite, place: KeyPlace = this.#placeOf(request)): void {
@@ -170,16 +195,27 @@ export class Coordinator {
   }
 
   #counted<A>(served: Served, deliver: (answer: A) => void): (answer: A) => void {
-    const { admission } = this.#node;
-    const beganMs = admission.began();
-    this.#underWay += 1;
+    const beganMs = this.#began();
     return (answer) => {
-      this.#underWay -= 1;
-      admission.ended(served, beganMs);
+      this.#ended(served, beganMs);
       deliver(answer);
-      if (this.#underWay > 0) return;
-      for (const wake of this.#idleWaiters.splice(0)) wake();
+      this.#wakeIfIdle();
     };
+  }
+
+  #began(): number {
+    this.#underWay += 1;
+    return this.#node.admission.began();
+  }
+
+  #ended(served: Served, beganMs: number): void {
+    this.#underWay -= 1;
+    this.#node.admission.ended(served, beganMs);
+  }
+
+  #wakeIfIdle(): void {
+    if (this.#underWay > 0 || this.#idleWaiters.length === 0) return;
+    for (const wake of this.#idleWaiters.splice(0)) wake();
   }
 
   #refuse(code: RefusalCode, detail: string): Refusal {
