@@ -5,7 +5,6 @@
  * object that waits for the disk.
  */
 
-import { compareBytes } from "../core/bytes/order.ts";
 import type { NodeId, PartitionId } from "../core/ids.ts";
 import type { Voice } from "../core/quorum/voice.ts";
 import type { KnownSeats } from "../core/seats/known.ts";
@@ -96,12 +95,14 @@ export class PeerService {
     const located = this.#locate(request, request.standInFor, from);
     if (located === undefined) return;
     const { replica, hints } = this.#node;
-    const local = (request.standInFor === undefined ? replica : hints).read(located.place);
-    if (local.kind === "refused") return this.#refuse(request.id, from, local.code, local.detail);
-    const { known, voice } = located;
-    const isSame = isSameHead(request.unless, local.head) ? true : undefined;
-    const state = isSame ? undefined : local.state;
-    from.reply({ kind: "replica-state", id: request.id, known, voice, state, isSame }, request.id);
+    const { id, standInFor, unless } = request;
+    const { place, known, voice } = located;
+    if (standInFor === undefined && unless !== undefined && replica.holds(place, unless)) {
+      return from.reply({ kind: "replica-state", id, known, voice, state: undefined, isSame: true }, id);
+    }
+    const local = (standInFor === undefined ? replica : hints).read(place);
+    if (local.kind === "refused") return this.#refuse(id, from, local.code, local.detail);
+    from.reply({ kind: "replica-state", id, known, voice, state: local.state, isSame: undefined }, id);
   }
 
   #put(request: ReplicaPut, from: Requester): void {
@@ -173,10 +174,6 @@ export class PeerService {
   #refuse(id: number, from: Requester, code: RefusalCode, detail: string, known?: KnownSeats): void {
     from.reply(refusal(this.#node.ring().version, code, detail, known === undefined ? {} : { known }), id);
   }
-}
-
-function isSameHead(unless: Uint8Array | undefined, head: Uint8Array | undefined): boolean {
-  return unless !== undefined && head !== undefined && compareBytes(unless, head) === 0;
 }
 
 /**

@@ -39,7 +39,14 @@ import type { Runtime } from "../runtime/runtime.ts";
 import { StorageError } from "../storage/engine.ts";
 import type { DurableListener, WriteBuffer } from "../storage/write-buffer.ts";
 import type { RefusalCode } from "../wire/message.ts";
-import { damagedValue, decodeUnverified, encodeRecord, type FoundRecord, type KeyRecord } from "../wire/record.ts";
+import {
+  damagedValue,
+  decodeUnverified,
+  encodeRecord,
+  type FoundRecord,
+  holdsState,
+  type KeyRecord,
+} from "../wire/record.ts";
 import { verifyValues } from "../wire/state-codec.ts";
 import type { NodeCounters } from "./counters.ts";
 import type { KeyPlace } from "./key-place.ts";
@@ -140,6 +147,19 @@ export class Replica {
     const held = this.#load(place);
     if (held !== undefined && "kind" in held) return held;
     return { kind: "state", state: held?.state, head: held?.stateHead };
+  }
+
+  /** Whether its state is the one with this head, and whole: without reading more of it than that takes. */
+  holds(place: KeyPlace, head: Uint8Array): boolean {
+    const { bytes: key } = place.storeKey;
+    try {
+      const bytes = this.#buffer.get(place.storeKey);
+      return bytes !== undefined && holdsState(bytes, key, head, this.#runtime.checksum);
+    } catch (error) {
+      // Whoever reads it hears what is wrong.
+      if (error instanceof MalformedBytes || error instanceof StorageError) return false;
+      throw error;
+    }
   }
 
   /**

@@ -18,6 +18,7 @@ import { ByteWriter } from "../core/bytes/byte-writer.ts";
 import type { DotSet } from "../core/causality/dot-set.ts";
 import { sipHash } from "../core/hash/siphash.ts";
 import { type NodeId, parseNodeId } from "../core/ids.ts";
+import { writeNodeId } from "./fields.ts";
 import { readDotSet, writeDotSet } from "./state-codec.ts";
 
 export interface Token {
@@ -57,9 +58,7 @@ export function sealedBytes(token: Token, bucket: string, key: string, secret: U
   const start = writer.length;
   writer.u8(version);
   writer.u8(token.coordinator === undefined ? 0 : hasCoordinator);
-  if (token.coordinator !== undefined) {
-    for (let at = 0; at < 16; at += 2) writer.u8(Number.parseInt(token.coordinator.slice(at, at + 2), 16));
-  }
+  if (token.coordinator !== undefined) writeNodeId(writer, token.coordinator);
   writeDotSet(writer, token.seen);
   const { hi, lo } = sipHash(secret.subarray(0, 16), writer.view());
   writer.u32(hi);

@@ -19,7 +19,7 @@ import type { MintRecord } from "../core/causality/minting.ts";
 import type { SiblingSet } from "../core/causality/sibling-set.ts";
 import type { Checksum } from "../core/hash/crc32.ts";
 import { parseActorId } from "../core/ids.ts";
-import { readState, verifyValues, writeState } from "./state-codec.ts";
+import { readState, verifyBodies, verifyValues, writeState } from "./state-codec.ts";
 
 /** One key's record, decoded. */
 export interface KeyRecord {
@@ -89,6 +89,41 @@ export function decodeRecord(bytes: Uint8Array, key: Uint8Array, checksum: Check
 export function decodeUnverified(bytes: Uint8Array, key: Uint8Array, checksum: Checksum): FoundRecord {
   const head = headReader;
   const bodies = bodiesReader;
+  const headEnd = open(bytes, key, checksum);
+  const mint = readMint(head);
+  const stateHead = bytes.subarray(head.offset, headEnd);
+  const state = readState(head, bodies);
+  head.end();
+  bodies.end();
+  letGo();
+  return { mint, state, stateHead };
+}
+
+/**
+ * Whether the record found under `key` is one of the state with this head, and nothing of it is damaged: what
+ * `decodeRecord` would find, for a fraction of the work. May throw `MalformedBytes` where it would.
+ */
+export function holdsState(bytes: Uint8Array, key: Uint8Array, stateHead: Uint8Array, checksum: Checksum): boolean {
+  const head = headReader;
+  const headEnd = open(bytes, key, checksum);
+  const actorBytes = head.varint();
+  head.skip(actorBytes);
+  if (actorBytes > 0) head.varint();
+  const at = head.offset;
+  const holds = isAt(bytes, at, headEnd, stateHead) && verifyBodies(head, bodiesReader, checksum);
+  letGo();
+  return holds;
+}
+
+function isAt(bytes: Uint8Array, from: number, to: number, expected: Uint8Array): boolean {
+  if (to - from !== expected.length) return false;
+  for (let i = 0; i < expected.length; i++) if (bytes[from + i] !== expected[i]) return false;
+  return true;
+}
+
+/** Aims both readers at their parts, once the head has been compared with its checksum; answers where it ends. */
+function open(bytes: Uint8Array, key: Uint8Array, checksum: Checksum): number {
+  const head = headReader;
   head.aim(bytes, 0, bytes.length);
   const found = head.u8();
   if (found !== format) throw new MalformedBytes(`record format ${found} is unknown, this version reads ${format}`);
@@ -98,17 +133,16 @@ export function decodeUnverified(bytes: Uint8Array, key: Uint8Array, checksum: C
   if (headChecksum(key, bytes.subarray(0, startBytes), written, checksum) !== expected) {
     throw new MalformedBytes("the record's head and its key do not match its checksum");
   }
-  head.aim(bytes, beforeHead, beforeHead + headBytes);
-  bodies.aim(bytes, beforeHead + headBytes, bytes.length);
-  const mint = readMint(head);
-  const stateHead = bytes.subarray(head.offset, beforeHead + headBytes);
-  const state = readState(head, bodies);
-  head.end();
-  bodies.end();
-  // They are kept, and would keep the record.
-  head.aim(nothing, 0, 0);
-  bodies.aim(nothing, 0, 0);
-  return { mint, state, stateHead };
+  const headEnd = beforeHead + headBytes;
+  head.aim(bytes, beforeHead, headEnd);
+  bodiesReader.aim(bytes, headEnd, bytes.length);
+  return headEnd;
+}
+
+/** The readers are kept, and would keep the record. */
+function letGo(): void {
+  headReader.aim(nothing, 0, 0);
+  bodiesReader.aim(nothing, 0, 0);
 }
 
 function headChecksum(key: Uint8Array, start: Uint8Array, head: Uint8Array, checksum: Checksum): number {

@@ -5,7 +5,7 @@ import { MalformedBytes } from "../../src/core/bytes/byte-reader.ts";
 import { emptySiblingSet, type SiblingSet } from "../../src/core/causality/sibling-set.ts";
 import { crc32 } from "../../src/core/hash/crc32.ts";
 import type { ActorId } from "../../src/core/ids.ts";
-import { decodeRecord, encodeRecord, type KeyRecord } from "../../src/wire/record.ts";
+import { decodeRecord, encodeRecord, holdsState, type KeyRecord } from "../../src/wire/record.ts";
 import { anyState, siblingOf } from "../core/causality-arbitraries.ts";
 
 const anyMint = fc.integer({ min: 1, max: 2 ** 40 }).map((counter) => ({ actor: "AAAAAAAAAAA.7" as ActorId, counter }));
@@ -75,6 +75,45 @@ describe("a key's record", () => {
       { numRuns: 2000 },
     );
   });
+  test("holds the state with the head that it has, and no other", () => {
+    fc.assert(
+      fc.property(anyRecord, anyRecord, fc.nat(), (one, other, bit) => {
+        const bytes = encodeRecord(one, key, crc32);
+        const { stateHead } = decodeRecord(bytes, key, crc32);
+        assert.ok(holdsState(bytes, key, stateHead, crc32));
+        const { stateHead: another } = decodeRecord(encodeRecord(other, key, crc32), key, crc32);
+        assert.equal(holdsState(bytes, key, another, crc32), Buffer.compare(stateHead, another) === 0);
+        const changed = stateHead.slice();
+        const at = (bit >> 3) % changed.length;
+        changed[at] = (changed[at] ?? 0) ^ (1 << (bit & 7));
+        assert.ok(!holdsState(bytes, key, changed, crc32));
+        assert.ok(!holdsState(bytes, key, stateHead.subarray(1), crc32));
+      }),
+    );
+  });
+  test("holds nothing with any single bit flipped, whatever it is compared with", () => {
+    for (const mint of [undefined, { actor: "AAAAAAAAAAA.0" as ActorId, counter: 3 }]) {
+      const bytes = encodeRecord({ mint, state: small }, key, crc32);
+      const { stateHead } = decodeRecord(bytes, key, crc32);
+      for (let bit = 0; bit < bytes.length * 8; bit++) {
+        const damaged = bytes.slice();
+        damaged[bit >> 3] = (damaged[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+        assert.ok(!holds(damaged, stateHead), `bit ${bit}`);
+      }
+      for (let length = 0; length < bytes.length; length++) assert.ok(!holds(bytes.subarray(0, length), stateHead));
+      assert.ok(!holds(Uint8Array.from([...bytes, 0]), stateHead));
+    }
+  });
   test("of nothing seen is short", () =>
     assert.ok(encodeRecord({ mint: undefined, state: emptySiblingSet }, key, crc32).length <= 12));
 });
+
+/** As a replica asks: whatever is malformed holds nothing. */
+function holds(bytes: Uint8Array, stateHead: Uint8Array): boolean {
+  try {
+    return holdsState(bytes, key, stateHead, crc32);
+  } catch (error) {
+    assert.ok(error instanceof MalformedBytes);
+    return false;
+  }
+}

@@ -113,6 +113,12 @@ export class ByteReader {
     return this.#bytes.subarray(this.#at - length, this.#at);
   }
 
+  /** Passes over the next `length` bytes. */
+  skip(length: number): void {
+    this.#need(length);
+    this.#at += length;
+  }
+
   /** A byte string behind its length, as a view. */
   bytes(): Uint8Array {
     return this.raw(this.varint());
