@@ -15,7 +15,8 @@
  *   committed again and again; it counts as waiting, so that `isFull` pushes back before memory runs out.
  * - Commits are strictly one after another, so a later value of a key never overtakes an earlier one.
  * - A listener is told once, after the commit its write went with (or failed with), never from within `put`.
- * - What is put `later` begins no commit: it goes with the next one, and after a while with one of its own.
+ * - What nobody waits for, and what is put `later`, begins no commit: it goes with the next one, and after a while, or once
+ *   there is much of it, with one of its own.
  * - Every listener of a key's earlier write in the same batch is told with it: the last value includes theirs.
  *
  * Hot path.
@@ -52,8 +53,10 @@ const defaultBatchBytes: number = 8 * 1024 * 1024;
 
 /** How long to wait before what a full disk did not take is tried again, in ms. */
 const retryMs = 200;
-/** How long what is put `later` waits for a commit that it can go with, in ms. */
+/** How long what nobody waits for, or is put `later`, waits for a commit that it can go with, in ms. */
 const laterMs = 40;
+/** So many bytes of what nobody waits for are worth a commit of their own: a larger one would hold up the loop. */
+const worthwhileBytes: number = 512 * 1024;
 
 /** A key's newest value in a batch, and who waits for it. */
 interface Slot extends WriteOperation {
@@ -130,8 +133,9 @@ export class WriteBuffer {
   }
 
   /**
-   * Sets the key's bytes, or deletes the key, at once for every later `get`, and soon on disk: without `done`, as soon
-   * as the disk has room. The bytes must not change afterwards. Throws `StorageError` once closed.
+   * Sets the key's bytes, or deletes the key, at once for every later `get`, and soon on disk: without `done`, with what
+   * else comes within 40 ms, and as soon as the disk has room. The bytes must not change afterwards. Throws
+   * `StorageError` once closed.
    */
   put(key: StoreKey, bytes: Uint8Array | undefined, done?: DurableListener): void {
     if (this.#isClosed) throw new StorageError("closed", "the store is closed");
@@ -143,7 +147,7 @@ export class WriteBuffer {
       const fresh: Slot = { key: key.bytes, value: bytes, bytes: size, isPromised, listener: done, more: undefined };
       this.#gathering.set(key.id, fresh);
       this.#queuedBytes += size;
-      this.#commitInTime();
+      this.#commitInTime(done !== undefined);
       return;
     }
     this.#queuedBytes += size - slot.bytes;
@@ -151,7 +155,7 @@ export class WriteBuffer {
     slot.bytes = size;
     if (done === undefined) slot.isPromised = true;
     else listen(slot, done);
-    this.#commitInTime();
+    this.#commitInTime(done !== undefined);
   }
 
   /**
@@ -175,7 +179,7 @@ export class WriteBuffer {
     const slot = this.#gathering.get(key.id) ?? this.#underWay.get(key.id);
     if (slot === undefined) return false;
     listen(slot, done);
-    this.#commitInTime();
+    this.#commitInTime(true);
     return true;
   }
 
@@ -257,8 +261,9 @@ export class WriteBuffer {
   }
 
   /** Something was put, or is waited for. */
-  #commitInTime(): void {
-    if (!this.#isPuttingLater) this.#commitSoon();
+  #commitInTime(isAwaited: boolean): void {
+    const isWorthwhile = isAwaited || this.#queuedBytes >= worthwhileBytes;
+    if (isWorthwhile && !this.#isPuttingLater) this.#commitSoon();
     else this.#commitLater();
   }
 

@@ -19,7 +19,7 @@ import {
 } from "../../src/storage/engine.ts";
 import { MemoryEngine } from "../../src/storage/memory-engine.ts";
 import { dataKey, dataRange, partitionRange, type StoreKey } from "../../src/storage/store-key.ts";
-import { WriteBuffer } from "../../src/storage/write-buffer.ts";
+import { type DurableListener, WriteBuffer } from "../../src/storage/write-buffer.ts";
 import { plainRecord } from "../plain-record.ts";
 
 /** Commits wait for `finish`. */
@@ -96,6 +96,9 @@ class HandClock implements Clock {
     for (const fire of this.#due.splice(0)) fire();
   }
 }
+
+/** Waits for a write, and does nothing with the news. */
+const somebody: DurableListener = { onDurable: () => {}, onFailed: () => {} };
 
 function microtasks(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
@@ -298,12 +301,12 @@ describe("the write buffer", () => {
     const engine = new HandEngine();
     const clock = new HandClock();
     const buffer = new WriteBuffer({ engine, clock, limitBytes: 1e6 });
-    for (const key of keys) buffer.put(key, Uint8Array.of(1));
+    for (const key of keys) buffer.put(key, Uint8Array.of(1), somebody);
     assert.equal(engine.underWay, undefined);
     clock.turn();
     assert.equal(engine.values().length, keys.length);
-    buffer.put(keys[0] as StoreKey, Uint8Array.of(2));
-    buffer.put(keys[0] as StoreKey, Uint8Array.of(3));
+    buffer.put(keys[0] as StoreKey, Uint8Array.of(2), somebody);
+    buffer.put(keys[0] as StoreKey, Uint8Array.of(3), somebody);
     clock.turn();
     await engine.finish("well");
     clock.turn();
@@ -321,7 +324,7 @@ describe("the write buffer", () => {
     assert.deepEqual(buffer.get(first), Uint8Array.of(1));
     clock.turn();
     assert.equal(engine.underWay, undefined, "it begins no commit");
-    buffer.put(second, Uint8Array.of(2));
+    buffer.put(second, Uint8Array.of(2), somebody);
     clock.turn();
     assert.equal(engine.values().length, 2, "it goes with the next one");
     buffer.later(() => buffer.put(third, Uint8Array.of(3)));
@@ -333,15 +336,44 @@ describe("the write buffer", () => {
     assert.deepEqual(engine.values(), [Uint8Array.of(3)], "it does not wait for ever");
     await engine.finish("well");
     buffer.later(() => buffer.put(third, Uint8Array.of(4)));
-    buffer.follow(third, { onDurable: () => {}, onFailed: () => {} });
+    buffer.follow(third, somebody);
     clock.turn();
     assert.deepEqual(engine.values(), [Uint8Array.of(4)], "nor does one who waits for it");
-    buffer.follow(third, { onDurable: () => {}, onFailed: () => {} });
+    buffer.follow(third, somebody);
     await engine.finish("well");
     buffer.later(() => buffer.put(first, Uint8Array.of(5)));
     clock.pass();
     clock.turn();
     assert.deepEqual(engine.values(), [Uint8Array.of(5)], "nor after one who waits for what is under way already");
+  });
+
+  test("gathers what nobody waits for, for a while, until somebody waits, or until there is much of it", async () => {
+    const engine = new HandEngine();
+    const clock = new HandClock();
+    const buffer = new WriteBuffer({ engine, clock, limitBytes: 1e7 });
+    const [first, second, third] = keys as [StoreKey, StoreKey, StoreKey];
+    buffer.put(first, Uint8Array.of(1));
+    clock.turn();
+    buffer.put(second, Uint8Array.of(2));
+    clock.turn();
+    assert.equal(engine.underWay, undefined, "a turn's end is no reason");
+    clock.pass();
+    clock.turn();
+    assert.equal(engine.values().length, 2, "but time is");
+    await engine.finish("well");
+    buffer.put(first, Uint8Array.of(3));
+    buffer.put(second, Uint8Array.of(4), somebody);
+    clock.turn();
+    assert.equal(engine.values().length, 2, "and so is one who waits, for this key or another");
+    buffer.put(third, Uint8Array.of(5));
+    await engine.finish("well");
+    clock.turn();
+    assert.equal(engine.underWay, undefined, "the next one has time again");
+    buffer.put(first, new Uint8Array(600_000));
+    clock.turn();
+    assert.equal(engine.values().length, 2, "there is much of it");
+    await engine.finish("well");
+    assert.equal(buffer.queuedBytes, 0);
   });
 
   test("shows the store's own value again once a commit has failed of which its writer hears", async () => {
@@ -364,6 +396,7 @@ describe("the write buffer", () => {
     const [promised, replaced] = keys as [StoreKey, StoreKey];
     buffer.put(promised, Uint8Array.of(1));
     buffer.put(replaced, Uint8Array.of(1));
+    clock.pass();
     clock.turn();
     buffer.put(replaced, Uint8Array.of(2), { onDurable: () => {}, onFailed: () => {} });
     for (let i = 0; i < 3; i++) {
