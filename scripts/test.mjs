@@ -49,11 +49,14 @@ function run(tests, atOnce) {
   return new Promise((resolve) => child.on("close", (code) => resolve(code ?? 1)));
 }
 
-// Clusters of real processes, under load and with bounds on what may fail, have the machine for themselves.
+// Clusters of real processes mostly wait, for each other and for their own silences, and go side by side; those that have
+// a bound on what may fail under load, or on when all must agree, have the machine for themselves.
 const isCluster = (name) => name.includes(join("test", "cluster"));
+const isBounded = (name) => name.includes(join("test", "cluster", "under-load"));
 const parts = [
   { tests: files.filter((name) => !isCluster(name)), atOnce: availableParallelism() },
-  { tests: files.filter(isCluster), atOnce: 1 },
+  { tests: files.filter((name) => isCluster(name) && !isBounded(name)), atOnce: 2 },
+  { tests: files.filter(isBounded), atOnce: 1 },
 ];
 for (const { tests, atOnce } of parts) {
   if (tests.length > 0 && !isStopped) process.exitCode = Math.max(process.exitCode ?? 0, await run(tests, atOnce));

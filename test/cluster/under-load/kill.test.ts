@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { CartWorkload } from "./cart-workload.ts";
-import { RealCluster, type RealNode, until } from "./real-cluster.ts";
+import { CartWorkload } from "../cart-workload.ts";
+import { RealCluster, type RealNode, until } from "../real-cluster.ts";
 
 test("kill -9 of any node at any moment under load loses nothing that was acknowledged with w=2", async (t) => {
   await using cluster = await RealCluster.start(5);

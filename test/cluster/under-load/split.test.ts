@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { CartWorkload, type RequestCounts, successShare } from "./cart-workload.ts";
-import { NamespaceNetwork } from "./namespace-network.ts";
-import { RealCluster, type RealNode, until } from "./real-cluster.ts";
+import { CartWorkload, type RequestCounts, successShare } from "../cart-workload.ts";
+import { NamespaceNetwork } from "../namespace-network.ts";
+import { RealCluster, type RealNode, until } from "../real-cluster.ts";
 
 const skip = NamespaceNetwork.skip();
 

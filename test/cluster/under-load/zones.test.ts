@@ -5,9 +5,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { CartWorkload } from "./cart-workload.ts";
-import { NamespaceNetwork } from "./namespace-network.ts";
-import { RealCluster, type RealNode } from "./real-cluster.ts";
+import { CartWorkload } from "../cart-workload.ts";
+import { NamespaceNetwork } from "../namespace-network.ts";
+import { RealCluster, type RealNode } from "../real-cluster.ts";
 
 const skip = NamespaceNetwork.skip();
 const zones = ["a", "b", "c"];

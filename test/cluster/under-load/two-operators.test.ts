@@ -5,10 +5,10 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { ClusterView, RingView } from "../../src/node/api.ts";
-import { CartWorkload } from "./cart-workload.ts";
-import { NamespaceNetwork } from "./namespace-network.ts";
-import { RealCluster, type RealNode, until } from "./real-cluster.ts";
+import type { ClusterView, RingView } from "../../../src/node/api.ts";
+import { CartWorkload } from "../cart-workload.ts";
+import { NamespaceNetwork } from "../namespace-network.ts";
+import { RealCluster, type RealNode, until } from "../real-cluster.ts";
 
 const skip = NamespaceNetwork.skip();
 const withinMs = 120_000;

@@ -5,9 +5,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { CartWorkload, successShare } from "./cart-workload.ts";
-import { RealCluster, type RealNode, until } from "./real-cluster.ts";
-import { SmallDisk } from "./small-disk.ts";
+import { CartWorkload, successShare } from "../cart-workload.ts";
+import { RealCluster, type RealNode, until } from "../real-cluster.ts";
+import { SmallDisk } from "../small-disk.ts";
 
 const skip = SmallDisk.skip();
 

@@ -2,12 +2,12 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { PartitionId } from "../../src/core/ids.ts";
-import { partitionOf } from "../../src/core/ring/key-hash.ts";
-import type { Plan } from "../../src/core/ring/plan.ts";
-import type { ClusterView, RingView } from "../../src/node/api.ts";
-import { KnownKeys } from "./known-keys.ts";
-import { RealCluster, type RealNode, until } from "./real-cluster.ts";
+import type { PartitionId } from "../../../src/core/ids.ts";
+import { partitionOf } from "../../../src/core/ring/key-hash.ts";
+import type { Plan } from "../../../src/core/ring/plan.ts";
+import type { ClusterView, RingView } from "../../../src/node/api.ts";
+import { KnownKeys } from "../known-keys.ts";
+import { RealCluster, type RealNode, until } from "../real-cluster.ts";
 
 /** A removed member's seats are rebuilt only once it has been silent for half a minute. */
 const withinMs = 180_000;

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { CartWorkload, successShare } from "./cart-workload.ts";
-import { RealCluster, until } from "./real-cluster.ts";
+import { CartWorkload, successShare } from "../cart-workload.ts";
+import { RealCluster, until } from "../real-cluster.ts";
 
 const pausedMs = 3000;
 
