@@ -1,6 +1,6 @@
 /** Random histories of the reaping model: made from a seed, run, and shrunk to their least failing part. */
 
-import { Dice } from "../single-key/dice.ts";
+import { type History, historyOf, shrunk, told } from "../histories.ts";
 import type { ReapingRule } from "./rules.ts";
 import { ReapingWorld } from "./world.ts";
 
@@ -20,12 +20,9 @@ export interface ReapingTally {
 const leastSteps = 15;
 const mostSteps = 50;
 
-function historyOf(seed: number): readonly number[] {
-  const dice = new Dice(Math.imul(seed + 1, 0x9e3779b1));
-  return Array.from({ length: leastSteps + dice.below(mostSteps - leastSteps + 1) }, () => dice.u32());
-}
+const stepsOf = (seed: number): History => historyOf(seed, leastSteps, mostSteps);
 
-function run(rule: ReapingRule, seed: number, history: readonly number[], traced = false): ReapingWorld {
+function run(rule: ReapingRule, seed: number, history: History, traced = false): ReapingWorld {
   const world = new ReapingWorld(rule, seed, traced);
   for (let i = 0; i < history.length && world.violation === undefined; i++) world.step(history[i] as number);
   if (world.violation === undefined) world.finish();
@@ -36,7 +33,7 @@ export function runReaping(rule: ReapingRule, count: number, from = 1): ReapingT
   const none = { steps: 0, writes: 0, reaped: 0, compacted: 0, cameBack: 0, lost: 0, firstSeed: undefined };
   const tally: ReapingTally = { histories: count, ...none };
   for (let seed = from; seed < from + count; seed++) {
-    const history = historyOf(seed);
+    const history = stepsOf(seed);
     const { violation, oracle, reaped, compacted } = run(rule, seed, history);
     tally.steps += history.length;
     tally.writes += oracle.count;
@@ -51,18 +48,14 @@ export function runReaping(rule: ReapingRule, count: number, from = 1): ReapingT
 
 /** The first seed, of so many, under which the rule breaks. */
 export function firstBroken(rule: ReapingRule, count: number): number | undefined {
-  for (let seed = 1; seed <= count; seed++) if (run(rule, seed, historyOf(seed)).violation !== undefined) return seed;
+  for (let seed = 1; seed <= count; seed++) if (run(rule, seed, stepsOf(seed)).violation !== undefined) return seed;
   return undefined;
 }
 
 /** What went wrong under this seed, told step by step in as few steps as still fail. */
 export function explainReaping(rule: ReapingRule, seed: number): string {
-  let history = historyOf(seed);
-  for (let at = history.length - 1; at >= 0; at--) {
-    const shorter = history.toSpliced(at, 1);
-    if (run(rule, seed, shorter).violation !== undefined) history = shorter;
-  }
+  const history = shrunk(stepsOf(seed), (shorter) => run(rule, seed, shorter).violation !== undefined);
   const { violation, trace } = run(rule, seed, history, true);
   const what = violation?.kind === "lost" ? "a write is lost" : "a replaced or deleted version is back";
-  return [`${rule.name}, seed ${seed}: ${what}`, ...(trace ?? []).map((line) => `  ${line}`)].join("\n");
+  return told(`${rule.name}, seed ${seed}`, what, trace);
 }

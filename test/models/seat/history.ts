@@ -1,5 +1,6 @@
 /** Random histories of the seats' model: made from a seed, run, and shrunk to their least failing part. */
 
+import { type History, historyOf, shrunk, told } from "../histories.ts";
 import { Dice } from "../single-key/dice.ts";
 import { seats } from "./holder.ts";
 import type { SeatRule } from "./rules.ts";
@@ -20,10 +21,7 @@ export interface SeatTally {
 const leastSteps = 60;
 const mostSteps = 400;
 
-function historyOf(seed: number): readonly number[] {
-  const dice = new Dice(Math.imul(seed + 1, 0x9e3779b1));
-  return Array.from({ length: leastSteps + dice.below(mostSteps - leastSteps + 1) }, () => dice.u32());
-}
+const stepsOf = (seed: number): History => historyOf(seed, leastSteps, mostSteps);
 
 interface Case {
   readonly rule: SeatRule;
@@ -31,7 +29,7 @@ interface Case {
   readonly filled: number;
 }
 
-function run({ rule, filled }: Case, seed: number, history: readonly number[], traced = false): SeatWorld {
+function run({ rule, filled }: Case, seed: number, history: History, traced = false): SeatWorld {
   const world = new SeatWorld(rule, new Dice(seed), traced, filled);
   for (let i = 0; i < history.length && world.violation === undefined; i++) world.step(new Dice(history[i] as number));
   if (world.violation === undefined) world.finish(new Dice(seed));
@@ -43,7 +41,7 @@ export function runSeats(rule: SeatRule, count: number, from = 1, filled: number
   const none = { steps: 0, writes: 0, reads: 0, handOvers: 0, rebuilds: 0, firstSeed: undefined };
   const tally: SeatTally = { histories: count, ...none, broken: { missed: 0, lost: 0, stuck: 0 } };
   for (let seed = from; seed < from + count; seed++) {
-    const history = historyOf(seed);
+    const history = stepsOf(seed);
     const world = run({ rule, filled }, seed, history);
     tally.steps += history.length;
     tally.writes += world.writes;
@@ -65,21 +63,16 @@ export function firstBrokenSeat(
   filled: number = seats,
 ): number | undefined {
   for (let seed = from; seed < from + count; seed++) {
-    if (run({ rule, filled }, seed, historyOf(seed)).violation !== undefined) return seed;
+    if (run({ rule, filled }, seed, stepsOf(seed)).violation !== undefined) return seed;
   }
   return undefined;
 }
 
 /** What went wrong under this seed, told in as few steps as still fail in that way. */
 export function explainSeats(rule: SeatRule, seed: number, filled: number = seats): string {
-  let history = historyOf(seed);
-  const { kind } = run({ rule, filled }, seed, history).violation ?? {};
-  for (let length = history.length >> 1; length > 0; length >>= 1) {
-    for (let at = history.length - length; at >= 0; at -= length) {
-      const shorter = history.toSpliced(at, length);
-      if (run({ rule, filled }, seed, shorter).violation?.kind === kind) history = shorter;
-    }
-  }
+  const all = stepsOf(seed);
+  const { kind } = run({ rule, filled }, seed, all).violation ?? {};
+  const history = shrunk(all, (shorter) => run({ rule, filled }, seed, shorter).violation?.kind === kind);
   const { violation, trace } = run({ rule, filled }, seed, history, true);
-  return [`${rule.name}, seed ${seed}: ${violation?.what}`, ...(trace ?? []).map((line) => `  ${line}`)].join("\n");
+  return told(`${rule.name}, seed ${seed}`, violation?.what ?? "nothing", trace);
 }

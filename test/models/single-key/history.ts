@@ -2,12 +2,9 @@
  * Random histories: made from a seed, run, and shrunk to their least failing part when they fail.
  */
 
-import { Dice } from "./dice.ts";
+import { type History, historyOf, shrunk, told } from "../histories.ts";
 import type { Rule } from "./rules.ts";
 import { type Violation, World } from "./world.ts";
-
-/** A history: each step's throw. */
-export type History = readonly number[];
 
 export interface Tally {
   histories: number;
@@ -28,10 +25,7 @@ export interface Tally {
 const leastSteps = 10;
 const mostSteps = 25;
 
-export function historyOf(seed: number): History {
-  const dice = new Dice(Math.imul(seed + 1, 0x9e3779b1));
-  return Array.from({ length: leastSteps + dice.below(mostSteps - leastSteps + 1) }, () => dice.u32());
-}
+const stepsOf = (seed: number): History => historyOf(seed, leastSteps, mostSteps);
 
 function run(rule: Rule, seed: number, history: History, traced = false): World {
   const world = new World(rule, seed, traced);
@@ -55,7 +49,7 @@ export function runHistories(rule: Rule, count: number, from = 1): Tally {
     firstSeed: undefined,
   };
   for (let seed = from; seed < from + count; seed++) {
-    const history = historyOf(seed);
+    const history = stepsOf(seed);
     const world = run(rule, seed, history);
     const isTwin = world.oracle.hasTwins();
     tally.steps += history.length;
@@ -77,14 +71,10 @@ export function explain(rule: Rule, seed: number): string {
     const world = run(rule, seed, history);
     return world.violation !== undefined || world.oracle.hasTwins();
   };
-  let history = historyOf(seed);
-  for (let at = history.length - 1; at >= 0; at--) {
-    const shorter = history.toSpliced(at, 1);
-    if (fails(shorter)) history = shorter;
-  }
+  const history = shrunk(stepsOf(seed), fails);
   const world = run(rule, seed, history, true);
   const what = world.violation === undefined ? "a dot was minted twice" : sentence(world.violation);
-  return [`${rule.name}, seed ${seed}: ${what}`, ...(world.trace ?? []).map((line) => `  ${line}`)].join("\n");
+  return told(`${rule.name}, seed ${seed}`, what, world.trace);
 }
 
 function sentence({ kind, acknowledged }: Violation): string {
