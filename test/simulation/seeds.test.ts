@@ -1,4 +1,4 @@
-/** Fifty seeds with faults, through every checker. More: `npm run simulate -- --seeds 500`. */
+/** Some seeds with faults, through every checker. `.ci/run` goes on where this ends; more: `npm run simulate -- --seeds 500`. */
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
@@ -7,7 +7,7 @@ import { type Report, runSeed } from "../../src/sim/run.ts";
 import { buildNode } from "../../tools/product-node.ts";
 import { guardPromises, nodeSurroundings } from "../../tools/surroundings.ts";
 
-const seeds = 50;
+const seeds = 30;
 const reports: Report[] = [];
 
 for (let seed = 1; seed <= seeds; seed++) {
@@ -27,12 +27,12 @@ test("the seeds tried something: every fault occurred, and every checker had muc
     assert.ok(sum(({ faults }) => faults.get(fault) ?? 0) > 0, fault);
   }
   assert.ok(sum(({ counts }) => counts.acknowledged) > 5000, "acknowledged writes");
-  assert.ok(sum(({ regularPairs }) => regularPairs) > 50_000, "pairs of a read and a write it had to see");
-  assert.ok(sum(({ durableWrites }) => durableWrites) > 20_000, "acknowledged writes looked for at the end");
-  assert.ok(sum(({ recordsRead }) => recordsRead) > 1000, "records on disks");
-  assert.ok(sum(({ gaugesRead }) => gaugesRead) > 10_000, "levels held against their bounds");
-  assert.ok(sum(({ logsOpened }) => logsOpened) > 20, "logs opened again");
-  assert.ok(sum(({ lostWrites }) => lostWrites) > 5, "unacknowledged writes that crashes took");
+  assert.ok(sum(({ regularPairs }) => regularPairs) > 25_000, "pairs of a read and a write it had to see");
+  assert.ok(sum(({ durableWrites }) => durableWrites) > 10_000, "acknowledged writes looked for at the end");
+  assert.ok(sum(({ recordsRead }) => recordsRead) > 500, "records on disks");
+  assert.ok(sum(({ gaugesRead }) => gaugesRead) > 5000, "levels held against their bounds");
+  assert.ok(sum(({ logsOpened }) => logsOpened) > 10, "logs opened again");
+  assert.ok(sum(({ lostWrites }) => lostWrites) > 2, "unacknowledged writes that crashes took");
 });
 
 after(() => {

@@ -22,6 +22,7 @@ caughtTest({
     ],
     { safetyMs: 8000 },
   ),
+  from: 16,
 });
 
 caughtTest({

@@ -25,6 +25,7 @@ caughtTest({
   replace: "if (now === undefined)",
   laws: ["handoff"],
   plan: busyWithHints([...splits, ["slow network", 500]], { clients: 12, mostRestMs: 5 }),
+  from: 15,
 });
 
 caughtTest({
@@ -34,6 +35,7 @@ caughtTest({
   replace: "true",
   laws: ["handoff", "durability"],
   plan: busyWithHints(splits),
+  from: 33,
 });
 
 caughtTest({
@@ -62,6 +64,7 @@ caughtTest({
     "this.#options.buffer.put(at.storeKey, undefined); const kept = this.#replica.merge(at, state, lastWriteWins, listener);",
   laws: ["handoff", "durability"],
   plan: busyWithHints(splits, { clients: 12 }),
+  from: 17,
 });
 
 caughtTest({
@@ -77,6 +80,7 @@ caughtTest({
     ],
     { keysPerBucket: 3, safetyMs: 6000, disk: { leastCommitMs: 50, mostCommitMs: 300 } },
   ),
+  from: 44,
 });
 
 caughtTest({

@@ -31,6 +31,7 @@ caughtTest({
   replace: "const copies = this.#copies.slice(0, taken);",
   laws: ["disks keep"],
   plan: busy(crashes, { ...options, keysPerBucket: 1, clients: 16 }),
+  from: 29,
 });
 
 caughtTest({

@@ -48,6 +48,7 @@ caughtTest({
     safetyMs: 6000,
     disk: { leastCommitMs: 50, mostCommitMs: 300 },
   }),
+  from: 23,
 });
 
 caughtTest({
