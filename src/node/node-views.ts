@@ -20,6 +20,7 @@ import type { Membership } from "./membership.ts";
 import { metricSamples } from "./metrics.ts";
 import type { PendingSeats } from "./pending-seats.ts";
 import type { Reaper } from "./reaper.ts";
+import { SeatShares } from "./seat-shares.ts";
 import type { Seats } from "./seats.ts";
 import { noTransfersView, type Transfer } from "./transfer.ts";
 import type { Trees } from "./trees.ts";
@@ -50,9 +51,11 @@ export interface NodeParts {
 
 export class NodeViews {
   readonly #parts: NodeParts;
+  readonly #shares: SeatShares;
 
   constructor(parts: NodeParts) {
     this.#parts = parts;
+    this.#shares = new SeatShares(parts.seats);
   }
 
   cluster(): ClusterView {
@@ -111,6 +114,7 @@ export class NodeViews {
     const { membership, name, software, detector, hints, seats, pending } = this.#parts;
     return {
       seats,
+      shares: this.#shares.of(membership.ring),
       pendingTransfers: pending.count,
       ring: membership.ring,
       name,

@@ -15,17 +15,26 @@ export class PendingSeats {
   #foundAt = 0;
   /** The ring for which there was none, until something is new. */
   #settled: Ring | undefined;
+  /** How many there were, and for which ring and how many open partitions, until something is new. */
+  #counted: { readonly ring: Ring; readonly open: number; readonly count: number } | undefined;
 
   constructor(seats: Seats, ring: () => Ring) {
     this.#seats = seats;
     this.#ring = ring;
     seats.onChange(() => {
       this.#settled = undefined;
+      this.#counted = undefined;
     });
   }
 
   get count(): number {
-    return this.#seats.partitions.reduce((sum, partition) => sum + this.#pendingIn(partition), 0);
+    const ring = this.#ring();
+    const { partitions } = this.#seats;
+    if (this.#counted?.ring !== ring || this.#counted.open !== partitions.length) {
+      const count = partitions.reduce<number>((sum, partition) => sum + this.#pendingIn(partition), 0);
+      this.#counted = { ring, open: partitions.length, count };
+    }
+    return this.#counted.count;
   }
 
   get areAny(): boolean {

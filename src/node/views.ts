@@ -9,10 +9,10 @@ import { readRequirement, writeRequirement } from "../core/quorum/requirement.ts
 import { keyHash } from "../core/ring/key-hash.ts";
 import { bucketSettings } from "../core/ring/preference-list.ts";
 import type { Member, Ring } from "../core/ring/ring.ts";
-import { isBeingRebuilt } from "../core/seats/known.ts";
 import type { ClusterView, HintsView, LocateView, MemberView, RingView } from "./api.ts";
 import type { Hints } from "./hints.ts";
 import { placeOf } from "./key-place.ts";
+import type { SeatShare } from "./seat-shares.ts";
 import type { Seats } from "./seats.ts";
 
 export interface Seen {
@@ -23,7 +23,9 @@ export interface Seen {
   recordOf(node: NodeId): NodeRecord | undefined;
   isUp(node: NodeId): boolean;
   /** What is known of who holds which seat. */
-  readonly seats: Pick<Seats, "owners" | "order" | "known">;
+  readonly seats: Pick<Seats, "owners" | "order">;
+  /** Each member's share of the seats. */
+  readonly shares: ReadonlyMap<NodeId, SeatShare>;
   /** Seats that are not with those who shall hold them yet. */
   readonly pendingTransfers: number;
   /** Hints held here. */
@@ -37,14 +39,15 @@ export function clusterView(seen: Seen): ClusterView {
   const size = Math.min(bucket.n, ring.size);
   const read = readRequirement(bucket, {}, ring);
   const write = writeRequirement(bucket, {}, ring);
-  const shares = sharesOf(seen);
   return {
     name,
     cluster: ring.cluster,
     version: software,
     ringVersion: ring.version,
     partitions: ring.settings.partitions,
-    members: [...ring.members.values()].map((member) => memberView(seen, member, shares.get(member.node) ?? noShare)),
+    members: [...ring.members.values()].map((member) =>
+      memberView(seen, member, seen.shares.get(member.node) ?? noShare),
+    ),
     pendingTransfers: seen.pendingTransfers,
     hints: seen.hintsHeld,
     quorum: {
@@ -108,28 +111,9 @@ export function locateView(seen: Seen, bucket: string, key: string): LocateView 
   };
 }
 
-/** In how many partitions the ring gives a member a seat, and in how many of these it is known to have one already. */
-interface Share {
-  readonly wanted: number;
-  readonly held: number;
-}
+const noShare: SeatShare = { wanted: 0, held: 0 };
 
-const noShare: Share = { wanted: 0, held: 0 };
-
-function sharesOf({ ring, seats }: Seen): ReadonlyMap<NodeId, Share> {
-  const shares = new Map<NodeId, Share>();
-  for (const [partition, wanted] of ring.seats.entries()) {
-    const known = seats.known(partition as PartitionId);
-    const holders = new Set(known.flatMap(({ holder }, seat) => (isBeingRebuilt(known, seat) ? [] : (holder ?? []))));
-    for (const node of wanted) {
-      const { wanted, held } = shares.get(node) ?? noShare;
-      shares.set(node, { wanted: wanted + 1, held: held + (holders.has(node) ? 1 : 0) });
-    }
-  }
-  return shares;
-}
-
-function memberView(seen: Seen, member: Member, share: Share): MemberView {
+function memberView(seen: Seen, member: Member, share: SeatShare): MemberView {
   const record = seen.recordOf(member.node);
   return {
     id: member.node,
@@ -144,7 +128,7 @@ function memberView(seen: Seen, member: Member, share: Share): MemberView {
 }
 
 /** Who has less than half of its share is still joining: most of what it is to keep is not to be had of it yet. */
-function statusOf(seen: Seen, { node, isLeaving }: Member, { wanted, held }: Share): MemberView["status"] {
+function statusOf(seen: Seen, { node, isLeaving }: Member, { wanted, held }: SeatShare): MemberView["status"] {
   if (!seen.isUp(node)) return "down";
   if (isLeaving) return "leaving";
   return held * 2 < wanted ? "joining" : "up";

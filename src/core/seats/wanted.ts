@@ -39,10 +39,11 @@ export function unseated(owners: readonly NodeId[], known: KnownSeats): readonly
  * is not waited for: if it is to fill a vacant seat, it waits for the lost ones, which only somebody else can vacate.
  */
 export function surplusSeats(owners: readonly NodeId[], known: KnownSeats): readonly number[] {
+  const others = known.flatMap(({ holder }, seat) => {
+    return isVacant(known, seat) || (holder !== undefined && owners.includes(holder)) ? [] : [seat];
+  });
+  if (others.length === 0) return others;
   const none: Hold = { kind: "none" };
   const taken = new Set(unseated(owners, known).map((owner) => seatToTake(owner, none, owners, known)));
-  return known.flatMap(({ holder }, seat) => {
-    const isWanted = (holder !== undefined && owners.includes(holder)) || taken.has(seat);
-    return isVacant(known, seat) || isWanted ? [] : [seat];
-  });
+  return others.filter((seat) => !taken.has(seat));
 }
