@@ -66,7 +66,7 @@ async function runOne(options: Partial<OptionValues>): Promise<number> {
 }
 
 function targetOf({ target, nodes, storage, url }: Partial<OptionValues>): TargetChoice {
-  if (target === undefined) return { kind: "own", nodes: nodes ?? 3, storage: storage ?? "lmdb" };
+  if (target === undefined) return { kind: "own", nodes: nodes ?? 3, storage: storage ?? "log" };
   const other = nodes !== undefined ? "nodes" : storage !== undefined ? "storage" : undefined;
   if (other !== undefined)
     throw new UsageError(`--${other} is for nodes that the benchmark starts: leave out --target`);
@@ -91,7 +91,7 @@ async function compare(options: Partial<OptionValues>): Promise<number> {
     if (options[name] !== undefined)
       throw new UsageError(`--compare has no use for --${name}: it runs all it compares`);
   }
-  const storage = options.storage ?? "lmdb";
+  const storage = options.storage ?? "log";
   const compared = await compareWithBare({
     nodes: options.nodes ?? 3,
     storage,

@@ -147,8 +147,8 @@ export const options: { readonly [Name in OptionName]: OptionOf<OptionValues[Nam
   },
   storage: {
     value: "ENGINE",
-    help: "lmdb; log: cheaper writes, all keys in memory; memory: may forget all",
-    otherwise: "lmdb",
+    help: "log: all keys in memory; lmdb: for more keys than that; memory: may forget all",
+    otherwise: "log",
     allowed: `one of ${storages.join(", ")} in this version`,
     parse: oneOf(storages),
   },

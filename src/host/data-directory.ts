@@ -19,7 +19,7 @@ import { type Log, silentLog } from "../runtime/log.ts";
 import { TurnTaking } from "../runtime/turn-taking.ts";
 import type { StorageEngine } from "../storage/engine.ts";
 import { DirectoryInUse, type DirectoryLock, lockDirectory, lockLeavings } from "./directory-lock.ts";
-import { openEngine, type StorageName, storageNames } from "./engines.ts";
+import { defaultStorage, openEngine, type StorageName, storageNames } from "./engines.ts";
 
 /** The layout of everything below the directory, keys and records included. Older ones are to be migrated here. */
 export const formatVersion = 1;
@@ -125,7 +125,7 @@ export async function openDataDirectory(directory: string, options: DataDirector
       );
     }
     if (found === undefined) await mustBeEmpty(path);
-    const storage = found?.storage ?? options.storage ?? "lmdb";
+    const storage = found?.storage ?? options.storage ?? defaultStorage;
     const log = options.log ?? silentLog;
     let description: Description = found ?? { format: formatVersion, storage };
     const turns = new TurnTaking();

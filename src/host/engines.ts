@@ -18,6 +18,9 @@ import { machineRandom } from "./random.ts";
 export const storageNames = ["lmdb", "log", "memory"] as const;
 export type StorageName = (typeof storageNames)[number];
 
+/** What a new data directory gets where nobody says otherwise. One that is there keeps what it has. */
+export const defaultStorage: StorageName = "log";
+
 /** Opens, or makes, the store in this folder. Rejects with `StorageError`. */
 export async function openEngine(storage: StorageName, folder: string, log: Log): Promise<StorageEngine> {
   switch (storage) {

@@ -1,7 +1,7 @@
 /** Bytes that went bad on a real disk while their node was down: never served, told of, and had again from the others. */
 
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { RealCluster, type RealNode, until } from "./real-cluster.ts";
@@ -15,16 +15,19 @@ const bodyOf = (i: number): string => markOf(i).padEnd(1024, "abcdefghij");
 
 /** Changes one byte in everything the store has of these keys' values; answers how many keys that hit. */
 function damage(node: RealNode): number {
-  const path = join(node.data, "store", "data.mdb");
-  const bytes = readFileSync(path);
-  let hit = 0;
-  for (let i = 0; i < damagedKeys; i++) {
-    let at = bytes.indexOf(markOf(i));
-    if (at >= 0) hit += 1;
-    for (; at >= 0; at = bytes.indexOf(markOf(i), at + 1)) bytes[at] = "V".charCodeAt(0);
+  const hit = new Set<number>();
+  for (const file of readdirSync(join(node.data, "store"))) {
+    const path = join(node.data, "store", file);
+    const bytes = readFileSync(path);
+    for (let i = 0; i < damagedKeys; i++) {
+      for (let at = bytes.indexOf(markOf(i)); at >= 0; at = bytes.indexOf(markOf(i), at + 1)) {
+        bytes[at] = "V".charCodeAt(0);
+        hit.add(i);
+      }
+    }
+    writeFileSync(path, bytes);
   }
-  writeFileSync(path, bytes);
-  return hit;
+  return hit.size;
 }
 
 async function wrongAt(node: RealNode, query: string): Promise<readonly string[]> {

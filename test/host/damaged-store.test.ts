@@ -59,6 +59,7 @@ async function start(name: string, through?: string): Promise<RunningNode> {
   const node = await startNode({
     name,
     data: dataOf(name),
+    storage: "lmdb",
     listen: "127.0.0.1:0",
     http: false,
     zone: name,
@@ -160,7 +161,7 @@ test("damage in the middle ends the node that meets it, and started again it is 
 
 test("a store of the only member there ever was is not set aside: nobody could fill it", async () => {
   const data = dataOf("alone");
-  const options = { name: "alone", data, listen: "127.0.0.1:0", http: false } as const;
+  const options = { name: "alone", data, storage: "lmdb", listen: "127.0.0.1:0", http: false } as const;
   await (await startNode(options)).stop();
   truncateSync(fileOf("alone"), 8192);
   await assert.rejects(startNode(options), /the store in .* is damaged .*--join/);

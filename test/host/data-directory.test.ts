@@ -71,7 +71,7 @@ describe("a data directory", () => {
   test("is made where there is none, for its owner's eyes only, and is the same one the next time", async () => {
     const path = join(scratch, "deep", "inside", "new");
     const first = await openDataDirectory(path);
-    assert.deepEqual([first.member, first.storage], [undefined, "lmdb"]);
+    assert.deepEqual([first.member, first.storage], [undefined, "log"]);
     assert.equal(statSync(path).mode & 0o077, 0);
     const engine = await first.openEngine();
     await engine.write([{ key: Uint8Array.of(1), value: Uint8Array.of(2) }]);
@@ -79,13 +79,28 @@ describe("a data directory", () => {
     const member = { cluster: "0123456789abcdef", zone: "z", capacity: 2, peers: ["127.0.0.1:7400"] };
     await first.remember(member);
     await first.close();
-    const again = await openDataDirectory(path, { storage: "lmdb" });
+    const again = await openDataDirectory(path, { storage: "log" });
     assert.deepEqual(again.member, member);
     const same = await again.openEngine();
     assert.deepEqual(same.get(Uint8Array.of(1)), Uint8Array.of(2));
     await same.close();
     await again.close();
     assert.deepEqual(readdirSync(path), ["cartwheel.json", "store"]);
+  });
+
+  test("keeps the engine it was made with where none is named, whatever new ones get", async () => {
+    const path = join(scratch, "of-lmdb");
+    const first = await openDataDirectory(path, { storage: "lmdb" });
+    const engine = await first.openEngine();
+    await engine.write([{ key: Uint8Array.of(1), value: Uint8Array.of(2) }]);
+    await engine.close();
+    await first.close();
+    const again = await openDataDirectory(path);
+    assert.equal(again.storage, "lmdb");
+    const same = await again.openEngine();
+    assert.deepEqual(same.get(Uint8Array.of(1)), Uint8Array.of(2));
+    await same.close();
+    await again.close();
   });
 
   test("whose store is damaged says so until that store is out of the way, whatever else is noted meanwhile", async () => {
@@ -211,7 +226,7 @@ describe("a data directory", () => {
     writeFileSync(join(path, "lock-0123456789abcdef.new"), "");
     const directory = await openDataDirectory(path);
     assert.equal(directory.member, undefined);
-    assert.deepEqual(JSON.parse(readFileSync(join(path, "cartwheel.json"), "utf8")), { format: 1, storage: "lmdb" });
+    assert.deepEqual(JSON.parse(readFileSync(join(path, "cartwheel.json"), "utf8")), { format: 1, storage: "log" });
     await directory.close();
     assert.deepEqual(readdirSync(path), ["cartwheel.json", "lost+found"]);
   });
