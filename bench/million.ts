@@ -18,6 +18,7 @@ import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { byTurns, type Contestant, type Turns } from "../src/bench/by-turns.ts";
+import type { ProcessMemory } from "../src/bench/child-process.ts";
 import { fill, runClosedLoop } from "../src/bench/closed-loop.ts";
 import { bytesUnder } from "../src/bench/disk-bytes.ts";
 import { type FixedLoadOptions, fixedLoad } from "../src/bench/fixed-load.ts";
@@ -59,12 +60,6 @@ interface Holder {
   readonly target: CartwheelTarget;
 }
 
-interface Memory {
-  readonly rssBytes: number;
-  readonly heapBytes: number;
-  readonly externalBytes: number;
-}
-
 interface Start {
   readonly how: string;
   /** How long its end took, in ms; undefined for one that was killed. */
@@ -72,10 +67,10 @@ interface Start {
   /** Until the node says that it serves, and until a client has read a key, in ms. */
   readonly servesMs: number;
   readonly readMs: number;
-  readonly memory: Memory;
+  readonly memory: ProcessMemory;
   /** Until every hash tree could be compared, in s, and what is in memory then. */
   readonly treesSeconds: number;
-  readonly memoryThen: Memory;
+  readonly memoryThen: ProcessMemory;
 }
 
 const tell = (line: string): void => void process.stderr.write(`${line}\n`);
@@ -194,9 +189,9 @@ function startRow({ how, stopMs, servesMs, readMs, memory, treesSeconds, memoryT
     stopMs === undefined ? "-" : (stopMs / 1000).toFixed(2),
     (servesMs / 1000).toFixed(2),
     (readMs / 1000).toFixed(2),
-    mib(memory.rssBytes),
+    mib(memory.ownBytes),
     treesSeconds.toFixed(1),
-    mib(memoryThen.rssBytes),
+    mib(memoryThen.ownBytes),
   ];
 }
 
@@ -233,7 +228,7 @@ async function run(directory: string): Promise<boolean> {
     "trees built, s",
     "memory",
   ];
-  const perKey = (filled.many.rssBytes - filled.few.rssBytes) / (keys - few);
+  const perKey = (filled.many.ownBytes - filled.few.ownBytes) / (keys - few);
   const isFast = [stopped, killed].every(({ readMs }) => readMs < startWithinMs);
   const isFlat = Object.values(turns).every(({ serversRatio }) => serversRatio <= mostTimes);
   const lines = [
@@ -242,8 +237,9 @@ async function run(directory: string): Promise<boolean> {
     "",
     ...columns([startHeads, startRow(stopped), startRow(killed)]),
     "",
-    `in memory once filled: ${mib(filled.few.rssBytes)} / ${mib(filled.many.rssBytes)}, ${perKey.toFixed(0)} bytes for each key more`,
-    `in memory under load: ${mib(loaded.few.rssBytes)} / ${mib(loaded.many.rssBytes)}`,
+    `in memory once filled: ${mib(filled.few.ownBytes)} / ${mib(filled.many.ownBytes)}, ${perKey.toFixed(0)} bytes for each key more`,
+    `in memory under load: ${mib(loaded.few.ownBytes)} / ${mib(loaded.many.ownBytes)}`,
+    `(without pages of files that are mapped: with them ${mib(loaded.few.rssBytes)} / ${mib(loaded.many.rssBytes)} under load)`,
     `on disk: ${mib(diskBytes)} of ${mib(keys * valueBytes)} in values`,
     `starts in less than ${startWithinMs / 1000} s: ${isFast ? "yes" : "NO"}; at most ${mostTimes} times the CPU of few keys: ${isFlat ? "yes" : "NO"}`,
   ];

@@ -8,13 +8,15 @@
  * Operations leave at a fixed rate, whatever the answers do, and are timed from when they were due. The nodes are warm
  * after a quarter of the time. It fails (exit status 1) where a request failed, where the load could not be kept up, or
  * where a node has more than `--within` percent more in memory in the last fifth of the rest than in its first
- * (`src/bench/flatness.ts`). With `--leak` one node loses so many KiB a second, to see that this is caught.
+ * (`src/bench/flatness.ts`); pages of files that LMDB maps are the system's, and not counted. With `--leak` one node loses
+ * so many KiB a second, to see that this is caught.
  */
 
 import { mkdir, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import type { ProcessMemory } from "../src/bench/child-process.ts";
 import { fill } from "../src/bench/closed-loop.ts";
 import { type Flatness, flatnessOf } from "../src/bench/flatness.ts";
 import { runOpenLoop } from "../src/bench/open-loop.ts";
@@ -58,12 +60,10 @@ const looksAStretch = 4;
 const mostInFlight = 20_000;
 const inFlight = 64;
 const bucket = "soak";
-/** What a look at a node asks for: all of its memory, and the part that garbage collection is about with its buffers. */
-interface Look {
+
+/** A look at a node's memory. */
+interface Look extends ProcessMemory {
   readonly second: number;
-  readonly rssBytes: number;
-  readonly heapBytes: number;
-  readonly externalBytes: number;
 }
 
 interface Soaked {
@@ -120,9 +120,10 @@ async function soak(cluster: OwnCluster): Promise<Soaked> {
     const live = setInterval(() => {
       const at = Math.floor((machineClock.monotonicMs() - beganMs) / stretchMs) - 1;
       const { p50, p99, p999 } = ended(at, series);
-      const memory = [...watching.looks.values()].map((looks) => mib(looks.at(-1)?.rssBytes ?? 0));
+      const memory = [...watching.looks.values()].map((looks) => mib(looks.at(-1)?.ownBytes ?? 0));
       const times = [p50, p99, p999].map(milliseconds).join(", ");
       tell(`${((at + 1) * stretchMs) / 1000} s: ${times} ms; ${memory.join(", ")} MiB; ${series.errorCount} failed`);
+      for (const [said, count] of series.errors) tell(`  ${count} x ${said}`);
     }, stretchMs);
     const loop = { perSecond: rate, durationMs: seconds * 1000, mostInFlight, clock: machineClock };
     await runOpenLoop(target, load, loop, series);
@@ -143,7 +144,7 @@ function flatOf(looks: readonly Look[]): { readonly all: Flatness; readonly heap
       looks.map((look) => ({ second: look.second, bytes: bytes(look) })),
       seconds * warmShare,
     );
-  return { all: of(({ rssBytes }) => rssBytes), heap: of((look) => look.heapBytes + look.externalBytes) };
+  return { all: of(({ ownBytes }) => ownBytes), heap: of((look) => look.heapBytes + look.externalBytes) };
 }
 
 function picture({ series, looks, stretchSeconds }: Soaked): string {
@@ -170,7 +171,7 @@ function picture({ series, looks, stretchSeconds }: Soaked): string {
       },
       {
         axis: { label: "MiB in memory", scale: "linear", from: 0 },
-        lines: nodes.map(([name, of]) => memory(name, of, ({ rssBytes }) => rssBytes, false)),
+        lines: nodes.map(([name, of]) => memory(name, of, ({ ownBytes }) => ownBytes, false)),
       },
       {
         axis: { label: "of that, heap and buffers", scale: "linear", from: 0 },

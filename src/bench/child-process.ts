@@ -5,15 +5,20 @@
 
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ProcessUsage } from "./target.ts";
 
 /** How long a child may take to end once it is told to, in ms. */
 const stopMs = 10_000;
 
-/** What a process has in memory, in bytes: all of it, its garbage-collected part, and buffers beside that. */
+/** What a process has in memory, in bytes. */
 export interface ProcessMemory {
+  /** All of it. */
   readonly rssBytes: number;
+  /** Without pages of files that are mapped, which the system takes back when it needs them; where nobody tells, with them. */
+  readonly ownBytes: number;
+  /** What garbage collection is about, and buffers beside that. */
   readonly heapBytes: number;
   readonly externalBytes: number;
 }
@@ -107,7 +112,8 @@ export function serveParent(
     },
     memory: () => {
       const { rss, heapUsed, external } = process.memoryUsage();
-      return { rssBytes: rss, heapBytes: heapUsed, externalBytes: external } satisfies ProcessMemory;
+      const ownBytes = rss - mappedBytes();
+      return { rssBytes: rss, ownBytes, heapBytes: heapUsed, externalBytes: external } satisfies ProcessMemory;
     },
     ...answers,
   };
@@ -125,4 +131,14 @@ export function serveParent(
   });
   // Ctrl-C reaches every process of the terminal: the parent decides when they end.
   process.on("SIGINT", () => {});
+}
+
+/** Bytes of this process's memory that are pages of files, as Linux tells them; 0 elsewhere. */
+function mappedBytes(): number {
+  try {
+    const found = /^RssFile:\s+(\d+) kB$/m.exec(readFileSync("/proc/self/status", "utf8"));
+    return Number(found?.[1] ?? 0) * 1024;
+  } catch {
+    return 0;
+  }
 }
