@@ -26,7 +26,7 @@ import { runOpenLoop } from "../src/bench/open-loop.ts";
 import type { Load } from "../src/bench/operation.ts";
 import { OwnCluster, type OwnClusterOptions } from "../src/bench/own-cluster.ts";
 import type { OwnNode } from "../src/bench/own-node.ts";
-import { Recording } from "../src/bench/recording.ts";
+import { type Interval, Recording } from "../src/bench/recording.ts";
 import { milliseconds } from "../src/bench/report.ts";
 import { CartwheelTarget } from "../src/bench/targets/cartwheel-target.ts";
 import { machineClock } from "../src/host/clock.ts";
@@ -77,6 +77,12 @@ interface Phase {
   readonly failures: number;
   readonly reads: Latencies;
   readonly writes: Latencies;
+  /** CPU time that all nodes used, as a share of the phase: 1 is a core. */
+  readonly cores: number;
+  /** The least share of its full speed that a node gave to the work in the background at the end of a second. */
+  readonly leastShare: number;
+  /** Second by second. */
+  readonly timeline: readonly Interval[];
 }
 
 const tell = (line: string): void => void process.stderr.write(`${line}\n`);
@@ -95,21 +101,58 @@ function mixed(): Load {
   return { ...updates, name: "half", description: "half reads, half replacements", next };
 }
 
+interface Loaded {
+  readonly cluster: OwnCluster;
+  readonly target: CartwheelTarget;
+  readonly load: Load;
+}
+
+/** CPU time that the nodes' processes have used, in us, by node. */
+async function cpuOf(cluster: OwnCluster): Promise<ReadonlyMap<string, number>> {
+  return new Map((await cluster.usage()).map(({ name, cpuUs }) => [name, cpuUs]));
+}
+
 /** Loads for so long, or until what is given has resolved. */
-async function phase(name: string, target: CartwheelTarget, load: Load, until: number | Promise<void>): Promise<Phase> {
+async function phase(name: string, { cluster, target, load }: Loaded, until: number | Promise<void>): Promise<Phase> {
   const stop = new AbortController();
   const beganMs = performance.now();
   const recording = new Recording(beganMs);
   const durationMs = typeof until === "number" ? until : Number.POSITIVE_INFINITY;
   const loop = { perSecond: rate, durationMs, mostInFlight, signal: stop.signal, clock: machineClock };
+  const cpuBefore = await cpuOf(cluster);
+  let leastShare = 1;
+  const watch = setInterval(() => {
+    const running = cluster.nodes.filter(({ isRunning }) => isRunning);
+    const shares = Promise.all(running.map((node) => node.metric("cartwheel_background_share")));
+    shares.then(
+      (all) => {
+        leastShare = all.reduce((least, share) => (share < least ? share : least), leastShare);
+      },
+      () => {},
+    );
+  }, 1000);
   const over = typeof until === "number" ? undefined : until.finally(() => stop.abort());
   await Promise.all([runOpenLoop(target, load, loop, recording), over]);
+  clearInterval(watch);
   const seconds = (performance.now() - beganMs) / 1000;
   const of = (kind: "read" | "update"): Latencies => latenciesOf(recording.kinds.get(kind) ?? new Histogram());
   for (const [said, count] of recording.errors) tell(`${name}: ${count} x ${said}`);
   const { all, errorCount: failures } = recording;
+  let cpuUs = 0;
+  for (const [node, us] of await cpuOf(cluster)) cpuUs += us - (cpuBefore.get(node) ?? 0);
+  const cores = cpuUs / 1e6 / seconds;
   tell(`${name}: ${seconds.toFixed(0)} s, p99.9 ${milliseconds(all.percentile(0.999))} ms, ${failures} failed`);
-  return { name, seconds, all, failures, reads: of("read"), writes: of("update") };
+  return {
+    name,
+    seconds,
+    all,
+    failures,
+    cores,
+    leastShare,
+    reads: of("read"),
+    writes: of("update"),
+    timeline: recording.timeline,
+  };
 }
 
 /** The sum of what all nodes count. */
@@ -152,16 +195,14 @@ async function run(cluster: OwnCluster): Promise<boolean> {
   const target = await CartwheelTarget.connect({ addresses: cluster.addresses, bucket, remembers: true });
   try {
     const load = mixed();
+    const loaded = { cluster, target, load };
     await fill(target, load, inFlight);
     tell(`${keys} keys of ${valueBytes} bytes, n=3 r=2 w=2, ${rate} requests a second`);
-    await phase("warm", target, load, phaseMs);
-    const before = [
-      await phase("before", target, load, phaseMs),
-      await phase("before, again", target, load, phaseMs),
-    ] as const;
+    await phase("warm", loaded, phaseMs);
+    const before = [await phase("before", loaded, phaseMs), await phase("before, again", loaded, phaseMs)] as const;
     const [first, , absent] = cluster.nodes as [OwnNode, OwnNode, OwnNode];
     await absent.stop();
-    const away = await phase("one away", target, load, awayMs);
+    const away = await phase("one away", loaded, awayMs);
     const countsBefore = await countAll(cluster.nodes);
     let ended: Readonly<Record<string, number>> = {};
     const work = async (): Promise<void> => {
@@ -169,9 +210,9 @@ async function run(cluster: OwnCluster): Promise<boolean> {
       await first.startRepair();
       ended = await settled(cluster, first);
     };
-    const during = await phase("during", target, load, work());
+    const during = await phase("during", loaded, work());
     const counts = await countAll(cluster.nodes);
-    const after = await phase("after", target, load, phaseMs);
+    const after = await phase("after", loaded, phaseMs);
     const moved = [...counts].map(([what, value]) => [what, value - (countsBefore.get(what) ?? 0)] as const);
     const isBorne = tellResult({ before, away, during, after, moved, ended });
     if (values.json !== undefined) {
@@ -200,7 +241,7 @@ function tellResult({ before, away, during, after, moved, ended }: Result): bool
   const both = new Histogram();
   for (const { all } of before) both.add(all);
   const times = (share: number, base: Histogram): number => during.all.percentile(share) / base.percentile(share);
-  const row = ({ name, seconds, all, failures, reads, writes }: Phase): readonly string[] => [
+  const row = ({ name, seconds, all, failures, cores, leastShare, reads, writes }: Phase): readonly string[] => [
     name,
     seconds.toFixed(0),
     String(all.count),
@@ -209,8 +250,23 @@ function tellResult({ before, away, during, after, moved, ended }: Result): bool
     milliseconds(all.max),
     milliseconds(reads.p999),
     milliseconds(writes.p999),
+    cores.toFixed(2),
+    leastShare.toFixed(2),
   ];
-  const heads = ["ms", "s", "requests", "failed", "p50", "p99", "p99.9", "max", "reads' p99.9", "writes' p99.9"];
+  const heads = [
+    "ms",
+    "s",
+    "requests",
+    "failed",
+    "p50",
+    "p99",
+    "p99.9",
+    "max",
+    "reads' p99.9",
+    "writes' p99.9",
+    "cores",
+    "share",
+  ];
   const ratio = times(0.999, both);
   const failures = [...before, during, after].reduce((sum, one) => sum + one.failures, 0);
   const lines = [

@@ -1,10 +1,11 @@
 /**
- * Whether what a process has in memory stays what it is: how much more it has at the end of a long run than it had once it
- * was warm.
+ * Whether what a process has in memory stays what it is: whether at the end of a long run it has more than it ever had
+ * while it got warm.
  *
  * Memory goes up and down with each garbage collection, by more than a leak adds in minutes, so two samples say
- * nothing. What is compared is a stretch with a stretch: the fifth of the time that follows the warm-up, and the last
- * fifth, each by its mean.
+ * nothing. Nor do means: an engine that has little to do gives memory back, for minutes, and takes it again when there is
+ * more to do. So peaks are compared: the highest of the warm-up and the time behind it, and the highest of the last
+ * fifth. What leaks goes past any peak it ever had.
  */
 
 /** Bytes at a time, in s since the run began. */
@@ -14,7 +15,7 @@ export interface MemorySample {
 }
 
 export interface Flatness {
-  /** Means of the first and of the last fifth behind the warm-up, in bytes. */
+  /** The most up to the end of the first fifth behind the warm-up, and the most in the last fifth, in bytes. */
   readonly firstBytes: number;
   readonly lastBytes: number;
   /** The last over the first. */
@@ -23,16 +24,15 @@ export interface Flatness {
 
 const share = 0.2;
 
-/** Compares them; `samples` in the order of time. NaN where a fifth has none. */
+/** Compares them; `samples` in the order of time. NaN where there are none behind the warm-up. */
 export function flatnessOf(samples: readonly MemorySample[], warmSeconds: number): Flatness {
-  const counted = samples.filter(({ second }) => second >= warmSeconds);
-  const [begins, ends] = [counted[0]?.second ?? 0, counted.at(-1)?.second ?? 0];
-  const fifth = (ends - begins) * share;
-  const firstBytes = mean(counted.filter(({ second }) => second <= begins + fifth));
-  const lastBytes = mean(counted.filter(({ second }) => second >= ends - fifth));
+  const ends = samples.at(-1)?.second ?? 0;
+  const fifth = (ends - warmSeconds) * share;
+  const firstBytes = most(samples.filter(({ second }) => second <= warmSeconds + fifth));
+  const lastBytes = most(samples.filter(({ second }) => second >= ends - fifth && second >= warmSeconds));
   return { firstBytes, lastBytes, ratio: lastBytes / firstBytes };
 }
 
-function mean(samples: readonly MemorySample[]): number {
-  return samples.reduce((sum, { bytes }) => sum + bytes, 0) / samples.length;
+function most(samples: readonly MemorySample[]): number {
+  return samples.reduce((greatest, { bytes }) => (greatest >= bytes ? greatest : bytes), Number.NaN);
 }
