@@ -3,7 +3,7 @@
  * one that was away is given its hints, and a repair compares everything and brings what the hints did not.
  *
  *     npm run bench:background [-- --rate 500] [--megabytes 64] [--value 1024] [--seconds 20] [--away 20]
- *                              [--storage lmdb|log] [--durability synced] [--data DIR] [--json FILE]
+ *                              [--storage log|lmdb] [--durability synced] [--data DIR] [--json FILE]
  *
  * Three nodes with three copies of everything, each a process on a real disk, and native clients. Requests leave at a
  * fixed rate, whatever the answers do, and are timed from when they were due. Half are reads, half replace. One node is
@@ -41,7 +41,7 @@ const { values } = parseArgs({
     value: { type: "string", default: "1024" },
     seconds: { type: "string", default: "20" },
     away: { type: "string", default: "20" },
-    storage: { type: "string", default: "lmdb" },
+    storage: { type: "string", default: "log" },
     durability: { type: "string", default: "synced" },
     within: { type: "string", default: "600" },
     data: { type: "string", default: tmpdir() },

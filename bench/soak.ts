@@ -2,7 +2,7 @@
  * Three nodes under the same load for long: whether memory stays what it is, whether a request fails, and latencies over
  * time.
  *
- *     npm run bench:soak [-- --minutes 20] [--rate 1000] [--storage lmdb|log|memory] [--workload a] [--keys 10000]
+ *     npm run bench:soak [-- --minutes 20] [--rate 1000] [--storage log|lmdb|memory] [--workload a] [--keys 10000]
  *                        [--value 1024] [--durability synced] [--within 10] [--out bench-soak] [--data DIR] [--leak KIB]
  *
  * Operations leave at a fixed rate, whatever the answers do, and are timed from when they were due. The nodes are warm
@@ -36,7 +36,7 @@ const { values } = parseArgs({
   options: {
     minutes: { type: "string", default: "20" },
     rate: { type: "string", default: "1000" },
-    storage: { type: "string", default: "lmdb" },
+    storage: { type: "string", default: "log" },
     workload: { type: "string", default: "a" },
     keys: { type: "string", default: "10000" },
     value: { type: "string", default: "1024" },
