@@ -2,11 +2,12 @@
  * What `/metrics` says: the node's own counters, how long requests over HTTP took, and the process's vital signs.
  *
  * The node counts in plain numbers, which cost nothing on the hot path; they become Prometheus's only when somebody
- * asks. Requests over HTTP are observed as they end: half a microsecond beside the forty the request took.
+ * asks. So do requests over HTTP (`durations.ts`).
  */
 
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
 import type { MetricSample } from "../node/api.ts";
+import { Durations } from "./durations.ts";
 
 /** One registry a process: its collectors watch the whole process, and cannot be stopped once started. */
 let processRegistry: Registry | undefined;
@@ -31,30 +32,25 @@ function countFromTheStart(registry: Registry): void {
 }
 
 export class HttpMetrics {
-  readonly #registry = new Registry();
-  readonly #durations = new Histogram({
-    name: "cartwheel_http_request_duration_seconds",
-    help: "Time from a request's arrival to the end of its answer",
-    labelNames: ["method", "route", "status"],
-    buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
-    registers: [this.#registry],
-  });
+  readonly #durations = new Durations(
+    "cartwheel_http_request_duration_seconds",
+    "Time from a request's arrival until its answer was given to its connection",
+  );
 
   /** The text format's media type. */
   get contentType(): string {
-    return this.#registry.contentType;
+    return processMetrics().contentType;
   }
 
   /** Counts one answer; `route` is the path's template, so that keys never become labels. */
   observe(method: string, route: string, status: number, durationMs: number): void {
-    this.#durations.observe({ method, route, status }, durationMs / 1000);
+    this.#durations.observe(method, route, status, durationMs);
   }
 
   /** Everything, with the node's samples, in the text format. */
   async text(samples: readonly MetricSample[]): Promise<string> {
-    const parts = [nodeRegistry(samples), this.#registry, processMetrics()];
-    const texts = await Promise.all(parts.map((registry) => registry.metrics()));
-    return texts
+    const [node, vital] = await Promise.all([nodeRegistry(samples).metrics(), processMetrics().metrics()]);
+    return [node, this.#durations.text(), vital]
       .filter((text) => text.trim() !== "")
       .map(withoutUnmeasured)
       .join("\n");

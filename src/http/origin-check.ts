@@ -25,11 +25,30 @@ export function checkHost(httpVersion: string, headers: IncomingHttpHeaders): vo
   throw new Rejection("bad-request", `there is no Host, and HTTP/${httpVersion} needs one`, { connection: "close" });
 }
 
+/** The names under which this node may be asked, besides IP addresses and localhost. */
+export class OwnHosts {
+  readonly names: readonly string[];
+  /** The Host that was found to be its own last: nearly every request has the same. */
+  #last: string | undefined;
+
+  constructor(names: readonly string[]) {
+    this.names = names;
+  }
+
+  has(authority: string): boolean {
+    if (authority === this.#last) return true;
+    const host = hostOf(authority);
+    const isOwn = isIP(host) !== 0 || host === "localhost" || host.endsWith(".localhost") || this.names.includes(host);
+    if (isOwn) this.#last = authority;
+    return isOwn;
+  }
+}
+
 /** Refuses a request that a page of another origin may have sent. Throws a `Rejection`. */
-export function checkOrigin(method: string, headers: IncomingHttpHeaders, ownNames: readonly string[]): void {
+export function checkOrigin(method: string, headers: IncomingHttpHeaders, ownHosts: OwnHosts): void {
   const authority = headers["host"];
-  if (authority !== undefined && !isOwnHost(hostOf(authority), ownNames)) {
-    const allowed = ["an IP address", "localhost", ...ownNames].join(", ");
+  if (authority !== undefined && !ownHosts.has(authority)) {
+    const allowed = ["an IP address", "localhost", ...ownHosts.names].join(", ");
     throw new Rejection("forbidden", `Host is "${safe(authority)}", and must be one of: ${allowed}`);
   }
   if (safeMethods.includes(method)) return;
@@ -41,10 +60,6 @@ export function checkOrigin(method: string, headers: IncomingHttpHeaders, ownNam
   if (site === "cross-site" || site === "same-site") {
     throw new Rejection("forbidden", `Sec-Fetch-Site is "${site}", and must be same-origin or none for ${method}`);
   }
-}
-
-function isOwnHost(host: string, ownNames: readonly string[]): boolean {
-  return isIP(host) !== 0 || host === "localhost" || host.endsWith(".localhost") || ownNames.includes(host);
 }
 
 function isSameOrigin(origin: string, authority: string | undefined): boolean {

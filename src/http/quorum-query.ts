@@ -21,8 +21,24 @@ export type QuorumQuery = { readonly [Name in QuorumName]?: Quorum } & {
 /** The words for a number of answers. */
 export const quorumWords: readonly ["one", "quorum", "all"] = ["one", "quorum", "all"];
 
-/** Reads a query that may have these parameters, `zones` and `timeout`. Throws a `Rejection`. */
-export function readQuorumQuery(query: string, names: readonly QuorumName[], longestTimeoutMs: number): QuorumQuery {
+/** Queries that are remembered: clients have few, and say the same with every request. */
+const mostRemembered = 100;
+const longestRemembered = 64;
+
+/** Reads queries that may have these parameters, `zones` and `timeout`. What it gives throws a `Rejection`. */
+export function quorumQueries(names: readonly QuorumName[], longestTimeoutMs: number): (query: string) => QuorumQuery {
+  const remembered = new Map<string, QuorumQuery>();
+  return (query) => {
+    const known = remembered.get(query);
+    if (known !== undefined) return known;
+    const read = readQuorumQuery(query, names, longestTimeoutMs);
+    if (remembered.size >= mostRemembered) remembered.clear();
+    if (query.length <= longestRemembered) remembered.set(query, read);
+    return read;
+  };
+}
+
+function readQuorumQuery(query: string, names: readonly QuorumName[], longestTimeoutMs: number): QuorumQuery {
   const read: { -readonly [Name in keyof QuorumQuery]: QuorumQuery[Name] } = {};
   for (const [name, value] of queryParameters(query, [...names, "zones", "timeout"])) {
     if (name === "zones") read.zones = zones(value);

@@ -37,12 +37,20 @@ function parametersOf(names: readonly (string | undefined)[], path: string): Rec
   return parameters;
 }
 
+const percentSign = 0x25;
+const numberSign = 0x23;
+
 /** Decodes one segment of a path, or one word of a query. Throws a `Rejection` that names it. */
 export function percentDecode(name: string, text: string): string {
-  if (!/^[\x21-\x7e]*$/.test(text) || text.includes("#")) {
-    throw new Rejection("bad-request", `${name} "${printable(text)}" has characters that must be percent-encoded`);
+  let isEncoded = false;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code === percentSign) isEncoded = true;
+    else if (code < 0x21 || code > 0x7e || code === numberSign) {
+      throw new Rejection("bad-request", `${name} "${printable(text)}" has characters that must be percent-encoded`);
+    }
   }
-  if (!text.includes("%")) return text;
+  if (!isEncoded) return text;
   const bytes: number[] = [];
   for (let i = 0; i < text.length; i++) {
     if (text[i] !== "%") {

@@ -6,7 +6,7 @@
  * the store must keep, answers 404 to a wrong method, and has an error format of its own.
  */
 
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
 import type { Limits } from "../core/limits.ts";
@@ -16,9 +16,10 @@ import type { Address } from "../runtime/network.ts";
 import { BodyRoom } from "./body-room.ts";
 import { bucketRoutes } from "./bucket-routes.ts";
 import { clusterRoutes } from "./cluster-routes.ts";
+import { giveAnswer } from "./give-answer.ts";
 import { kvRoutes } from "./kv-routes.ts";
 import { HttpMetrics } from "./metrics.ts";
-import { checkHost, checkOrigin, hostOf } from "./origin-check.ts";
+import { checkHost, checkOrigin, hostOf, OwnHosts } from "./origin-check.ts";
 import { problemAnswer, Rejection } from "./problem.ts";
 import { pathParameters, splitTarget, targetCharacters } from "./raw-path.ts";
 import type { HttpAnswer, HttpRequest, Route } from "./route.ts";
@@ -31,6 +32,18 @@ const keepAliveMs = 72_000;
 const arrivalMs = 60_000;
 /** Room for the longest address and the longest contexts. */
 const headerBytes = 32 * 1024;
+
+declare module "fastify" {
+  interface FastifyRequest {
+    /** When its head had arrived, by `performance.now()`; 0 for one that fastify itself refuses. */
+    arrivedMs: number;
+    /** As it came, where it did. */
+    contentType: string | undefined;
+  }
+}
+
+const noBody = new Uint8Array(0);
+const noQuery: Readonly<Record<string, never>> = {};
 
 export interface HttpServerOptions {
   readonly listen: Address;
@@ -63,18 +76,24 @@ export interface HttpServer {
  */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const { limits, log } = options;
-  let node: NodeApi | undefined;
+  let served: NodeApi | undefined;
   const metrics = new HttpMetrics();
   const others = [...kvRoutes(limits), ...clusterRoutes(), ...bucketRoutes()];
-  const service = serviceRoutes({ node: () => node, metrics, software: options.software, others });
+  const service = serviceRoutes({ node: () => served, metrics, software: options.software, others });
   const routes = [...others, ...service];
   const listen = splitAddress(options.listen);
   const names = [...new Set([hostOf(options.listen), ...options.names.map((name) => name.toLowerCase())])];
-  const ownNames = names.filter((name) => name !== "");
+  const ownHosts = new OwnHosts(names.filter((name) => name !== ""));
   const room = new BodyRoom(limits.bodiesBytes);
   let isClosing = false;
   let isDraining = false;
 
+  const send: Send = (request, reply, answer, template = templateOf(request)) => {
+    // What was running when the server began to close would else stay open, idle, until its client goes.
+    giveAnswer(reply.raw, answer, isClosing || isDraining);
+    const { arrivedMs } = request;
+    metrics.observe(request.method, template, answer.status, arrivedMs === 0 ? 0 : performance.now() - arrivedMs);
+  };
   const app = fastify({
     keepAliveTimeout: keepAliveMs,
     requestTimeout: arrivalMs,
@@ -83,43 +102,44 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     logger: false,
     // Without Host node answers by itself, in no format of ours: `checkHost` does.
     http: { maxHeaderSize: headerBytes, requireHostHeader: false },
-    routerOptions: { maxParamLength: targetCharacters },
-    rewriteUrl: (request) => relativeTarget(request.url ?? "/"),
-    frameworkErrors: (_error, request, reply) => void send(reply, badTargetAnswer(request.raw.url ?? "/")),
+    // The query is the routes' to read: an object of it would be made for every request.
+    routerOptions: { maxParamLength: targetCharacters, querystringParser: () => noQuery },
+    rewriteUrl: ({ url = "/" }) => (url.startsWith("/") ? url : relativeTarget(url)),
+    frameworkErrors: (_error, request, reply) => send(request, reply, badTargetAnswer(request.raw.url ?? "/")),
     clientErrorHandler: answerMalformed,
   });
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", { parseAs: "buffer" }, (_request, body, done) => done(null, body));
 
-  app.addHook("onRequest", async (request, reply) => {
-    keepContentType(request.raw);
-    if (isClosing) return send(reply, notReadyAnswer());
-    const target = request.raw.url ?? "/";
-    if (target.length > targetCharacters) return send(reply, tooLongAnswer(target));
-    if (!room.take(request.raw, reply.raw, request.routeOptions.bodyLimit)) return send(reply, noRoomAnswer(limits));
-    try {
-      checkHost(request.raw.httpVersion, request.raw.headers);
-      checkOrigin(request.method, request.raw.headers, ownNames);
-    } catch (error) {
-      return send(reply, thrownAnswer(error, request, log));
+  app.decorateRequest("arrivedMs", 0);
+  app.decorateRequest("contentType", undefined);
+  app.addHook("onRequest", (request, reply, done) => {
+    request.arrivedMs = performance.now();
+    const { headers, url = "/" } = request.raw;
+    keepContentType(request);
+    if (isClosing) return send(request, reply, notReadyAnswer());
+    if (url.length > targetCharacters) return send(request, reply, tooLongAnswer(url));
+    if (hasBody(request.raw) && !room.take(request.raw, reply.raw, request.routeOptions.bodyLimit)) {
+      return send(request, reply, noRoomAnswer(limits));
     }
+    try {
+      checkHost(request.raw.httpVersion, headers);
+      checkOrigin(request.method, headers, ownHosts);
+    } catch (error) {
+      return send(request, reply, thrownAnswer(error, request, log));
+    }
+    done();
   });
-  app.addHook("onSend", async (_request, reply) => {
-    // What was running when the server began to close would else stay open, idle, until its client goes.
-    if (isClosing || isDraining) reply.header("connection", "close");
-    const contentType = sentTypes.get(reply.raw);
-    if (contentType !== undefined) reply.header("content-type", contentType);
+  app.setErrorHandler((error, request, reply) => {
+    const answer = request.is404 ? unrouted(request, routes) : thrownAnswer(error, request, log);
+    // What is left of a body that was not read to its end would be taken for a request.
+    const closes = reply.getHeader("connection") === "close";
+    send(request, reply, closes ? { ...answer, headers: { ...answer.headers, connection: "close" } } : answer);
   });
-  app.addHook("onResponse", async (request, reply) => {
-    const config = request.routeOptions.config as { readonly template?: string } | undefined;
-    metrics.observe(request.method, config?.template ?? "none", reply.statusCode, reply.elapsedTime);
-  });
-  app.setErrorHandler((error, request, reply) =>
-    send(reply, request.is404 ? unrouted(request, routes) : thrownAnswer(error, request, log)),
-  );
-  app.setNotFoundHandler((request, reply) => send(reply, unrouted(request, routes)));
+  app.setNotFoundHandler((request, reply) => send(request, reply, unrouted(request, routes)));
   app.server.on("checkExpectation", answerExpectation);
-  for (const route of routes) bind(app, route, () => node, log);
+  const node = (): NodeApi | undefined => served;
+  for (const route of routes) bind(app, route, { node, log, send });
 
   try {
     await app.listen({ host: listen.host, port: listen.port });
@@ -131,8 +151,8 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   return {
     address: `${options.listen.slice(0, options.listen.lastIndexOf(":"))}:${port}`,
     routes,
-    serve(served) {
-      node = served;
+    serve(node) {
+      served = node;
     },
     async drain(mostMs) {
       isDraining = true;
@@ -168,31 +188,53 @@ function splitAddress(address: Address): { readonly host: string; readonly port:
   return { host: hostOf(address), port };
 }
 
-function bind(app: FastifyInstance, route: Route, source: () => NodeApi | undefined, log: Log): void {
+/** Answers a request, and counts the answer; `template` is its route's path. */
+type Send = (request: FastifyRequest, reply: FastifyReply, answer: HttpAnswer, template?: string) => void;
+
+interface Binding {
+  readonly node: () => NodeApi | undefined;
+  readonly log: Log;
+  readonly send: Send;
+}
+
+function bind(app: FastifyInstance, route: Route, { node, log, send }: Binding): void {
   const parametersIn = pathParameters(route.path);
+  const answerTo = (request: FastifyRequest): HttpAnswer | Promise<HttpAnswer> => {
+    const { path, query } = splitTarget(request.raw.url ?? "/");
+    const asked: HttpRequest = {
+      method: request.method,
+      params: parametersIn(path),
+      query,
+      headers: headersOf(request),
+      body: request.body instanceof Uint8Array ? request.body : noBody,
+    };
+    const served = node();
+    if (!served?.isReady && !route.isAlwaysServed) return notReadyAnswer(served);
+    return route.handle(asked, served as NodeApi);
+  };
   app.route({
     method: route.method,
     url: route.path.replace(/\{(\w+)\}/g, ":$1"),
     bodyLimit: route.bodyBytes ?? 1024,
     config: { template: route.path },
-    async handler(request, reply) {
-      try {
-        const { path, query } = splitTarget(request.raw.url ?? "/");
-        const asked: HttpRequest = {
-          method: request.method,
-          params: parametersIn(path),
-          query,
-          headers: headersOf(request.raw),
-          body: request.body instanceof Uint8Array ? request.body : new Uint8Array(0),
-        };
-        const node = source();
-        if (!node?.isReady && !route.isAlwaysServed) return send(reply, notReadyAnswer(node));
-        return send(reply, await route.handle(asked, node as NodeApi));
-      } catch (error) {
-        return send(reply, thrownAnswer(error, request, log));
-      }
+    // Not async: fastify would wait for what it returns, and answer.
+    handler(request, reply) {
+      void (async () => {
+        let answer: HttpAnswer;
+        try {
+          answer = await answerTo(request);
+        } catch (error) {
+          answer = thrownAnswer(error, request, log);
+        }
+        send(request, reply, answer, route.path);
+      })();
     },
   });
+}
+
+function templateOf(request: FastifyRequest): string {
+  const config = request.routeOptions.config as { readonly template?: string } | undefined;
+  return config?.template ?? "none";
 }
 
 function relativeTarget(target: string): string {
@@ -225,42 +267,24 @@ function thrownAnswer(error: unknown, request: FastifyRequest, log: Log): HttpAn
   return problemAnswer("internal", "the node failed on this request; its log says how");
 }
 
-function send(reply: FastifyReply, answer: HttpAnswer): FastifyReply {
-  reply.code(answer.status);
-  reply.headers({
-    "cache-control": "no-store",
-    "x-content-type-options": "nosniff",
-    "cross-origin-resource-policy": "same-origin",
-    ...answer.headers,
-  });
-  const contentType = answer.headers?.["content-type"];
-  if (contentType !== undefined) sentTypes.set(reply.raw, contentType);
-  // As bytes always: to a text fastify would add a charset of its own.
-  const { body } = answer;
-  if (typeof body === "string") return reply.send(Buffer.from(body));
-  return reply.send(body && Buffer.from(body.buffer, body.byteOffset, body.byteLength));
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers["content-length"] !== undefined || headers["transfer-encoding"] !== undefined;
 }
 
 /**
- * Content-Types as they came and as they go, out of fastify's sight: it refuses those that do not parse on the way in,
- * and replaces them on the way out, and the store keeps whatever it was given.
+ * Content-Types as they came, out of fastify's sight: it refuses those that do not parse, and the store keeps whatever it
+ * was given.
  */
-const contentTypes = new WeakMap<IncomingMessage, string>();
-const sentTypes = new WeakMap<ServerResponse, string>();
-
-function keepContentType(request: IncomingMessage): void {
-  const contentType = request.headers["content-type"];
+function keepContentType(request: FastifyRequest): void {
+  const { headers } = request.raw;
+  const contentType = headers["content-type"];
   if (contentType === undefined) return;
-  contentTypes.set(request, contentType);
-  delete request.headers["content-type"];
+  request.contentType = contentType;
+  headers["content-type"] = undefined;
 }
 
-function headersOf(request: IncomingMessage): HttpRequest["headers"] {
-  const headers: Record<string, string | undefined> = {};
-  for (const name in request.headers) {
-    const value = request.headers[name];
-    headers[name] = Array.isArray(value) ? value.join(", ") : value;
-  }
-  headers["content-type"] = contentTypes.get(request);
-  return headers;
+/** Of all fields Node makes a list of Set-Cookie alone, which no route reads. */
+function headersOf({ raw, contentType }: FastifyRequest): HttpRequest["headers"] {
+  if (contentType !== undefined) raw.headers["content-type"] = contentType;
+  return raw.headers as HttpRequest["headers"];
 }

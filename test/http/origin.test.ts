@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { checkOrigin, hostOf } from "../../src/http/origin-check.ts";
+import { checkOrigin, hostOf, OwnHosts } from "../../src/http/origin-check.ts";
 import { ServedNode } from "./served-node.ts";
 
 let served: ServedNode;
@@ -40,7 +40,7 @@ test("a Host that is not this node's is refused, for reads too", async () => {
 test("a node answers to the names it was given", () => {
   const allowed = (host: string): boolean => {
     try {
-      checkOrigin("GET", { host }, ["node1.internal"]);
+      checkOrigin("GET", { host }, new OwnHosts(["node1.internal"]));
       return true;
     } catch {
       return false;
