@@ -46,6 +46,11 @@ export interface Limits {
   readonly writeBufferBytes: number;
   /** Most bytes of hints kept for others that cannot be reached; a further hint is refused. */
   readonly hintBytes: number;
+  /**
+   * One in so many reads asks every owner, and repairs those that are stale (§5); the others ask as many as they need.
+   * At 1 each read asks all.
+   */
+  readonly readsPerWholeRead: number;
   /** How long a request may take where it does not say, in ms. */
   readonly requestTimeoutMs: number;
   /** The longest a request may ask for, in ms. */
@@ -78,6 +83,7 @@ export const defaultLimits: Limits = {
   coordinations: 10_000,
   writeBufferBytes: 64 * 1024 * 1024,
   hintBytes: 1024 * 1024 * 1024,
+  readsPerWholeRead: 10,
   requestTimeoutMs: 2000,
   longestTimeoutMs: 60_000,
   messageLifeMs: 60_000,

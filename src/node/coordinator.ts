@@ -24,7 +24,8 @@ import type { Served } from "./admission.ts";
 import { type Coordination, refusal } from "./coordination.ts";
 import { GetOperation } from "./get.ts";
 import { type KeyPlace, placeOf } from "./key-place.ts";
-import { type OnPlainGetEnded, PlainGet, type PlainGetListener, type PlainGetParts } from "./plain-get.ts";
+import { PlainGet, type PlainGetListener, type PlainGetParts, type PlainGets } from "./plain-get.ts";
+import { ReadPlan } from "./read-plan.ts";
 import type { NeededOf, SeatCount, Wanted } from "./seat.ts";
 import { WriteOperation } from "./write.ts";
 
@@ -46,17 +47,21 @@ export class Coordinator {
   readonly #node: Coordination;
   /** Plain gets that have no answer yet. */
   readonly #plain: Sweep;
-  readonly #onPlainEnded: OnPlainGetEnded = (get) => {
-    this.#plain.remove(get);
-    this.#ended("get", get.beganMs);
-    this.#wakeIfIdle();
-  };
+  readonly #plainGets: PlainGets;
   #underWay = 0;
   #idleWaiters: (() => void)[] = [];
 
   constructor(node: Coordination) {
     this.#node = node;
     this.#plain = new Sweep(node.runtime.clock, tickMs);
+    this.#plainGets = {
+      plan: new ReadPlan(node),
+      onEnded: (get) => {
+        this.#plain.remove(get);
+        this.#ended("get", get.beganMs);
+        this.#wakeIfIdle();
+      },
+    };
   }
 
   /** Operations that have not delivered their answer yet. */
@@ -90,7 +95,7 @@ export class Coordinator {
   getPlainly(parts: PlainGetParts, listener: PlainGetListener): boolean {
     const node = this.#node;
     if (!node.isServing() || parts.budgetMs <= 0 || this.#underWay >= node.limits.coordinations) return false;
-    const get = new PlainGet(node, parts, listener, this.#onPlainEnded);
+    const get = new PlainGet(node, parts, listener, this.#plainGets);
     if (!get.mayBegin()) return false;
     const beganMs = this.#began();
     this.#plain.add(get);

@@ -1,7 +1,8 @@
 /**
  * One coordinated get as nearly all of them go (§4.5): every owner is up and speaks for its seat, nobody knows anything
  * that the coordinator does not know, and what they hold is what is here. Then the answer is this node's own copy, and
- * all that is left to do is to count those who say that they have the same.
+ * all that is left to do is to count those who say that they have the same. As many are asked as are needed
+ * (`read-plan.ts`), and the others if one of them is late, or has something else.
  *
  * Whatever else turns up before there is an answer ends it, and the request begins anew in the general way (`route.ts`,
  * `get.ts`), with the time that is left: an owner that is down, silent, refuses, or has no voice; news of seats or of the
@@ -9,7 +10,8 @@
  * one place, and this one need not know of stand-ins, eras, zones, hints and seats that move.
  *
  * Laws kept here as there: only a voice counts, each seat's once, and none that is older than what is known by then;
- * every state that was heard is merged; owners that turn out to be stale are repaired once all have answered.
+ * every state that was heard is merged; owners that turn out to be stale are repaired once all that were asked have answered,
+ * which are all owners where any two of them differ.
  *
  * Hot path: one object a request, no timer of its own.
  */
@@ -28,6 +30,7 @@ import type { Answer, GetAnswer, ReplicaGet, ReplicaState } from "../wire/messag
 import { verifyValues } from "../wire/state-codec.ts";
 import type { Coordination } from "./coordination.ts";
 import type { KeyPlace } from "./key-place.ts";
+import type { ReadPlan } from "./read-plan.ts";
 import { type Answered, repairStale } from "./read-repair.ts";
 import type { BucketPart } from "./seat-places.ts";
 
@@ -50,8 +53,12 @@ export interface PlainGetListener {
   onUnusual(leftMs: number): void;
 }
 
-/** Who looks after it: called once, before its listener is. */
-export type OnPlainGetEnded = (get: PlainGet) => void;
+/** Who looks after it. */
+export interface PlainGets {
+  readonly plan: ReadPlan;
+  /** Called once, before its listener is. */
+  onEnded(get: PlainGet): void;
+}
 
 export class PlainGet implements AnswerHandler, Swept {
   dueMs = 0;
@@ -59,7 +66,7 @@ export class PlainGet implements AnswerHandler, Swept {
   readonly #node: Coordination;
   readonly #parts: PlainGetParts;
   readonly #listener: PlainGetListener;
-  readonly #onEnded: OnPlainGetEnded;
+  readonly #gets: PlainGets;
   readonly #ring: Ring;
   readonly #known: KnownSeats;
   readonly #asked: readonly SeatOwner[];
@@ -71,16 +78,18 @@ export class PlainGet implements AnswerHandler, Swept {
   #voices = 0;
   /** Owners that nothing was heard of. */
   #awaited = 0;
+  /** Seats whose owners were not asked, as bits. */
+  #spared = 0;
   /** Owners that have the same, as bits by their seats; and what those have who have something else. */
   #same = 0;
   #others: Answered[] | undefined;
   #isOver = false;
 
-  constructor(node: Coordination, parts: PlainGetParts, listener: PlainGetListener, onEnded: OnPlainGetEnded) {
+  constructor(node: Coordination, parts: PlainGetParts, listener: PlainGetListener, gets: PlainGets) {
     this.#node = node;
     this.#parts = parts;
     this.#listener = listener;
-    this.#onEnded = onEnded;
+    this.#gets = gets;
     this.#ring = node.ring();
     this.#known = node.seats.known(parts.place.partition);
     this.#asked = parts.part.asked;
@@ -127,10 +136,24 @@ export class PlainGet implements AnswerHandler, Swept {
 
   /** Asks the others; after `mayBegin`. */
   begin(nowMs: number): void {
-    const { place, part, budgetMs } = this.#parts;
-    const { self, peers, seats } = this.#node;
+    const { needed, budgetMs } = this.#parts;
+    const { plan } = this.#gets;
     this.#beganMs = nowMs;
-    this.dueMs = nowMs + budgetMs * patience;
+    this.dueMs = this.#patientUntilMs;
+    this.#spared = plan.spared(this.#asked, needed.answers);
+    if (this.#spared !== 0) this.dueMs = Math.min(this.dueMs, nowMs + plan.lateMs);
+    this.#ask(~this.#spared, budgetMs);
+    this.#hear();
+  }
+
+  get #patientUntilMs(): number {
+    return this.#beganMs + this.#parts.budgetMs * patience;
+  }
+
+  /** Asks the owners of these seats; for its own this node has been heard already. */
+  #ask(wanted: number, leftMs: number): void {
+    const { place, part } = this.#parts;
+    const { self, peers, seats } = this.#node;
     const request: ReplicaGet = {
       kind: "replica-get",
       id: 0,
@@ -141,9 +164,10 @@ export class PlainGet implements AnswerHandler, Swept {
       standInFor: undefined,
       unless: this.#head,
     };
-    const callMs = Math.max(leastCallMs, budgetMs);
+    const callMs = Math.max(leastCallMs, leftMs);
     for (let i = 0; i < this.#asked.length; i++) {
       const { node: owner, seat } = this.#asked[i] as SeatOwner;
+      if ((wanted & (1 << seat)) === 0) continue;
       if (owner === self) {
         this.#same |= 1 << seat;
         continue;
@@ -151,7 +175,13 @@ export class PlainGet implements AnswerHandler, Swept {
       this.#awaited += 1;
       peers.call(owner, request, callMs, this, seat);
     }
-    this.#hear();
+  }
+
+  /** Asks those who were not asked yet. */
+  #askSpared(nowMs: number): void {
+    const spared = this.#spared;
+    this.#spared = 0;
+    if (spared !== 0 && !this.#node.isInDoubt()) this.#ask(spared, this.#beganMs + this.#parts.budgetMs - nowMs);
   }
 
   /** One voice more. */
@@ -178,8 +208,11 @@ export class PlainGet implements AnswerHandler, Swept {
     this.#repairAtEnd();
   }
 
-  onDue(): void {
-    this.#giveUp();
+  onDue(nowMs: number): void {
+    const untilMs = this.#patientUntilMs;
+    if (this.#spared === 0 || nowMs >= untilMs) return this.#giveUp();
+    this.dueMs = untilMs;
+    if (this.#gets.plan.mayAskMore()) this.#askSpared(nowMs);
   }
 
   get #isNewestOnly(): boolean {
@@ -205,6 +238,8 @@ export class PlainGet implements AnswerHandler, Swept {
     }
     this.#others ??= [];
     this.#others.push({ node: from, state });
+    // Who has something else may not be the only one.
+    this.#askSpared(this.#node.runtime.clock.monotonicMs());
     const merged = this.#merged;
     if (state === undefined || merged === undefined) return true;
     this.#merged = this.#isNewestOnly ? mergeNewest(merged, state) : mergeStates(merged, state);
@@ -213,7 +248,7 @@ export class PlainGet implements AnswerHandler, Swept {
 
   #succeed(): void {
     this.#isOver = true;
-    this.#onEnded(this);
+    this.#gets.onEnded(this);
     this.#listener.onFound({
       kind: "get-answer",
       id: 0,
@@ -229,8 +264,9 @@ export class PlainGet implements AnswerHandler, Swept {
     this.#isOver = true;
     // The general way hears them all, and repairs.
     this.#others = undefined;
+    this.#spared = 0;
     const spentMs = this.#node.runtime.clock.monotonicMs() - this.#beganMs;
-    this.#onEnded(this);
+    this.#gets.onEnded(this);
     this.#listener.onUnusual(this.#parts.budgetMs - spentMs);
   }
 

@@ -7,7 +7,7 @@
  * waits there is no timer.
  *
  * Invariant: an entry is called once, at its time or up to a tick later, unless it was taken out before; never from
- * within `add`.
+ * within `add`. One that sets itself a later time when it is called waits for that.
  */
 
 import type { Clock, Timer } from "./clock.ts";
@@ -67,6 +67,7 @@ export class Sweep {
       if (entry === undefined || entry.dueMs > nowMs) continue;
       this.remove(entry);
       entry.onDue(nowMs);
+      if (entry.dueMs > nowMs) this.add(entry);
     }
     if (this.#waiting.length > 0 && this.#timer === undefined) this.#plan();
   }

@@ -132,7 +132,7 @@ export function drawPlan(seed: number): Plan {
     nodes,
     zones: prng.between(1, 3),
     settings,
-    limits: isForHints ? { ...drawLimits(prng), ...roomForHints } : drawLimits(prng),
+    limits: { ...drawLimits(prng), ...(isForHints && roomForHints), readsPerWholeRead: drawWholeReads(seed) },
     buckets,
     keysPerBucket: prng.between(1, 6),
     clients: prng.between(2, 12),
@@ -236,6 +236,11 @@ function drawLimits(prng: Prng): Limits {
     messageLifeMs: prng.pick([8000, 60_000]),
     exchangeEveryMs: prng.pick([1000, 10_000, never]),
   };
+}
+
+/** A stream of its own: what else a seed draws is what it was without. */
+function drawWholeReads(seed: number): number {
+  return new Prng(seed, "whole reads").pick([1, 3, 10, 1000]);
 }
 
 function drawFaults(prng: Prng): ReadonlyMap<FaultName, number> {

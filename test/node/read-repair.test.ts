@@ -26,7 +26,7 @@ function bytesHeard(world: World): number {
  * exchanges are far away.
  */
 async function withStaleOwner(seed: number): Promise<OneKey> {
-  const key = await OneKey.in(new World(seed), 5, { limits: { hintBytes: 0 } });
+  const key = await OneKey.in(new World(seed), 5, { limits: { hintBytes: 0, readsPerWholeRead: 1 } });
   assert.equal((await key.put(key.owner(0), "old", { w: 3 })).kind, "written");
   return key;
 }

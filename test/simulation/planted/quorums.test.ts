@@ -20,8 +20,17 @@ caughtTest({
 caughtTest({
   name: "an owner that says to have the same without looking",
   file: "node/peer-service",
-  find: "compareBytes(unless, head) === 0",
+  find: "replica.holds(place, unless)",
   replace: "true",
+  laws: ["regular reads"],
+  plan: busy(crashes, { nodes: 4, keysPerBucket: 5, safetyMs: 6000 }),
+});
+
+caughtTest({
+  name: "an owner that a get did not ask and that counts",
+  file: "node/plain-get",
+  find: "this.#ask(~this.#spared, budgetMs);",
+  replace: "this.#ask(~this.#spared, budgetMs); for (let rest = this.#spared; rest; rest &= rest - 1) this.#voices++;",
   laws: ["regular reads"],
   plan: busy(crashes, { nodes: 4, keysPerBucket: 5, safetyMs: 6000 }),
 });
