@@ -43,9 +43,9 @@ async function run(words: readonly string[], views: readonly (readonly Told[])[]
 
 test("a leave that is taken back ends the command that waits for it", async () => {
   const leaving = [n1, { name: "n2", status: "leaving", partitions: 0 }];
-  for (const status of ["up", "joining", "down"]) {
-    const { status: code, err } = await run(["leave", "n2", "--yes"], [leaving, leaving, [n1, { name: "n2", status }]]);
-    assert.equal(code, 1);
+  const comeToBe = ["up", "joining", "down"].map((status) => [leaving, leaving, [n1, { name: "n2", status }]]);
+  for (const { status, err } of await Promise.all(comeToBe.map((views) => run(["leave", "n2", "--yes"], views)))) {
+    assert.equal(status, 1);
     assert.match(err, /n2 does not leave: that was taken back/);
   }
 });
@@ -69,8 +69,7 @@ test("a member that is gone is not said to stay, nor to have what it was to get"
     ["capacity", "n2", "2", "--yes"],
     ["zone", "n2", "z", "--yes"],
   ];
-  for (const words of orders) {
-    const { status, out, err } = await run(words, views);
+  for (const { status, out, err } of await Promise.all(orders.map((words) => run(words, views)))) {
     assert.deepEqual([status, out], [1, ""]);
     assert.match(err, /n2 is no member any more: it has left, or was removed/);
   }
