@@ -4,8 +4,8 @@
  * ends.
  *
  * One that was removed, and is alive, speaks for nobody from the moment it knows (`Coordination.isServing`). While others take
- * from it what it holds still, it lets them; then it ends, too. It hands out nothing of its own accord: members may have
- * forgotten meanwhile what it has (`reaper.ts`).
+ * from it what it holds still, it lets them, and tells them where it is; then it ends, too. It hands out nothing of its own
+ * accord: members may have forgotten meanwhile what it has (`reaper.ts`).
  *
  * Nobody else can say when that moment is: what a node holds, it alone knows. So a leave that is interrupted, wherever
  * and however often, is just a member that is leaving still.
@@ -34,7 +34,7 @@ const quietMs = 5000;
 export interface DepartureParts {
   readonly runtime: Runtime;
   readonly membership: Membership;
-  readonly gossip: Pick<Gossip, "askAll">;
+  readonly gossip: Pick<Gossip, "askAll" | "spread">;
   readonly transfer: Pick<Transfer, "holdsNothing" | "holdsSeats" | "isAwaited">;
   readonly hints: Pick<Hints, "isEmpty">;
   /** When somebody last asked this node for what makes a seat pass on. */
@@ -113,9 +113,13 @@ export class Departure {
 
   /** Where its own word made it go, somebody else must know it first. */
   async #end(): Promise<void> {
-    const { membership, gossip, end } = this.#parts;
+    const { membership, gossip, transfer, end } = this.#parts;
     if (membership.departed === "removed") this.#tellRemoved();
-    if (this.#isWorthWaiting()) return;
+    if (this.#isWorthWaiting()) {
+      // Whoever is to take them may have come since it was removed, and only it can say where it is.
+      if (transfer.holdsSeats) await gossip.spread();
+      return;
+    }
     const hasTold = await gossip.askAll();
     const { departed, history, self } = membership;
     const isOwnWord = history.some((event) => event.kind === "remove" && event.node === self && event.author === self);

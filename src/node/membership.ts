@@ -344,8 +344,10 @@ export class Membership {
     const known = new Set(history === this.#history ? [] : this.#history);
     const events = history === this.#history ? [] : history.filter((event) => !known.has(event));
     const ring = events.length > 0 ? this.#fold(history, this.#ring) : this.ring;
-    const fresh = records.filter(({ node }) => ring.members.has(node));
-    const gone = events.length === 0 ? [] : [...this.records.keys()].filter((node) => !ring.members.has(node));
+    // One that was removed says where it is for as long as it runs: those who take from it what it holds may have come since.
+    const isKept = (node: NodeId): boolean => ring.members.has(node) || node === this.self;
+    const fresh = records.filter(({ node }) => isKept(node));
+    const gone = events.length === 0 ? [] : [...this.records.keys()].filter((node) => !isKept(node));
     const changes = [...eventChanges(this.#stored, events), ...also, ...recordChanges(fresh), ...recordDeletions(gone)];
     const identity = this.#identityIn(ring);
     if (identity !== this.#identity) changes.push(identityChange(identity));
@@ -357,6 +359,7 @@ export class Membership {
     this.#historyHash = withEvents(this.#historyHash, events);
     for (const record of fresh) this.#table.put(record);
     for (const node of gone) this.#forget(node);
+    for (const { node, peer } of records) if (ring.removed.has(node)) this.#lastAddresses.set(node, peer);
     this.#announce({ history: events.length > 0, records: records.length > 0 });
   }
 
