@@ -10,6 +10,7 @@ import type { NodeApi } from "../node/api.ts";
 import { NodeError } from "../node/node-error.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { type StorageEngine, StorageError } from "../storage/engine.ts";
+import { AskedSeats } from "./asked-seats.ts";
 import { MachineClock } from "./clock.ts";
 import { Damage } from "./damage.ts";
 import { FewestMembers } from "./fewest-members.ts";
@@ -92,6 +93,8 @@ export class SimCluster {
   readonly network: SimNetwork;
   /** Who carried what voice, by the disks. */
   readonly book: SeatBook;
+  /** Who may come to carry one. */
+  readonly asked: AskedSeats;
   /** What was done that may cost data. */
   readonly damage: Damage = new Damage();
   /** Where answers come from, for requests that ask for several zones. */
@@ -117,6 +120,7 @@ export class SimCluster {
     this.#build = build;
     this.network = new SimNetwork(simulation, plan.link);
     this.book = new SeatBook(simulation);
+    this.asked = new AskedSeats(simulation, this.book);
     this.zones = new ZoneWatch(this);
     this.fewest = new FewestMembers(this);
     this.#prng = simulation.prng("machines");

@@ -1,7 +1,8 @@
 /**
  * Which disk may be lost next: what acknowledgements promise survives the loss of one seat of a partition at a time. The
- * next may go when that one's place is taken by a disk that has copied all others. Who was promised help with a seat counts
- * as its holder, which it may have come to be with nobody knowing.
+ * next may go when that one's place is taken by a disk that has copied all others. Who was promised help with a seat, or
+ * has asked for it (`asked-seats.ts`), counts as its holder, which it may have come to be with nobody knowing, or come to
+ * be though it is lost.
  *
  * Nor is the disk lost that took a lost one's place, before all members have heard of it: somebody who has not could
  * have the next one take that place at the same Lamport time, and the dead one's name may be the later.
@@ -20,7 +21,7 @@ export function maySpare(cluster: SimCluster, machine: SimMachine): boolean {
   const lost = new Set(cluster.everyone.filter(({ isLost, isHurt }) => isLost || isHurt).map(({ machine }) => machine));
   lost.add(machine);
   for (const [partition, seats] of cluster.book.newest()) {
-    const losses = promisedTo(cluster, partition, lost);
+    const losses = new Set([...promisedTo(cluster, partition, lost), ...cluster.asked.comingTo(partition, lost)]);
     for (const [seat, spoken] of seats) if (!isSound(cluster, partition, spoken, lost)) losses.add(seat);
     if (losses.size > 1 || [...seats.keys()].every((seat) => losses.has(seat))) return false;
   }

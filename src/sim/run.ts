@@ -128,6 +128,7 @@ class Run {
     this.#cluster.network.onMessage = (message, from, to) => {
       this.#voices.heard(message, from, to);
       this.#cluster.zones.heard(message, from, to);
+      this.#cluster.asked.heard(message, from);
     };
   }
 

@@ -107,11 +107,12 @@ export class SeatBook {
   }
 
   /** Whether the disk on which the voice was is still there. */
-  isThere({ machine, life }: Spoken): boolean {
-    return this.#lifeOf(machine) === life;
+  isThere({ machine, life }: Pick<Spoken, "machine" | "life">): boolean {
+    return this.lifeOf(machine) === life;
   }
 
-  #lifeOf(machine: SimMachine): number {
+  /** How often the machine's disk was lost. */
+  lifeOf(machine: SimMachine): number {
     return this.#lives.get(machine) ?? 0;
   }
 
@@ -119,7 +120,7 @@ export class SeatBook {
     for (const partition of this.recordsOf(machine).keys()) this.#falls(machine, partition);
     this.#records.delete(machine);
     this.#identities.delete(machine);
-    this.#lives.set(machine, this.#lifeOf(machine) + 1);
+    this.#lives.set(machine, this.lifeOf(machine) + 1);
   }
 
   #stored(machine: SimMachine, key: Uint8Array, value: Uint8Array): void {
@@ -185,7 +186,7 @@ export class SeatBook {
     record: SeatRecord,
     goesOn: boolean,
   ): Spoken {
-    const life = this.#lifeOf(machine);
+    const life = this.lifeOf(machine);
     const from = this.#simulation.now;
     const fresh = { partition, seat, epoch, machine, life, from, until: Number.POSITIVE_INFINITY, isUnsaid: false };
     const name = `${partition}/${seat}/${epoch}`;
