@@ -3,6 +3,7 @@
  * latencies before, during and after, in one run.
  *
  *     npm run bench:join [-- --megabytes 1000] [--value 4096] [--nodes 3] [--rate 100] [--seconds 20] [--lines 5]
+ *         [--storage lmdb]
  *
  * Real processes on real disks; the cluster keeps three copies of so many megabytes. Requests leave at a fixed rate,
  * whatever the answers do, and are timed from when they were due. Half are reads, half replace what they have read; they
@@ -27,6 +28,7 @@ const { values } = parseArgs({
     rate: { type: "string", default: "100" },
     seconds: { type: "string", default: "20" },
     lines: { type: "string", default: "5" },
+    storage: { type: "string", default: "lmdb" },
     within: { type: "string", default: "1800" },
   },
 });
@@ -44,10 +46,10 @@ async function fill(through: readonly RealNode[]): Promise<void> {
   const writers = Array.from({ length: 24 }, async () => {
     for (let i = next++; i < keys; i = next++) {
       const node = through[i % through.length] as RealNode;
-      const { status } = await node.call("PUT", load.path(i), { body: load.value(i) }).catch((error: unknown) => {
+      const { status, body } = await node.call("PUT", load.path(i), { body: load.value(i) }).catch((error: unknown) => {
         throw new Error(`${node.name} ${node.isRunning ? "runs" : `ended: ${node.errors}`}`, { cause: error });
       });
-      if (status !== 204) throw new Error(`PUT ${load.path(i)} at ${node.name}: ${status}`);
+      if (status !== 204) throw new Error(`PUT ${load.path(i)} at ${node.name}: ${status} ${body}`);
     }
   });
   await Promise.all(writers);
@@ -66,7 +68,10 @@ async function received(of: readonly RealNode[]): Promise<number> {
   return bytes;
 }
 
-await using cluster = await RealCluster.start(nodes + 1, { founders: nodes });
+await using cluster = await RealCluster.start(nodes + 1, {
+  founders: nodes,
+  args: ["--storage", values.storage],
+});
 const founders = cluster.nodes.slice(0, nodes);
 const joiner = cluster.node(`n${nodes + 1}`);
 await fill(founders);
