@@ -3,7 +3,7 @@
  * latencies before, during and after, in one run.
  *
  *     npm run bench:join [-- --megabytes 1000] [--value 4096] [--nodes 3] [--rate 100] [--seconds 20] [--lines 5]
- *         [--storage lmdb]
+ *         [--storage log]
  *
  * Real processes on real disks; the cluster keeps three copies of so many megabytes. Requests leave at a fixed rate,
  * whatever the answers do, and are timed from when they were due. Half are reads, half replace what they have read; they
@@ -28,7 +28,7 @@ const { values } = parseArgs({
     rate: { type: "string", default: "100" },
     seconds: { type: "string", default: "20" },
     lines: { type: "string", default: "5" },
-    storage: { type: "string", default: "lmdb" },
+    storage: { type: "string", default: "log" },
     within: { type: "string", default: "1800" },
   },
 });
