@@ -18,6 +18,8 @@ export const forgetful: Partial<Limits> = {
   longestTimeoutMs: 2000,
   requestTimeoutMs: 1000,
   reapGraceMs: graceMs,
+  // A read is to meet all owners, and to repair them.
+  readsPerWholeRead: 1,
 };
 /** By then what may be forgotten is: the grace time, and some rounds. */
 export const forgottenMs: number = graceMs + 6000;
