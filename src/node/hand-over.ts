@@ -17,6 +17,8 @@ import type { SeatNews } from "./seat-news.ts";
 export interface Delay {
   readonly peer: NodeId | undefined;
   readonly why: string;
+  /** It was asked, and will not. */
+  readonly isRefusal?: true;
 }
 
 /** The holder is asked for its silence once a pass of copying has changed fewer keys than this. */
@@ -122,7 +124,11 @@ export class HandOvers {
     }
     // It must have been silent all the while.
     const delay = await this.#ask(partition, handOver.seat, from);
-    if (delay !== undefined) return delay;
+    if (delay !== undefined) {
+      // One whose disk was lost holds nothing for this node any more, and would never say so. One that does says it again.
+      if (delay.isRefusal === true && this.#sealed.get(partition) === sealed) this.#sealed.delete(partition);
+      return delay;
+    }
     if (this.#sealed.get(partition)?.handOver.epoch !== handOver.epoch) return { peer: from, why: "began anew" };
     const taken = await seats.commit(partition, (record) => takeOver(record, handOver));
     if (taken === undefined) return { peer: undefined, why: "this node cannot store it" };
@@ -160,6 +166,6 @@ export class HandOvers {
     }
     if (answer.kind !== "refusal") return { peer: holder, why: "does not answer" };
     if (answer.known !== undefined) seats.learn(partition, answer.known);
-    return { peer: holder, why: `keeps it: ${answer.detail || nameOf(ring(), holder)}` };
+    return { peer: holder, why: `keeps it: ${answer.detail || nameOf(ring(), holder)}`, isRefusal: true };
   }
 }

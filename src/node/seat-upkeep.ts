@@ -67,7 +67,9 @@ export class SeatUpkeep {
   /** Tells the successor of a sealed seat, or finds out that it is gone for good. */
   async remind(partition: PartitionId): Promise<Delay | undefined> {
     const { seats, ring, peers, self } = this.#node;
-    const record = seats.record(partition);
+    // The successor counts on it, so it is on disk first: one that forgot it would hold the seat that another waits for.
+    const record = await seats.change(partition, (current) => current);
+    if (record === undefined) return { peer: undefined, why: "this node cannot store it" };
     const handOver = handOverOf(record);
     if (handOver === undefined) return undefined;
     const { node, incarnation } = handOver.to;
