@@ -49,7 +49,7 @@ async function measureDay(options: FigureOptions): Promise<{
       options.tell(`${Math.round(highest)} operations a second at most; a day in ${durationMs / 1000} s ...`);
       const perSecond = (sinceMs: number): number => peak * loadAt(sinceMs / durationMs);
       const stretchMs = durationMs / stretches;
-      const series = new Series(machineClock.monotonicMs(), stretchMs);
+      const series = new Series(machineClock.monotonicMs(), stretchMs, stretches);
       await runOpenLoop(target, load, { perSecond, durationMs, mostInFlight, clock: machineClock }, series);
       const [reads, writes] = [series.of("read"), series.of("update")];
       const day = Array.from({ length: stretches }, (_, i): HalfHour => {

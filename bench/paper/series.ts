@@ -16,13 +16,15 @@ export interface Latencies {
 export class Series implements Recorder {
   readonly #beganMs: number;
   readonly #stretchMs: number;
+  readonly #most: number;
   readonly #histograms: Map<OperationKind, Histogram[]> = new Map();
   readonly errors: Map<string, number> = new Map();
 
-  /** Operations belong to the stretch in which they were due. */
-  constructor(beganMs: number, stretchMs: number) {
+  /** Operations belong to the stretch in which they were due; what is due at the very end belongs to the last of `most`. */
+  constructor(beganMs: number, stretchMs: number, most: number = Number.POSITIVE_INFINITY) {
     this.#beganMs = beganMs;
     this.#stretchMs = stretchMs;
+    this.#most = most;
   }
 
   ended(kind: OperationKind, fromMs: number, nowMs: number, error: unknown): void {
@@ -31,7 +33,7 @@ export class Series implements Recorder {
       this.errors.set(said, (this.errors.get(said) ?? 0) + 1);
       return;
     }
-    const at = Math.max(0, Math.floor((fromMs - this.#beganMs) / this.#stretchMs));
+    const at = Math.min(Math.max(0, Math.floor((fromMs - this.#beganMs) / this.#stretchMs)), this.#most - 1);
     let stretches = this.#histograms.get(kind);
     if (stretches === undefined) this.#histograms.set(kind, (stretches = []));
     (stretches[at] ??= new Histogram()).record((nowMs - fromMs) * 1000);

@@ -8,9 +8,13 @@ import { CartWorkload } from "./cart-workload.ts";
 import { RealCluster, until } from "./real-cluster.ts";
 
 /** Runs three nodes of that build under load, does to them what is asked, and answers the kinds of flaws found. */
-async function flawsOf(bug: PlantedLine, fault: (cluster: RealCluster) => Promise<void>): Promise<ReadonlySet<string>> {
+async function flawsOf(
+  bug: PlantedLine,
+  fault: (cluster: RealCluster) => Promise<void>,
+  args: readonly string[] = [],
+): Promise<ReadonlySet<string>> {
   const executable = join(plantedCopy(bug), "src/cli/main.js");
-  await using cluster = await RealCluster.start(3, { executableOf: () => executable });
+  await using cluster = await RealCluster.start(3, { executableOf: () => executable, args });
   using workload = new CartWorkload(12);
   const { done } = workload.shop(12, () => cluster.live);
   await until(120_000, "a few hundred writes", async () => workload.acknowledged >= 400 || undefined);
@@ -56,5 +60,5 @@ test("a store that answers before it has written is caught by kill -9 of all nod
     for (const node of nodes) node.start();
     await Promise.all(nodes.map((node) => node.ready()));
   };
-  assert.ok((await flawsOf(bug, killAll)).has("lost"));
+  assert.ok((await flawsOf(bug, killAll, ["--storage", "lmdb"])).has("lost"));
 });
