@@ -1,8 +1,8 @@
 /**
  * The storage engines of this version, by the names that `--storage` has for them.
  *
- * LMDB is the default: its memory does not grow with the number of keys. The log engine's durable writes cost a fraction
- * of LMDB's, and all its keys are in memory (`docs/decisions/121-a-log-engine.md`).
+ * The log engine is the default: its durable writes cost a fraction of LMDB's, and all its keys are in memory. LMDB's
+ * memory does not grow with the number of keys (`docs/decisions/158-the-log-is-the-default.md`).
  */
 
 import type { Log } from "../runtime/log.ts";

@@ -1,5 +1,5 @@
 /**
- * The default engine: LMDB, a memory-mapped B+ tree with copy-on-write pages.
+ * The engine for more keys than memory holds: LMDB, a memory-mapped B+ tree with copy-on-write pages.
  *
  * Point reads come from the page cache without a system call. A commit writes new pages beside the old ones, waits
  * for the device (fdatasync), then writes the root through a descriptor that waits as well (O_DSYNC): whenever power

@@ -219,15 +219,14 @@ function bind(app: FastifyInstance, route: Route, { node, log, send }: Binding):
     config: { template: route.path },
     // Not async: fastify would wait for what it returns, and answer.
     handler(request, reply) {
-      void (async () => {
-        let answer: HttpAnswer;
-        try {
-          answer = await answerTo(request);
-        } catch (error) {
-          answer = thrownAnswer(error, request, log);
-        }
-        send(request, reply, answer, route.path);
-      })();
+      const answer = async (): Promise<void> => send(request, reply, await answerTo(request), route.path);
+      answer()
+        .catch((error: unknown) => send(request, reply, thrownAnswer(error, request, log), route.path))
+        // What cannot be sent ends its connection, and not the node.
+        .catch((error: unknown) => {
+          thrownAnswer(error, request, log);
+          reply.raw.destroy();
+        });
     },
   });
 }
