@@ -1,7 +1,7 @@
 /**
  * How a member leaves (§4.8.1): it hands over its seats and its hints like anybody whose seats are another's, and when it
- * holds nothing any more it writes down that it is gone. That event, its own removal, is final. It tells the others, and
- * ends.
+ * holds nothing any more it writes down that it is gone. That event, its own removal, is final. It tells the others
+ * (`farewell.ts`), and ends.
  *
  * One that was removed, and is alive, speaks for nobody from the moment it knows (`Coordination.isServing`). While others take
  * from it what it holds still, it lets them, and tells them where it is; then it ends, too. It hands out nothing of its own
@@ -19,6 +19,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import { Ticker } from "../runtime/ticker.ts";
 import { StorageError } from "../storage/engine.ts";
 import { goneAfterMs } from "./coordination.ts";
+import type { Farewell } from "./farewell.ts";
 import type { Gossip } from "./gossip.ts";
 import type { Hints } from "./hints.ts";
 import type { Membership } from "./membership.ts";
@@ -34,7 +35,8 @@ const quietMs = 5000;
 export interface DepartureParts {
   readonly runtime: Runtime;
   readonly membership: Membership;
-  readonly gossip: Pick<Gossip, "askAll" | "spread">;
+  readonly gossip: Pick<Gossip, "spread">;
+  readonly farewell: Pick<Farewell, "tell">;
   readonly transfer: Pick<Transfer, "holdsNothing" | "holdsSeats" | "isAwaited">;
   readonly hints: Pick<Hints, "isEmpty">;
   /** When somebody last asked this node for what makes a seat pass on. */
@@ -113,14 +115,14 @@ export class Departure {
 
   /** Where its own word made it go, somebody else must know it first. */
   async #end(): Promise<void> {
-    const { membership, gossip, transfer, end } = this.#parts;
+    const { membership, gossip, farewell, transfer, end } = this.#parts;
     if (membership.departed === "removed") this.#tellRemoved();
     if (this.#isWorthWaiting()) {
       // Whoever is to take them may have come since it was removed, and only it can say where it is.
       if (transfer.holdsSeats) await gossip.spread();
       return;
     }
-    const hasTold = await gossip.askAll();
+    const hasTold = await farewell.tell();
     const { departed, history, self } = membership;
     const isOwnWord = history.some((event) => event.kind === "remove" && event.node === self && event.author === self);
     if (departed === undefined || (isOwnWord && !hasTold)) return;

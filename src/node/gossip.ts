@@ -172,11 +172,35 @@ export class Gossip {
   }
 
   /**
+   * Tells every member, and the addresses of `--join`, what this node knows. Resolves when each has answered, or will not
+   * in time: whether one of them has all events of it on its disk. An exchange that went through does not say that: on
+   * a full disk nothing is taken in.
+   */
+  async tellAll(): Promise<boolean> {
+    const { seeds } = this.#options;
+    const members = this.#some(Number.POSITIVE_INFINITY).map((node) => this.#tell(this.#asking(node), node));
+    const others = seeds.map((seed) => this.#tell(this.#askingAddress(seed), seed));
+    return (await Promise.all([...members, ...others])).includes(true);
+  }
+
+  async #tell(ask: Ask, whom: string): Promise<boolean> {
+    if (await this.#hasAll(ask)) return true;
+    await this.#exchange(ask, whom);
+    return this.#hasAll(ask);
+  }
+
+  /** Whether the other knows the very same history. Who is no member any more never says so (`membership-service.ts`). */
+  async #hasAll(ask: Ask): Promise<boolean> {
+    const theirs = await ask(this.#opening());
+    return theirs.kind === "done" || (theirs.kind === "gossip-digest" && theirs.news.recent === undefined);
+  }
+
+  /**
    * One exchange with the node. True if it went through and was not cut: then this node knows all events that the
    * other knew when it was asked.
    */
   exchange(node: NodeId): Promise<boolean> {
-    return this.#exchange((request) => this.#calls.ask(node, request, this.#options.timeoutMs), node);
+    return this.#exchange(this.#asking(node), node);
   }
 
   async #round(): Promise<void> {
@@ -194,11 +218,19 @@ export class Gossip {
   }
 
   async #askSeed(): Promise<boolean> {
-    const { seeds, timeoutMs } = this.#options;
+    const { seeds } = this.#options;
     const seed = seeds[this.#runtime.random.below(seeds.length)] as Address;
     const known = [...this.#membership.records.values()].find(({ peer }) => peer === seed);
     if (known?.node === this.#membership.self) return false;
-    return this.#exchange((request) => this.#calls.askAddress(seed, request, timeoutMs), seed);
+    return this.#exchange(this.#askingAddress(seed), seed);
+  }
+
+  #asking(node: NodeId): Ask {
+    return (request) => this.#calls.ask(node, request, this.#options.timeoutMs);
+  }
+
+  #askingAddress(address: Address): Ask {
+    return (request) => this.#calls.askAddress(address, request, this.#options.timeoutMs);
   }
 
   /** So many of the other members, or all, in random order. */
@@ -229,9 +261,9 @@ export class Gossip {
   }
 
   async #exchange(ask: Ask, whom: string): Promise<boolean> {
-    const { summary } = this.#membership;
-    const asker = this.#stamps.own;
-    const theirs = await ask({ kind: "gossip", id: 0, asker, summary, seats: this.#seats.tableHash() });
+    const opening = this.#opening();
+    const { asker } = opening;
+    const theirs = await ask(opening);
     if (theirs.kind === "done") {
       this.#hasHeard = true;
       return true;
@@ -244,6 +276,12 @@ export class Gossip {
     const isDone = await this.#exchangeNews(theirs.news, ask, whom);
     if (this.#hasHeard && !sameHash(theirs.seats, this.#seats.tableHash())) await this.#news.exchange(ask);
     return isDone;
+  }
+
+  /** The first question of an exchange. */
+  #opening(): GossipRequest {
+    const { summary } = this.#membership;
+    return { kind: "gossip", id: 0, asker: this.#stamps.own, summary, seats: this.#seats.tableHash() };
   }
 
   /** Exchanges what differs of the history and of the records. True if all of the history came. */

@@ -46,16 +46,28 @@ export class MembershipService {
     });
   }
 
+  /**
+   * What one that goes is told, it may never tell: who told it would take it to be known (`farewell.ts`). But it asks, where
+   * it knows something else, and takes in what it is told: the asker may be the only one that is there still, and have
+   * come since.
+   */
+  async #answerDeparted(request: ClusterRequest, departed: "left" | "removed"): Promise<Answer> {
+    const { membership, gossip } = this.#options;
+    if (request.kind === "ping") return { kind: "done", id: request.id };
+    if (request.kind === "gossip") {
+      const asks = gossip.handleGossip(request);
+      if (asks.kind === "gossip-digest" && asks.news.recent !== undefined) return asks;
+    }
+    if (request.kind === "gossip-delta") await gossip.handleDelta(request);
+    return refuse(request.id, membership.ringVersion, "not-ready", departedAs(departed, membership.name));
+  }
+
   #answer(request: ClusterRequest): Answer | Promise<Answer> {
     const { membership, gossip, sponsor } = this.#options;
     if (!membership.isMember && request.kind !== "ping") {
       return refuse(request.id, 0, "not-ready", `${membership.name} is no member of a cluster yet`);
     }
-    // What one that goes is told, it may never tell: who told it would take it to be known (`departure.ts`).
-    if (membership.departed !== undefined && request.kind !== "ping") {
-      const { departed, name, ringVersion } = membership;
-      return refuse(request.id, ringVersion, "not-ready", departedAs(departed, name));
-    }
+    if (membership.departed !== undefined) return this.#answerDeparted(request, membership.departed);
     switch (request.kind) {
       case "ping":
         return { kind: "done", id: request.id };

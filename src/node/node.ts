@@ -11,7 +11,6 @@ import type { Ring } from "../core/ring/ring.ts";
 import { Peers } from "../rpc/peers.ts";
 import { Server } from "../rpc/server.ts";
 import type { Address } from "../runtime/network.ts";
-import { Pause } from "../runtime/pause.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { TaskGroup } from "../runtime/task-group.ts";
 import type { StorageError } from "../storage/engine.ts";
@@ -34,6 +33,7 @@ import { Departure } from "./departure.ts";
 import { Doubt } from "./doubt.ts";
 import { EmptyPartitions } from "./empty-partitions.ts";
 import { FailureDetector } from "./failure-detector.ts";
+import { Farewell } from "./farewell.ts";
 import { foreignSeed } from "./foreign-seeds.ts";
 import { defaultGossipOptions, Gossip } from "./gossip.ts";
 import { Handoff } from "./handoff.ts";
@@ -64,8 +64,6 @@ import { Trees, tellAll } from "./trees.ts";
 
 /** How long requests under way may take to finish once the node is told to stop, in ms. */
 const defaultGraceMs = 10_000;
-/** Between two tries to tell somebody that this node has left, in ms. */
-const tellAgainMs = 1000;
 
 export class Node implements NodeApi {
   readonly name: string;
@@ -79,6 +77,7 @@ export class Node implements NodeApi {
   readonly #server: Server;
   readonly #seats: Seats;
   readonly #gossip: Gossip;
+  readonly #farewell: Farewell;
   readonly #memberChanges: MemberChanges;
   readonly #joiner: Joiner;
   readonly #detector: FailureDetector;
@@ -159,6 +158,7 @@ export class Node implements NodeApi {
     const stamps = new Stamps(membership, meta, runtime);
     const carried = { runtime, membership, calls: this.#peers, seats, news, stamps };
     this.#gossip = new Gossip(carried, { ...defaultGossipOptions, seeds: join });
+    this.#farewell = new Farewell(runtime, meta, this.#gossip);
     this.#joiner = new Joiner(runtime, membership, this.#peers);
     this.#detector = new FailureDetector(runtime, membership, this.#peers);
     this.#doubt = new Doubt({ runtime, membership, gossip: this.#gossip, detector: this.#detector });
@@ -217,6 +217,7 @@ export class Node implements NodeApi {
       runtime,
       membership,
       gossip: this.#gossip,
+      farewell: this.#farewell,
       transfer: this.#transfer,
       hints,
       askedMs: () => this.#peerRequests.askedMs,
@@ -279,7 +280,8 @@ export class Node implements NodeApi {
     const opened = await this.#membership.open();
     if (opened.kind === "refused") {
       const { departed } = this.#membership;
-      if (departed === "left") await this.#tellThatItLeft(opened.why);
+      const listen = (): Promise<Address> => listenAt(this.#server, this.#options.listen);
+      if (departed === "left") await this.#farewell.insist(opened.why, listen);
       throw new NodeError(departed ?? "refused", opened.why);
     }
     const lost = opened.kind === "stranger" ? lostStore(this.#options) : undefined;
@@ -312,15 +314,6 @@ export class Node implements NodeApi {
     this.#runtime.log.info("serving", { ...fields, ...addresses });
   }
 
-  /** It may have ended before anybody heard its own word of that, and nobody else can say it. */
-  async #tellThatItLeft(why: string): Promise<void> {
-    const { clock, log } = this.#runtime;
-    for (let tries = 0; !this.#isStopping && !(await this.#gossip.askAll()); tries++) {
-      if (tries === 0) log.warn(`${why}; no member can be reached that might not know it yet: trying until one is`);
-      await new Pause(clock).wait(tellAgainMs);
-    }
-  }
-
   /**
    * Takes no more requests, finishes those under way, or gives them up after `graceMs`, and what they wrote, and
    * resolves. The engine stays open.
@@ -329,6 +322,7 @@ export class Node implements NodeApi {
     this.#isServing = false;
     this.#isStopping = true;
     this.#joiner.stop();
+    this.#farewell.stop();
     const stopping = [...this.#background, this.#damaged, this.#hints, this.#doubt].map((part) => part.stop());
     await this.#coordinator.finish(graceMs);
     await Promise.all([this.#gossip.stop(), this.#detector.stop(), this.#description.stop()]);
