@@ -6,7 +6,7 @@
  * the store must keep, answers 404 to a wrong method, and has an error format of its own.
  */
 
-import type { IncomingMessage } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
 import type { Limits } from "../core/limits.ts";
@@ -20,6 +20,7 @@ import { giveAnswer } from "./give-answer.ts";
 import { kvRoutes } from "./kv-routes.ts";
 import { HttpMetrics } from "./metrics.ts";
 import { checkHost, checkOrigin, hostOf, OwnHosts } from "./origin-check.ts";
+import { PlainReads } from "./plain-reads.ts";
 import { problemAnswer, Rejection } from "./problem.ts";
 import { pathParameters, splitTarget, targetCharacters } from "./raw-path.ts";
 import type { HttpAnswer, HttpRequest, Route } from "./route.ts";
@@ -78,7 +79,8 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   const { limits, log } = options;
   let served: NodeApi | undefined;
   const metrics = new HttpMetrics();
-  const others = [...kvRoutes(limits), ...clusterRoutes(), ...bucketRoutes()];
+  const reading = kvRoutes(limits);
+  const others = [...reading, ...clusterRoutes(), ...bucketRoutes()];
   const service = serviceRoutes({ node: () => served, metrics, software: options.software, others });
   const routes = [...others, ...service];
   const listen = splitAddress(options.listen);
@@ -88,11 +90,14 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   let isClosing = false;
   let isDraining = false;
 
-  const send: Send = (request, reply, answer, template = templateOf(request)) => {
+  const give = ({ response, method, template, arrivedMs }: Asked, answer: HttpAnswer): void => {
     // What was running when the server began to close would else stay open, idle, until its client goes.
-    giveAnswer(reply.raw, answer, isClosing || isDraining);
-    const { arrivedMs } = request;
-    metrics.observe(request.method, template, answer.status, arrivedMs === 0 ? 0 : performance.now() - arrivedMs);
+    giveAnswer(response, answer, isClosing || isDraining);
+    metrics.observe(method, template, answer.status, arrivedMs === 0 ? 0 : performance.now() - arrivedMs);
+  };
+  const send: Send = (request, reply, answer, template = templateOf(request)) => {
+    const { method, arrivedMs } = request;
+    give({ response: reply.raw, method, template, arrivedMs }, answer);
   };
   const app = fastify({
     keepAliveTimeout: keepAliveMs,
@@ -140,6 +145,17 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   app.server.on("checkExpectation", answerExpectation);
   const node = (): NodeApi | undefined => served;
   for (const route of routes) bind(app, route, { node, log, send });
+  for (const route of reading.filter(({ method }) => method === "GET")) {
+    const plain = new PlainReads({
+      route,
+      ownHosts,
+      node: () => (isClosing ? undefined : served),
+      give: (response, answer, arrivedMs) =>
+        give({ response, method: route.method, template: route.path, arrivedMs }, answer),
+      thrown: (error) => failedAnswer(error, route.method, route.path, log),
+    });
+    putBefore(app.server, plain);
+  }
 
   try {
     await app.listen({ host: listen.host, port: listen.port });
@@ -186,6 +202,24 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
 function splitAddress(address: Address): { readonly host: string; readonly port: number } {
   const port = Number(address.slice(address.lastIndexOf(":") + 1));
   return { host: hostOf(address), port };
+}
+
+/** Plain reads are answered before fastify hears of them. */
+function putBefore(server: Server, plain: PlainReads): void {
+  const others = server.listeners("request") as ((request: IncomingMessage, response: ServerResponse) => void)[];
+  server.removeAllListeners("request");
+  server.on("request", (request, response) => {
+    if (plain.take(request, response)) return;
+    for (const other of others) other.call(server, request, response);
+  });
+}
+
+/** What an answer is given to, and counted under; `template` is its route's path. */
+interface Asked {
+  readonly response: ServerResponse;
+  readonly method: string;
+  readonly template: string;
+  readonly arrivedMs: number;
 }
 
 /** Answers a request, and counts the answer; `template` is its route's path. */
@@ -251,18 +285,24 @@ function noRoomAnswer({ bodiesBytes }: Limits): HttpAnswer {
 
 /** The answer for whatever a route or fastify threw. */
 function thrownAnswer(error: unknown, request: FastifyRequest, log: Log): HttpAnswer {
-  if (error instanceof Rejection) return problemAnswer(error.code, error.message, { headers: error.headers });
-  const { code, statusCode } = error as { readonly code?: string; readonly statusCode?: number };
+  const { code } = error as { readonly code?: string };
   if (code === "FST_ERR_CTP_BODY_TOO_LARGE") {
     const size = request.headers["content-length"];
     const limit = request.routeOptions.bodyLimit;
     const detail = `the body is ${size === undefined ? "larger" : `${size} bytes long`}, the limit is ${limit} bytes`;
     return problemAnswer("value-too-large", detail);
   }
+  return failedAnswer(error, request.method, request.routeOptions.url, log);
+}
+
+/** The same of what a route threw. */
+function failedAnswer(error: unknown, method: string, route: string | undefined, log: Log): HttpAnswer {
+  if (error instanceof Rejection) return problemAnswer(error.code, error.message, { headers: error.headers });
+  const { statusCode } = error as { readonly statusCode?: number };
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
     return problemAnswer("bad-request", error instanceof Error ? error.message : "the request is not understood");
   }
-  log.error("a request over HTTP failed", { method: request.method, route: request.routeOptions.url, error });
+  log.error("a request over HTTP failed", { method, route, error });
   return problemAnswer("internal", "the node failed on this request; its log says how");
 }
 
