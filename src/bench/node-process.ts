@@ -1,6 +1,7 @@
 /** One node of our store, as a process that a benchmark has started. */
 
 import type { BucketChange } from "../core/settings.ts";
+import { letHeapGrow } from "../host/heap-growth.ts";
 import { type RunningNode, type StartNodeOptions, startNode } from "../host/start-node.ts";
 import { serveParent } from "./child-process.ts";
 
@@ -14,6 +15,7 @@ function running(): RunningNode {
 serveParent(
   {
     start: async (options) => {
+      letHeapGrow();
       node = await startNode(options as StartNodeOptions);
       const { members, name } = node.api.cluster();
       return members.find((member) => member.name === name)?.peer;

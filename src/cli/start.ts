@@ -1,5 +1,6 @@
 /** `cartwheel start`: one node in this process, or several in processes of their own, until it is told to stop. */
 
+import { letHeapGrow } from "../host/heap-growth.ts";
 import { stderrLog } from "../host/log.ts";
 import { type RunningNode, startNode } from "../host/start-node.ts";
 import { isLoopback } from "./address.ts";
@@ -32,6 +33,7 @@ export async function startCommand(options: StartOptions): Promise<number> {
     const { runWorkers } = await import("./workers.ts");
     return runWorkers({ ...options, name, listen, http, workers: options.workers ?? 1 }, log, signal);
   }
+  letHeapGrow();
   let end: (error: Error) => void = () => {};
   const ended = new Promise<Error>((resolve) => {
     end = resolve;

@@ -27,5 +27,6 @@ export type {
 export type { Log, LogFields } from "../runtime/log.ts";
 export { DataDirectoryError, type DataDirectoryErrorCode } from "./data-directory.ts";
 export type { StorageName } from "./engines.ts";
+export { letHeapGrow } from "./heap-growth.ts";
 export { type LogLevel, type LogOptions, logLevels, stderrLog } from "./log.ts";
 export { type RunningNode, type StartNodeOptions, startNode } from "./start-node.ts";
