@@ -282,6 +282,7 @@ export class Node implements NodeApi {
       const { departed } = this.#membership;
       const listen = (): Promise<Address> => listenAt(this.#server, this.#options.listen);
       if (departed === "left") await this.#farewell.insist(opened.why, listen);
+      this.#mustGoOn();
       throw new NodeError(departed ?? "refused", opened.why);
     }
     const lost = opened.kind === "stranger" ? lostStore(this.#options) : undefined;

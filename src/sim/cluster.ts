@@ -25,6 +25,7 @@ import type { SimProcess } from "./process.ts";
 import { SeatBook } from "./seat-book.ts";
 import { describeError, type Simulation } from "./simulation.ts";
 import { SimDisk } from "./storage.ts";
+import { addressOf } from "./strays.ts";
 import { ZoneWatch } from "./zone-watch.ts";
 
 /** What a node is made of. */
@@ -60,8 +61,13 @@ export interface SimMember {
   hostName: string;
   /** The node of the process that runs, if one does. */
   node: RunningNode | undefined;
-  /** It has another address than at first: its operator tells it where the others are, since nobody else may know. */
-  hasMoved: boolean;
+  /**
+   * Its operator tells it where the others are, since it has another address than at first, or knows nobody who is there
+   * (`strays.ts`).
+   */
+  isToldOfOthers: boolean;
+  /** The addresses that its process was started with. */
+  named: readonly string[];
   /** Started once, and its disk not wiped since: it needs nobody to join it. */
   hasJoined: boolean;
   /** How often its disk was wiped. */
@@ -85,8 +91,6 @@ interface Place {
   readonly zone: string;
   readonly capacity: number;
 }
-
-const port = 7400;
 
 export class SimCluster {
   readonly simulation: Simulation;
@@ -152,7 +156,8 @@ export class SimCluster {
       capacity,
       hostName,
       node: undefined,
-      hasMoved: false,
+      isToldOfOthers: false,
+      named: [],
       hasJoined: false,
       wipes: 0,
       standing: "member",
@@ -215,15 +220,16 @@ export class SimCluster {
     const { process, runtime, engine } = member.machine.spawn(member.hostName);
     const others = this.members.filter((other) => other !== member && other.hasJoined);
     const needsJoin = !member.hasJoined && others.length > 0;
+    member.named = needsJoin || member.isToldOfOthers ? others.map(addressOf) : [];
     const node = this.#build({
       runtime,
       engine,
       name: member.machine.name,
       zone: member.zone,
       capacity: member.capacity,
-      listen: `${member.hostName}:${port}`,
+      listen: addressOf(member),
       http: `${member.hostName}:7480`,
-      join: needsJoin || member.hasMoved ? others.map((other) => `${other.hostName}:${port}`) : [],
+      join: member.named,
       settings: this.plan.settings,
       limits: this.plan.limits,
       onStoreRead: () => this.#wasRead.add(process),
@@ -275,7 +281,7 @@ export class SimCluster {
 
   /** Gives a member that does not run another address. */
   move(member: SimMember): void {
-    member.hasMoved = true;
+    member.isToldOfOthers = true;
     member.hostName = `10.1.${++this.#moves}.${member.machine.index + 1}`;
   }
 

@@ -10,6 +10,7 @@ import type { MemberChangeOutcome } from "../node/api.ts";
 import type { RunningNode, SimCluster, SimMember } from "./cluster.ts";
 import { maySpare } from "./lost-seats.ts";
 import type { Prng } from "./prng.ts";
+import { isStray, nameOthersTo } from "./strays.ts";
 
 export const changeNames = [
   "join",
@@ -33,6 +34,8 @@ const mostMembers = 9;
 const asked: readonly Asked[] = ["join", "leave", "remove", "capacity", "zone"];
 /** An operator asks again what is not done after so long, in ms. */
 const askAgainMs = 3000;
+/** For so long an operator looks whether all are members that were to be, in ms. */
+const watchMs = 90_000;
 const capacities = [1, 1, 2, 4] as const;
 
 /** What changes need of the nemesis. */
@@ -74,6 +77,12 @@ export class MembershipChanges {
       if (member.isLost && member.standing === "member") this.#cluster.departs(member, "removed");
       if (member.isLeaving || member.standing === "removed") this.#insistOn(member);
     }
+    for (let ms = askAgainMs; ms < watchMs; ms += askAgainMs) this.#after(ms, () => this.#lookForStrays());
+  }
+
+  #lookForStrays(): void {
+    for (const member of this.#cluster.everyone)
+      if (isStray(this.#cluster, member)) nameOthersTo(this.#cluster, member);
   }
 
   /** Who was removed while it was leaving is not asked to leave once more: it may be gone, and would be leaving for ever. */
