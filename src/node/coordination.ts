@@ -58,6 +58,9 @@ export interface Coordination {
 /** One that was removed may be alive, and hand over what it holds: it is given so long to be heard of, in ms. */
 export const goneAfterMs: number = 30_000;
 
+/** A call is given at least this long, in ms, however little time its request has: its answer serves later, too. */
+export const leastCallMs: number = 2000;
+
 /** How long to wait before asking again a peer that waits for a membership change, in ms. */
 export const retryPauseMs: number = 25;
 

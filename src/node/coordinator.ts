@@ -16,7 +16,7 @@ import {
   type WriteRequirement,
   writeRequirement,
 } from "../core/quorum/requirement.ts";
-import type { BucketSettings, Quorum } from "../core/settings.ts";
+import type { Quorum } from "../core/settings.ts";
 import { Pause } from "../runtime/pause.ts";
 import { Sweep } from "../runtime/sweep.ts";
 import type { CoordinateGet, CoordinateWrite, GetAnswer, Refusal, RefusalCode, WriteAnswer } from "../wire/message.ts";
@@ -25,11 +25,13 @@ import { type Coordination, refusal } from "./coordination.ts";
 import { GetOperation } from "./get.ts";
 import { type KeyPlace, placeOf } from "./key-place.ts";
 import { PlainGet, type PlainGetListener, type PlainGetParts, type PlainGets } from "./plain-get.ts";
+import { PlainPut } from "./plain-put.ts";
 import { ReadPlan } from "./read-plan.ts";
-import type { NeededOf, SeatCount, Wanted } from "./seat.ts";
+import type { NeededOf, Wanted } from "./seat.ts";
+import type { BucketPart } from "./seat-places.ts";
 import { WriteOperation } from "./write.ts";
 
-/** How exactly a plain get's patience is kept, in ms. */
+/** How exactly the patience of plain gets and puts is kept, in ms. */
 const tickMs = 20;
 
 export type DeliverGet = (answer: GetAnswer | Refusal) => void;
@@ -38,14 +40,12 @@ export type DeliverWrite = (answer: WriteAnswer | Refusal) => void;
 interface Admitted {
   readonly kind: "admitted";
   readonly place: KeyPlace;
-  readonly bucket: BucketSettings;
-  /** That keep the key, as far as is known. */
-  readonly seats: SeatCount;
+  readonly part: BucketPart;
 }
 
 export class Coordinator {
   readonly #node: Coordination;
-  /** Plain gets that have no answer yet. */
+  /** Plain gets and puts that have no answer yet. */
   readonly #plain: Sweep;
   readonly #plainGets: PlainGets;
   #underWay = 0;
@@ -143,7 +143,8 @@ export class Coordinator {
       node.counters.overloads += 1;
       return this.#refuse("overloaded", `${this.#underWay} requests are under way, the limit`);
     }
-    const { settings: bucket, owners, count: seats } = node.seats.part(place);
+    const part = node.seats.part(place);
+    const { owners } = part;
     // One that knows its own voice to be void cannot coordinate with it either.
     const isOwner = owners.some((owner) => owner.node === node.self);
     const mayCoordinate =
@@ -153,7 +154,7 @@ export class Coordinator {
       const why = `this node has no voice for partition ${place.partition}`;
       return this.#refuse(isSealed ? "not-ready" : "no-owner", why);
     }
-    return { kind: "admitted", place, bucket, seats };
+    return { kind: "admitted", place, part };
   }
 
   #mayStandIn({ partition }: KeyPlace, isOwner: boolean): boolean {
@@ -164,7 +165,8 @@ export class Coordinator {
   }
 
   #read(request: CoordinateGet | CoordinateWrite, admitted: Admitted, asked: ReadAsk, deliver: DeliverGet): void {
-    const { place, bucket, seats } = admitted;
+    const { place, part } = admitted;
+    const { settings: bucket, count: seats } = part;
     const ring = this.#node.ring();
     const requirement = readRequirement(bucket, asked, ring, seats.filled);
     if (requirement.kind === "unsatisfiable") return deliver(this.#refuse("bad-request", requirement.why));
@@ -182,7 +184,8 @@ export class Coordinator {
     budgetMs: number,
     deliver: DeliverWrite,
   ): void {
-    const { place, bucket, seats } = admitted;
+    const { place, part } = admitted;
+    const { settings: bucket, count: seats } = part;
     const ring = this.#node.ring();
     const requirement = writeRequirement(bucket, request, ring, seats.asked);
     if (requirement.kind === "unsatisfiable") return deliver(this.#refuse("bad-request", requirement.why));
@@ -196,7 +199,10 @@ export class Coordinator {
       neededOf(writeRequirement(settings, atMost(settings.n, request), ring, known.asked));
     const { synced } = requirement;
     const plan = { place, needed, synced, intent, clientSeen: request.context, budgetMs };
-    new WriteOperation(this.#node, plan, this.#counted("write", deliver)).start();
+    const counted = this.#counted("write", deliver);
+    const plain = new PlainPut(this.#node, { plan, part, needed: requirement }, counted, this.#plain);
+    if (plain.mayBegin()) plain.begin();
+    else new WriteOperation(this.#node, plan, counted).start();
   }
 
   #counted<A>(served: Served, deliver: (answer: A) => void): (answer: A) => void {

@@ -28,15 +28,13 @@ import type { AnswerHandler, CallFailure } from "../rpc/call.ts";
 import type { Timer } from "../runtime/clock.ts";
 import type { Answer, RefusalCode } from "../wire/message.ts";
 import type { Coordination } from "./coordination.ts";
-import { callTroubles, isPassing, nameOf, retryPauseMs, zoneOf } from "./coordination.ts";
+import { callTroubles, isPassing, leastCallMs, nameOf, retryPauseMs, zoneOf } from "./coordination.ts";
 import { askedSeats, type EraQuorum } from "./era-quorums.ts";
 import type { KeyPlace } from "./key-place.ts";
 import { reachable } from "./reachable.ts";
-import { type Heard, mayAnswer, type NeededOf, newSeat, type Seat, type SeatListener, type Wanted } from "./seat.ts";
+import { type Heard, mayAnswer, newSeat, type Seat, type SeatAsk, type SeatListener, type Wanted } from "./seat.ts";
 import { StandIns } from "./stand-ins.ts";
 
-/** A call is given at least this long, in ms, however little time the request has: its answer serves later, too. */
-const leastCallMs = 2000;
 /** A stand-in that refuses in passing is asked again so many times before the next one is. */
 const mostStandInRefusals = 3;
 /** The pause before asking again doubles up to this, in ms. */
@@ -52,9 +50,10 @@ export class SeatCalls implements AnswerHandler {
   readonly here: Seat;
   /** Whether this node is no owner, and stands in for one. */
   readonly standsInHere: boolean;
-  readonly #seats: Seat[];
+  /** An owner's answer for one of them is told with twice its place here for a tag. */
+  readonly seats: Seat[];
   readonly #node: Coordination;
-  readonly #neededOf: NeededOf;
+  readonly #neededOf: SeatAsk["needed"];
   /** What the tally has followed: what is known of seats, and of changes of the bucket's n. */
   #known: KnownSeats;
   #eras: BucketEras | undefined;
@@ -72,24 +71,18 @@ export class SeatCalls implements AnswerHandler {
   #timer: Timer | undefined;
   #lastTrouble = "";
 
-  constructor(options: {
-    readonly node: Coordination;
-    readonly place: KeyPlace;
-    readonly needed: NeededOf;
-    readonly budgetMs: number;
-    readonly listener: SeatListener;
-  }) {
-    const { node, place, needed, budgetMs, listener } = options;
+  constructor(options: SeatAsk) {
+    const { node, place, needed, budgetMs, beganMs = node.runtime.clock.monotonicMs(), listener } = options;
     this.#node = node;
     this.#neededOf = needed;
     this.#known = node.seats.known(place.partition);
     this.#eras = node.ring().eras.buckets.get(place.bucket);
     this.#place = place;
-    this.#seats = this.#asked().map(newSeat);
+    this.seats = this.#asked().map(newSeat);
     this.#listener = listener;
     this.#budgetMs = budgetMs;
-    this.#endsMs = node.runtime.clock.monotonicMs() + budgetMs;
-    this.#standIns = new StandIns(node, place, this.#seats);
+    this.#endsMs = beganMs + budgetMs;
+    this.#standIns = new StandIns(node, place, this.seats);
     const newest = this.#quorums[0] as EraQuorum;
     this.tally = new Tally(this.#quorums);
     this.zones = newest.zones > 1 ? this.#countZones(newest.zones) : undefined;
@@ -128,17 +121,23 @@ export class SeatCalls implements AnswerHandler {
     const free = (): readonly NodeId[] => this.#standIns.free();
     const of = { node: this.#node, standsIn, free, countsZones: this.zones !== undefined };
     return this.#quorums.map((quorum, _, { length }) => {
-      const seats = length === 1 ? this.#seats : this.#seats.filter(({ number }) => quorum.seats.includes(number));
+      const seats = length === 1 ? this.seats : this.seats.filter(({ number }) => quorum.seats.includes(number));
       return { needed: quorum, most: reachable({ ...of, seats }) };
     });
   }
 
   /** Asks for every seat, save what this node answers itself; it is to say so by `heard` or `failed`. */
   start(): void {
-    const { runtime } = this.#node;
+    this.goOn([], false);
+  }
+
+  /** The same for a request that has asked these owners already, whose answers are to be told by `onAnswer` and `onFailure`. */
+  goOn(asked: readonly SeatOwner[], isAnswered: boolean): void {
     this.#isStarted = true;
-    for (const seat of this.#seats) this.#ask(seat);
-    this.#timer = runtime.clock.setTimer(this.#budgetMs / 2, () => this.#hurry());
+    for (const seat of this.seats) {
+      if (!asked.some((one) => one.seat === seat.number && one.node === seat.owner)) this.#ask(seat);
+    }
+    if (!isAnswered) this.#plan(this.#budgetMs / 2, () => this.#hurry());
   }
 
   /** The request has its answer. */
@@ -219,7 +218,7 @@ export class SeatCalls implements AnswerHandler {
   }
 
   onAnswer(from: NodeId, answer: Answer, tag: number): void {
-    const seat = this.#seats[tag >> 1] as Seat;
+    const seat = this.seats[tag >> 1] as Seat;
     if ("known" in answer && answer.known !== undefined) this.#node.seats.learn(this.#place.partition, answer.known);
     this.#follow();
     if (answer.kind !== "refusal") return this.#listener.onAnswer(seat, from, answer);
@@ -231,20 +230,20 @@ export class SeatCalls implements AnswerHandler {
   }
 
   onFailure(from: NodeId, failure: CallFailure, tag: number): void {
-    this.failed(this.#seats[tag >> 1] as Seat, from, callTroubles[failure]);
+    this.failed(this.seats[tag >> 1] as Seat, from, callTroubles[failure]);
   }
 
   #countZones(zones: number): ZoneTally {
-    const owners = this.#seats.map(({ owner }) => owner);
+    const owners = this.seats.map(({ owner }) => owner);
     return new ZoneTally(zones, owners, (member) => zoneOf(this.#node.ring(), member));
   }
 
   /** Its own seat; else the first whose owner is not up, where it stands in. */
   #seatHere(): Seat {
     const { self } = this.#node;
-    const own = this.#seats.find(({ owner }) => owner === self);
+    const own = this.seats.find(({ owner }) => owner === self);
     if (own !== undefined) return own;
-    const seat = this.#seats.find(({ owner }) => !mayAnswer(this.#node, owner)) ?? (this.#seats[0] as Seat);
+    const seat = this.seats.find(({ owner }) => !mayAnswer(this.#node, owner)) ?? (this.seats[0] as Seat);
     this.#standIns.takeSelf();
     seat.standIn = self;
     this.tally.standInAsked(seat.number);
@@ -272,7 +271,7 @@ export class SeatCalls implements AnswerHandler {
     this.zones?.follow((voice) => isOutdated(voice, known));
     for (const owner of asked) {
       const { seat: number, node, isVacant } = owner;
-      const seat = this.#seats.find((one) => one.number === number);
+      const seat = this.seats.find((one) => one.number === number);
       // It has answered before it began to fill the seat: it is to speak of that, too.
       const hasBegun = seat?.isVacant === true && !isVacant && !seat.isOwnerAwaited;
       if (seat !== undefined) seat.isVacant = isVacant;
@@ -280,7 +279,7 @@ export class SeatCalls implements AnswerHandler {
       if (seat === undefined) {
         // This node answers in another seat's place, and no second time.
         const added = { ...newSeat(owner), isOwnerAwaited: node !== self };
-        this.#seats.push(added);
+        this.seats.push(added);
         if (node === self) continue;
         this.tally.ownerAsked(number);
         this.zones?.ownerAsked(node);
@@ -337,7 +336,7 @@ export class SeatCalls implements AnswerHandler {
     const leftMs = this.#endsMs - this.#node.runtime.clock.monotonicMs();
     const request = this.#node.isInDoubt() ? undefined : this.#listener.request(seat, isStandIn);
     if (request === undefined) return this.failed(seat, node, "was to be given what may be too old by now");
-    const tag = 2 * this.#seats.indexOf(seat) + (isStandIn ? 1 : 0);
+    const tag = 2 * this.seats.indexOf(seat) + (isStandIn ? 1 : 0);
     this.#node.peers.call(node, request, Math.max(leastCallMs, leftMs), this, tag);
   }
 
@@ -365,13 +364,19 @@ export class SeatCalls implements AnswerHandler {
     return true;
   }
 
+  /** What is to be done so long before the request's end. */
+  #plan(beforeMs: number, act: () => void): void {
+    const { clock } = this.#node.runtime;
+    this.#timer = clock.setTimer(Math.max(0, this.#endsMs - beforeMs - clock.monotonicMs()), act);
+  }
+
   /** Half the time is over: what has not answered yet gets a stand-in, and stand-ins count. */
   #hurry(): void {
-    this.#timer = this.#node.runtime.clock.setTimer(this.#budgetMs / 2, () => this.#listener.onDeadline());
+    this.#plan(0, () => this.#listener.onDeadline());
     this.tally.hurry();
     this.zones?.hurry();
     if (this.#needsStandIns) {
-      for (const seat of this.#seats) if (seat.isOwnerAwaited && seat.standIn === undefined) this.#askStandIn(seat);
+      for (const seat of this.seats) if (seat.isOwnerAwaited && seat.standIn === undefined) this.#askStandIn(seat);
     }
     this.#listener.settle();
   }

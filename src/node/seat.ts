@@ -10,6 +10,7 @@ import type { SeatOwner } from "../core/seats/bucket-seats.ts";
 import type { BucketSettings } from "../core/settings.ts";
 import type { Answer, ReplicaGet, ReplicaPut } from "../wire/message.ts";
 import type { Coordination } from "./coordination.ts";
+import type { KeyPlace } from "./key-place.ts";
 
 /** One seat of the key, and who is asked for it. */
 export interface Seat {
@@ -65,6 +66,17 @@ export interface SeatListener {
   settle(): void;
   /** The request's time is up, and it has no answer yet. */
   onDeadline(): void;
+}
+
+/** What the seats of a key are asked with, for one request. */
+export interface SeatAsk {
+  readonly node: Coordination;
+  readonly place: KeyPlace;
+  readonly needed: NeededOf;
+  readonly budgetMs: number;
+  /** When that time began, on the monotonic clock; absent for now. */
+  readonly beganMs?: number;
+  readonly listener: SeatListener;
 }
 
 /** Nobody has been asked for it yet. */

@@ -18,6 +18,8 @@ import { type DotSet, emptyDotSet, withDot } from "../core/causality/dot-set.ts"
 import { emptySiblingSet, type SiblingSet } from "../core/causality/sibling-set.ts";
 import type { NodeId } from "../core/ids.ts";
 import type { Voice } from "../core/quorum/voice.ts";
+import type { SeatOwner } from "../core/seats/bucket-seats.ts";
+import type { CallFailure } from "../rpc/call.ts";
 import type { StorageError } from "../storage/engine.ts";
 import type { DurableListener } from "../storage/write-buffer.ts";
 import type { Answer, Refusal, RefusalCode, ReplicaPut, WriteAnswer } from "../wire/message.ts";
@@ -38,6 +40,19 @@ export interface WritePlan {
   readonly budgetMs: number;
 }
 
+/** What has come of a write that began in the plain way (`plain-put.ts`). */
+export interface BegunWrite {
+  readonly state: SiblingSet;
+  readonly answerContext: DotSet;
+  /** With which this node's own copy counts. */
+  readonly voice: Voice | undefined;
+  /** All who were asked, this node among them, and the voices of those who hold it by now. */
+  readonly asked: readonly SeatOwner[];
+  readonly voices: readonly Voice[];
+  /** Whether its client has its answer. */
+  readonly isAnswered: boolean;
+}
+
 export class WriteOperation implements SeatListener, DurableListener {
   readonly #node: Coordination;
   readonly #plan: WritePlan;
@@ -46,18 +61,25 @@ export class WriteOperation implements SeatListener, DurableListener {
   /** With which this node's own copy counts. */
   #voice: Voice | undefined;
   /** When the state was minted. */
-  #mintedMs = 0;
+  #mintedMs: number;
   #state: SiblingSet = emptySiblingSet;
   #answerContext: DotSet = emptyDotSet;
   #isDelivered = false;
   #localTrouble: RefusalCode | undefined;
 
-  constructor(node: Coordination, plan: WritePlan, deliver: (answer: WriteAnswer | Refusal) => void) {
+  /** `beganMs`: when its time began, where that was before. */
+  constructor(
+    node: Coordination,
+    plan: WritePlan,
+    deliver: (answer: WriteAnswer | Refusal) => void,
+    beganMs: number = node.runtime.clock.monotonicMs(),
+  ) {
     this.#node = node;
     this.#plan = plan;
     this.#deliver = deliver;
     const { place, needed, budgetMs } = plan;
-    this.#calls = new SeatCalls({ node, place, needed, budgetMs, listener: this });
+    this.#mintedMs = beganMs;
+    this.#calls = new SeatCalls({ node, place, needed, budgetMs, beganMs, listener: this });
   }
 
   start(): void {
@@ -74,6 +96,33 @@ export class WriteOperation implements SeatListener, DurableListener {
     this.#answerContext = withDot(clientSeen ?? emptyDotSet, local.dot, local.modified);
     this.#calls.start();
     if (listener === undefined) this.#hearSelf();
+  }
+
+  /** Instead of `start`: goes on with what began in the plain way, and is told of the rest. */
+  goOn({ state, answerContext, voice, asked, voices, isAnswered }: BegunWrite): void {
+    const calls = this.#calls;
+    const { self } = this.#node;
+    this.#state = state;
+    this.#answerContext = answerContext;
+    this.#voice = voice;
+    this.#isDelivered = isAnswered;
+    calls.goOn(asked, isAnswered);
+    if (calls.standsInHere) calls.failed(calls.here, self, "does not speak for the seat any more");
+    for (const heard of voices) {
+      const owner = asked.find(({ seat }) => seat === heard.seat)?.node;
+      const seat = calls.seats.find(({ number }) => number === heard.seat);
+      if (owner === self) this.#hearSelf();
+      else if (owner !== undefined && seat !== undefined) calls.heard(seat, owner, { voice: heard, holdsCopy: true });
+    }
+  }
+
+  /** What became of a call that was made in the plain way, for the seat of that number. */
+  heardOf(number: number, from: NodeId, outcome: Answer | CallFailure): void {
+    const place = this.#calls.seats.findIndex((seat) => seat.number === number);
+    if (place < 0) return;
+    const tag = 2 * place;
+    if (typeof outcome === "string") this.#calls.onFailure(from, outcome, tag);
+    else this.#calls.onAnswer(from, outcome, tag);
   }
 
   /** The local copy is on disk. */

@@ -56,7 +56,7 @@ caughtTest({
 
 caughtTest({
   name: "a write that answers with more than its client has seen",
-  file: "node/write",
+  file: "node/plain-put",
   find: "withDot(clientSeen ?? emptyDotSet, local.dot, local.modified)",
   replace: "local.state.context",
   laws: ["a write's context"],

@@ -27,7 +27,7 @@ caughtTest({
 
 caughtTest({
   name: "a copy that counts before it is on disk",
-  file: "node/write",
+  file: "node/plain-put",
   find: "const listener = synced ? this : undefined;",
   replace: "const listener = undefined;",
   laws: ["durability", "regular reads"],

@@ -48,6 +48,16 @@ caughtTest({
 });
 
 caughtTest({
+  name: "an owner that fails after a plain put's answer, and is forgotten",
+  file: "node/plain-put",
+  find: "this.#inGeneral().heardOf(seat, from, failure);",
+  replace: "if (!this.#isAnswered) this.#inGeneral().heardOf(seat, from, failure);",
+  laws: ["handoff"],
+  plan: busyWithHints(splits, { nodes: 3 }),
+  from: 53,
+});
+
+caughtTest({
   name: "a handoff that does not look for hints after a start and by the clock",
   file: "node/handoff",
   find: "for (const owner of this.#node.hints.owners())",
