@@ -10,13 +10,14 @@ import type { PartitionId } from "../core/ids.ts";
 import type { Ring } from "../core/ring/ring.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { Pause } from "../runtime/pause.ts";
+import { PageSize } from "../storage/page-size.ts";
 import { keyAfter, parseDataKey, partitionRange } from "../storage/store-key.ts";
 import type { WriteBuffer } from "../storage/write-buffer.ts";
 import { decodeRecord } from "../wire/record.ts";
 import { type KeyPlace, placeOf } from "./key-place.ts";
 
-/** Records read in one turn. */
-const pageRecords = 64;
+/** Read in one turn. */
+const page = { bytes: 128 * 1024, mostRecords: 64 };
 /** Pages of one round: the next follows a second or so later. */
 const pagesAtOnce = 16;
 /** Between two pages, in ms: requests come first. */
@@ -32,6 +33,7 @@ export class ForgettingScan {
   readonly #buffer: WriteBuffer;
   readonly #checksum: Checksum;
   readonly #pause: Pause;
+  readonly #pageSize: PageSize = new PageSize(page);
   /** Where the scan under way goes on; undefined while there is none. */
   #at: Position | undefined;
   #isDue = true;
@@ -73,13 +75,15 @@ export class ForgettingScan {
   /** False where there is no more room: the page is looked at again then. */
   #page(ring: Ring, at: Position, found: (place: KeyPlace) => boolean): boolean {
     const { from, to } = partitionRange(at.partition as PartitionId);
-    const page = this.#buffer.scan({ from: at.after === undefined ? from : keyAfter(at.after), to }, pageRecords);
-    for (const { key, value } of page) {
+    const { records } = this.#pageSize;
+    const entries = this.#buffer.scan({ from: at.after === undefined ? from : keyAfter(at.after), to }, records);
+    this.#pageSize.learn(entries);
+    for (const { key, value } of entries) {
       const place = this.#placeIfWorth(ring, key, value);
       if (place !== undefined && !found(place)) return false;
     }
-    const last = page[page.length - 1];
-    if (last === undefined || page.length < pageRecords) this.#next(ring);
+    const last = entries[entries.length - 1];
+    if (last === undefined || entries.length < records) this.#next(ring);
     else this.#at = { partition: at.partition, after: last.key.slice() };
     return true;
   }

@@ -10,6 +10,7 @@ import type { Checksum } from "../core/hash/crc32.ts";
 import { keyDigest, leafOf } from "../core/merkle/key-digest.ts";
 import { bucketSettings } from "../core/ring/preference-list.ts";
 import type { Ring } from "../core/ring/ring.ts";
+import { PageSize } from "../storage/page-size.ts";
 import { keyAfter, parseDataKey, partitionRange } from "../storage/store-key.ts";
 import type { WriteBuffer } from "../storage/write-buffer.ts";
 import type { ListedKey, TreeName } from "../wire/message.ts";
@@ -17,9 +18,7 @@ import { decodeRecord } from "../wire/record.ts";
 import type { DamagedRecords } from "./damaged-records.ts";
 
 /** Stored keys looked at in one turn: as many, and as few, whatever their size, as have about so many bytes. */
-const mostRecords = 128;
-const leastRecords = 8;
-const pageBytes = 512 * 1024;
+const pageOptions = { bytes: 512 * 1024, mostRecords: 128, leastRecords: 8 };
 
 export interface LeafPage {
   readonly keys: readonly ListedKey[];
@@ -31,8 +30,7 @@ export class LeafScan {
   readonly #buffer: WriteBuffer;
   readonly #checksum: Checksum;
   readonly #onDamaged: DamagedRecords["found"];
-  /** Told from the last page. */
-  #pageRecords: number = leastRecords;
+  readonly #pageSize: PageSize = new PageSize(pageOptions);
 
   constructor(buffer: WriteBuffer, checksum: Checksum, onDamaged: DamagedRecords["found"]) {
     this.#onDamaged = onDamaged;
@@ -53,13 +51,9 @@ export class LeafScan {
     const whole = partitionRange(tree.partition);
     const from = range.after === undefined ? whole.from : keyAfter(range.after);
     const to = range.last === undefined ? whole.to : keyAfter(range.last);
-    const asked = this.#pageRecords;
+    const asked = this.#pageSize.records;
     const page = this.#buffer.scan({ from, to }, asked);
-    const bytes = page.reduce((sum, { value }) => sum + value.length, 0);
-    if (page.length > 0) {
-      const wanted = Math.floor((pageBytes * page.length) / bytes);
-      this.#pageRecords = Math.min(mostRecords, Math.max(leastRecords, wanted));
-    }
+    this.#pageSize.learn(page);
     const keys: ListedKey[] = [];
     for (const { key: storeKey, value } of page) {
       const listed = this.#listed(ring, tree, leaves, storeKey, value);

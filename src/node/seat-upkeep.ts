@@ -15,6 +15,7 @@ import { type Grant, handOverOf, successorIsLost } from "../core/seats/record.ts
 import { giveUpVacating } from "../core/seats/vacate.ts";
 import { seatToTake } from "../core/seats/wanted.ts";
 import { Pause } from "../runtime/pause.ts";
+import { PageSize } from "../storage/page-size.ts";
 import { partitionRange } from "../storage/store-key.ts";
 import type { WriteBuffer } from "../storage/write-buffer.ts";
 import type { Coordination } from "./coordination.ts";
@@ -26,7 +27,7 @@ import type { StoredStates } from "./trees.ts";
 
 const callTimeoutMs = 2000;
 /** Records dropped in one turn, and the pause after it at full speed, in ms: requests come first. */
-const pageRecords = 16;
+const pageOptions = { bytes: 256 * 1024, mostRecords: 16 };
 const pauseMs = 2;
 
 /** What it works on. */
@@ -45,6 +46,7 @@ export class SeatUpkeep {
   readonly #buffer: WriteBuffer;
   readonly #states: StoredStates;
   readonly #empty: EmptyPartitions;
+  readonly #pageSize: PageSize = new PageSize(pageOptions);
   #isStopped = false;
 
   constructor({ node, copies, buffer, states, empty }: UpkeepParts) {
@@ -126,15 +128,17 @@ export class SeatUpkeep {
     let dropped = 0;
     const pause = new Pause(runtime.clock);
     while (seats.hold(partition).kind === "none" && !this.#isStopped) {
-      const page = this.#buffer.scan(partitionRange(partition), pageRecords);
+      const { records } = this.#pageSize;
+      const page = this.#buffer.scan(partitionRange(partition), records);
+      this.#pageSize.learn(page);
       this.#buffer.later(() => {
         for (const { key, value } of page) dropRecord(parts, key, value);
       });
       dropped += page.length;
-      if (page.length < pageRecords) this.#empty.add(partition);
+      if (page.length < records) this.#empty.add(partition);
       // What is dropped next waits for this, too.
       if (page.length > 0) await pause.wait(pauseMs + admission.restAfter(pauseMs));
-      if (page.length < pageRecords) break;
+      if (page.length < records) break;
     }
     if (dropped > 0) runtime.log.debug("dropped a copy that others hold", { partition, keys: dropped });
     return undefined;

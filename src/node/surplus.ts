@@ -14,6 +14,7 @@ import { bucketSettings } from "../core/ring/preference-list.ts";
 import { isFilledForAll } from "../core/seats/filled.ts";
 import { isBeingRebuilt, knownSeat } from "../core/seats/known.ts";
 import { Pause } from "../runtime/pause.ts";
+import { PageSize } from "../storage/page-size.ts";
 import { keyAfter, parseDataKey, partitionRange } from "../storage/store-key.ts";
 import type { WriteBuffer } from "../storage/write-buffer.ts";
 import type { Coordination } from "./coordination.ts";
@@ -23,7 +24,7 @@ import type { PartitionCopies } from "./partition-copies.ts";
 import type { StoredStates, Trees } from "./trees.ts";
 
 /** Records looked at in one turn, and the pause after it at full speed, in ms: requests come first. */
-const pageRecords = 16;
+const pageOptions = { bytes: 256 * 1024, mostRecords: 16 };
 const pauseMs = 2;
 
 export class Surplus {
@@ -32,6 +33,7 @@ export class Surplus {
   readonly #buffer: WriteBuffer;
   readonly #states: StoredStates;
   readonly #trees: Trees;
+  readonly #pageSize: PageSize = new PageSize(pageOptions);
   #isStopped = false;
 
   constructor(node: Coordination, copies: PartitionCopies, buffer: WriteBuffer, states: StoredStates, trees: Trees) {
@@ -99,13 +101,15 @@ export class Surplus {
     let after: Uint8Array | undefined;
     // Whether it is to go is asked before each page: other changes may have come while it was given away.
     while (!this.#isStopped && this.#isSurplus(partition, n)) {
-      const page = this.#buffer.scan({ from: after === undefined ? from : keyAfter(after), to }, pageRecords);
+      const { records } = this.#pageSize;
+      const page = this.#buffer.scan({ from: after === undefined ? from : keyAfter(after), to }, records);
+      this.#pageSize.learn(page);
       for (const { key, value } of page) {
         if (bucketSettings(ring(), parseDataKey(key).bucket).n !== n) continue;
         dropRecord({ node: this.#node, buffer: this.#buffer, states: this.#states }, key, value);
         dropped += 1;
       }
-      if (page.length < pageRecords) break;
+      if (page.length < records) break;
       after = page.at(-1)?.key.slice();
       await pause.wait(pauseMs + this.#node.admission.restAfter(pauseMs));
     }

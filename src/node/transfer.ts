@@ -72,10 +72,13 @@ export class Transfer {
   readonly #waiting: Map<PartitionId, Waiting> = new Map();
   /** In which nothing has come to its end since all was to be tried: somewhere else something may always be under way. */
   readonly #untried: Set<PartitionId> = new Set();
+  /** Where something is new since the last round, unless it may be anywhere. */
+  readonly #fresh: Set<PartitionId> = new Set();
+  #isAllFresh = true;
+  /** Where there was more to do in the last round than may be done at a time. */
+  readonly #short: Set<PartitionId> = new Set();
   #inquiredMs = 0;
   #toldMs = Number.NEGATIVE_INFINITY;
-  /** There was more to do in the last round than may be done at a time. */
-  #isShort = false;
   #surveyedMs = Number.NEGATIVE_INFINITY;
   #told = "";
   #isStarted = false;
@@ -96,7 +99,7 @@ export class Transfer {
     this.#isStarted = true;
     this.#node.seats.onChange((partition) => {
       this.#waiting.delete(partition);
-      this.hurry();
+      this.#hurryFor(partition);
     });
     this.#node.onUp((node) => {
       for (const [partition, { peer }] of this.#waiting) if (peer === node) this.#waiting.delete(partition);
@@ -115,15 +118,21 @@ export class Transfer {
     await Promise.all([this.#ticker.stop(), this.#tasks.close()]);
   }
 
-  /** Something is new: looks soon. */
+  /** Something is new, anywhere: looks soon. */
   hurry(): void {
+    this.#isAllFresh = true;
+    if (this.#isStarted) this.#ticker.hurry();
+  }
+
+  #hurryFor(partition: PartitionId): void {
+    this.#fresh.add(partition);
     if (this.#isStarted) this.#ticker.hurry();
   }
 
   /** A holder says that it has sealed a seat for this node. */
   hearSealed(request: SeatSealed, from: NodeId): void {
     this.#parts.handOvers.hear(request, from);
-    this.hurry();
+    this.#hurryFor(request.partition);
   }
 
   isRebuilding(partition: PartitionId, seat: number, epoch: number): boolean {
@@ -159,6 +168,7 @@ export class Transfer {
       before = this.#rebuilding.length;
       this.#waiting.clear();
       for (const partition of this.#rebuilding) this.#untried.add(partition);
+      this.#isAllFresh = true;
       await this.#round();
       while (this.#untried.size > 0 && !this.#isStopped && this.#node.mayBeCopied()) await this.#together();
       this.#untried.clear();
@@ -265,8 +275,7 @@ export class Transfer {
     const mayTell = nowMs - this.#toldMs >= everyMs;
     if (mayTell) this.#toldMs = nowMs;
     const toTake: Wanted[] = [];
-    this.#isShort = false;
-    for (const partition of this.#node.seats.partitions) {
+    for (const partition of this.#toLookAt(mayInquire || mayTell, nowMs)) {
       if (mayInquire && isStanding(this.#node.seats.record(partition)) && !this.#busy.has(partition)) {
         this.#tasks.run("asking for a rebuild", () => this.#parts.upkeep.inquire(partition));
       }
@@ -277,7 +286,7 @@ export class Transfer {
       if (!mayBegin) continue;
       if (task === undefined) this.#rests(partition);
       else if (this.#hasRoomFor(task)) this.#begin(partition, task);
-      else this.#isShort = true;
+      else this.#short.add(partition);
     }
     if (!mayTell) return;
     if (toTake.length > 0) this.#taking.goesOn(nowMs);
@@ -285,6 +294,17 @@ export class Transfer {
     this.#taking.sample(nowMs, this.#parts.copies.totals.bytesReceived);
     this.#survey(toTake, nowMs);
     this.#tellWhyItWaits();
+  }
+
+  /** A look at a partition takes some us, and one of hundreds is new as a rule. */
+  #toLookAt(isAll: boolean, nowMs: number): Iterable<PartitionId> {
+    const due = [...this.#waiting].flatMap(([partition, { notBeforeMs }]) => (notBeforeMs <= nowMs ? [partition] : []));
+    const some = new Set([...this.#fresh, ...this.#short, ...due]);
+    const isEverywhere = isAll || this.#isAllFresh;
+    this.#isAllFresh = false;
+    this.#fresh.clear();
+    this.#short.clear();
+    return isEverywhere ? this.#node.seats.partitions : some;
   }
 
   #rests(partition: PartitionId): void {
@@ -352,14 +372,14 @@ export class Transfer {
         const hold = this.#node.seats.hold(partition);
         const isTaken = isTaking(what) && hold !== heldBefore && hold.kind === "active" && hold.seat === seat;
         if (isTaken) this.#taking.took(this.#parts.copies.held(partition, seat));
-        this.hurry();
+        this.#hurryFor(partition);
         return;
       }
       const retryMs = before?.what === what ? Math.min(longestRetryMs, before.retryMs * 2) : firstRetryMs;
       this.#waiting.set(partition, { ...delay, what, retryMs, notBeforeMs: clock.monotonicMs() + retryMs });
-      if (this.#isShort) this.hurry();
+      if (this.#short.size > 0) this.#ticker.hurry();
       // Meanwhile nobody speaks for the seat.
-      if (this.#parts.handOvers.awaited(partition) !== undefined) clock.setTimer(retryMs, () => this.hurry());
+      if (this.#parts.handOvers.awaited(partition) !== undefined) clock.setTimer(retryMs, () => this.#hurryFor(partition));
     });
   }
 

@@ -26,6 +26,7 @@ import type { Log } from "../runtime/log.ts";
 import { Pause } from "../runtime/pause.ts";
 import { TaskGroup } from "../runtime/task-group.ts";
 import { type KeyRange, StorageError } from "../storage/engine.ts";
+import { PageSize } from "../storage/page-size.ts";
 import { bucketRange, dataRange, keyAfter, parseDataKey, partitionRange } from "../storage/store-key.ts";
 import type { WriteBuffer } from "../storage/write-buffer.ts";
 import type { TreeName, TreeSize } from "../wire/message.ts";
@@ -68,10 +69,8 @@ interface Scan {
   position: Uint8Array | undefined;
 }
 
-/** Records read in one turn: a page takes about a millisecond or two where values are small. */
-const mostPageRecords = 64;
-/** A page of more bytes than this makes the next one smaller. */
-const pageBytes = 1024 * 1024;
+/** Read in one turn: a page takes about a millisecond. */
+const pageOptions = { bytes: 512 * 1024, mostRecords: 64 };
 /** Between two pages, in ms: requests come first. */
 const pauseMs = 1;
 /** After a commit failed or the store could not be read, in ms: a disk that is full fails again and again. */
@@ -88,7 +87,7 @@ export class Trees implements StoredStates {
   readonly #marked: Set<PartitionId> = new Set();
   #scan: Scan | undefined = wholeScan();
   #ring: Ring | undefined;
-  #pageRecords: number = mostPageRecords;
+  readonly #pageSize: PageSize = new PageSize(pageOptions);
   /** No marked partition is scanned before then: commits failed just now. */
   #quietMs = 0;
   #isBuilding = false;
@@ -170,14 +169,10 @@ export class Trees implements StoredStates {
     if (scan === undefined) return false;
     const { range, position } = scan;
     const from = position === undefined ? range.from : keyAfter(position);
-    const limit = this.#pageRecords;
+    const limit = this.#pageSize.records;
     const page = this.#options.buffer.scan({ from, to: range.to }, limit);
-    let bytes = 0;
-    for (const { key, value } of page) {
-      bytes += value.length;
-      this.#add(key, value);
-    }
-    this.#pageRecords = bytes > pageBytes ? Math.max(1, limit >> 1) : Math.min(mostPageRecords, limit << 1);
+    this.#pageSize.learn(page);
+    for (const { key, value } of page) this.#add(key, value);
     const last = page[page.length - 1];
     if (last === undefined || page.length < limit) {
       this.#scan = undefined;
