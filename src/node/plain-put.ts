@@ -137,8 +137,9 @@ export class PlainPut implements AnswerHandler, DurableListener, Swept {
 
   /** The local copy is on disk. */
   onDurable(): void {
-    if (this.#general === undefined) this.#hear(this.#voice as Voice);
-    else this.#general.onDurable();
+    // The disk took a while: the seat may have passed on since.
+    if (this.#general === undefined && this.#counts(this.#voice as Voice)) this.#hear(this.#voice as Voice);
+    else this.#inGeneral().onDurable();
   }
 
   onFailed(error: StorageError): void {

@@ -379,7 +379,8 @@ export class Transfer {
       this.#waiting.set(partition, { ...delay, what, retryMs, notBeforeMs: clock.monotonicMs() + retryMs });
       if (this.#short.size > 0) this.#ticker.hurry();
       // Meanwhile nobody speaks for the seat.
-      if (this.#parts.handOvers.awaited(partition) !== undefined) clock.setTimer(retryMs, () => this.#hurryFor(partition));
+      if (this.#parts.handOvers.awaited(partition) !== undefined)
+        clock.setTimer(retryMs, () => this.#hurryFor(partition));
     });
   }
 
