@@ -10,7 +10,7 @@ import { wantedOwners } from "../core/seats/bucket-seats.ts";
 import { allChanges } from "../core/seats/filled.ts";
 import { knownSeat } from "../core/seats/known.ts";
 import { grantRebuild, isAnothers, isStanding } from "../core/seats/rebuild.ts";
-import { handOverOf, type SeatRecord, seal, voiceOf } from "../core/seats/record.ts";
+import { handOverOf, type SeatRecord, seal } from "../core/seats/record.ts";
 import type { Requester } from "../rpc/server.ts";
 import type { TaskGroup } from "../runtime/task-group.ts";
 import type {
@@ -100,7 +100,8 @@ export class SeatService {
       const after = grantRebuild(record, seat, epoch, by);
       return after !== undefined && isSamePromise(record, after, seat) ? record : after;
     });
-    const voice = granted && voiceOf(granted);
+    // Not the one of before: while its promise went to the disk it may have sealed the seat.
+    const voice = seats.voiceIn(partition);
     if (granted === undefined || voice === undefined) {
       return this.#refuse(id, partition, isElsewhere ? promisedElsewhere : "it has no voice there, or knows better");
     }
