@@ -1,7 +1,7 @@
 /**
  * Reads of a key as nearly all of them come: a GET of a path under `/kv` with nothing about it that anybody would have to be
  * told of. They go from Node's server straight to their route; fastify would look for the route, make a request and a
- * reply of its own and run hooks, which costs as much as all that the read itself takes.
+ * reply of its own and run hooks.
  *
  * Law: whatever is unusual is fastify's, and is refused there in the one way it is refused: another Host than this node's, a
  * body, a path that does not parse, a node that is not ready or closes. So nothing has happened when a request is left to
