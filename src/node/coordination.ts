@@ -55,6 +55,59 @@ export interface Coordination {
   ringDiffers(from: NodeId): void;
 }
 
+/**
+ * The same as an object whose engine knows its form. A literal with a getter in it is kept as a table of names, which is
+ * searched at each of the forty times that a get looks at it; a class's instance is not.
+ */
+export class NodeCoordination implements Coordination {
+  readonly runtime: Runtime;
+  readonly limits: Limits;
+  readonly counters: NodeCounters;
+  readonly peers: Peers;
+  readonly replica: Replica;
+  readonly damaged: DamagedRecords;
+  readonly hints: Hints;
+  readonly admission: Admission;
+  readonly seats: Seats;
+  readonly ring: Coordination["ring"];
+  readonly voice: Coordination["voice"];
+  readonly mayBeCopied: Coordination["mayBeCopied"];
+  readonly isServing: Coordination["isServing"];
+  readonly isInDoubt: Coordination["isInDoubt"];
+  readonly isUp: Coordination["isUp"];
+  readonly isGone: Coordination["isGone"];
+  readonly onUp: Coordination["onUp"];
+  readonly ringDiffers: Coordination["ringDiffers"];
+  readonly #whose: { readonly self: NodeId };
+
+  /** `whose` tells who the node is, which it may only come to be. */
+  constructor(whose: { readonly self: NodeId }, parts: Omit<Coordination, "self">) {
+    this.#whose = whose;
+    this.runtime = parts.runtime;
+    this.limits = parts.limits;
+    this.counters = parts.counters;
+    this.peers = parts.peers;
+    this.replica = parts.replica;
+    this.damaged = parts.damaged;
+    this.hints = parts.hints;
+    this.admission = parts.admission;
+    this.seats = parts.seats;
+    this.ring = parts.ring;
+    this.voice = parts.voice;
+    this.mayBeCopied = parts.mayBeCopied;
+    this.isServing = parts.isServing;
+    this.isInDoubt = parts.isInDoubt;
+    this.isUp = parts.isUp;
+    this.isGone = parts.isGone;
+    this.onUp = parts.onUp;
+    this.ringDiffers = parts.ringDiffers;
+  }
+
+  get self(): NodeId {
+    return this.#whose.self;
+  }
+}
+
 /** One that was removed may be alive, and hand over what it holds: it is given so long to be heard of, in ms. */
 export const goneAfterMs: number = 30_000;
 

@@ -25,7 +25,7 @@ import { Buckets } from "./buckets.ts";
 import { ClientRequests } from "./client-requests.ts";
 import { ClientRings } from "./client-rings.ts";
 import { ClientService } from "./client-service.ts";
-import { type Coordination, goneAfterMs } from "./coordination.ts";
+import { type Coordination, goneAfterMs, NodeCoordination } from "./coordination.ts";
 import { Coordinator } from "./coordinator.ts";
 import { type NodeCounters, newCounters } from "./counters.ts";
 import { DamagedRecords } from "./damaged-records.ts";
@@ -170,7 +170,7 @@ export class Node implements NodeApi {
       else if (membership.isOutdated && this.#isServing) this.#end(new NodeError("outdated", outdatedBy(membership)));
     });
 
-    this.#node = {
+    this.#node = new NodeCoordination(membership, {
       runtime,
       limits,
       counters: this.#counters,
@@ -180,9 +180,6 @@ export class Node implements NodeApi {
       hints,
       admission,
       seats,
-      get self() {
-        return membership.self;
-      },
       ring,
       voice: (place) => (membership.departed === undefined ? this.#seats.voice(place) : undefined),
       mayBeCopied: () => this.#isServing && !this.#doubt.isThere,
@@ -192,7 +189,7 @@ export class Node implements NodeApi {
       isGone: (node) => !membership.ring.members.has(node) && this.#detector.silentMs(node) >= goneAfterMs,
       onUp: (listener) => this.#detector.onUp(listener),
       ringDiffers: (from) => this.#gossip.gossipNow(from),
-    };
+    });
     this.#coordinator = new Coordinator(this.#node);
     this.#clients = new ClientRequests(this.#node, this.#coordinator, membership);
     this.#buckets = new Buckets(membership, this.#gossip, seats);

@@ -109,7 +109,7 @@ export class PlainGet implements AnswerHandler, Swept {
     const { place, needed, part } = this.#parts;
     const node = this.#node;
     if (needed.zones > 1 || needed.answers > this.#asked.length || node.isInDoubt()) return false;
-    if (part.count.filled !== part.count.asked || node.seats.openEras(place).length !== 1) return false;
+    if (part.count.filled !== part.count.asked || part.eras !== 1) return false;
     const voice = node.voice(place);
     if (voice === undefined || isOutdated(voice, this.#known)) return false;
     let isHere = false;

@@ -30,6 +30,8 @@ export interface BucketPart {
   readonly settings: BucketSettings;
   /** Names the changes of the bucket's n that the ring knows. */
   readonly version: number;
+  /** How many eras of the bucket requests must meet the quorums of: one where its n has not changed. */
+  readonly eras: number;
   /** The seats that keep the bucket's keys. */
   readonly seats: readonly number[];
   /** The same, with whom to ask for each. */
@@ -50,6 +52,9 @@ interface Places {
   /** Of buckets that were told something; all others are alike. */
   readonly told: Map<string, BucketPart>;
   others: BucketPart | undefined;
+  /** The one that was asked for last, and for which bucket: many requests in a row are for one. */
+  lastBucket: string | undefined;
+  last: BucketPart | undefined;
 }
 
 export class SeatPlaces {
@@ -81,6 +86,14 @@ export class SeatPlaces {
   /** The bucket's settings and seats there. */
   part(place: BucketPlace): BucketPart {
     const places = this.#of(place.partition);
+    if (places.last !== undefined && places.lastBucket === place.bucket) return places.last;
+    const part = this.#find(places, place);
+    places.lastBucket = place.bucket;
+    places.last = part;
+    return part;
+  }
+
+  #find(places: Places, place: BucketPlace): BucketPart {
     const { buckets, eras } = this.#ringNow();
     if (!buckets.has(place.bucket) && !eras.buckets.has(place.bucket)) return (places.others ??= this.#partOf(place));
     let part = places.told.get(place.bucket);
@@ -101,6 +114,7 @@ export class SeatPlaces {
     return {
       settings,
       version: bucketVersion(ring, bucket),
+      eras: this.openEras(place).length,
       seats: this.seatsOf(partition, copies),
       owners: asked.filter(({ isVacant }) => !isVacant),
       asked,
@@ -170,6 +184,8 @@ export class SeatPlaces {
       eras: new Map(),
       told: new Map(),
       others: undefined,
+      lastBucket: undefined,
+      last: undefined,
     };
     this.#places[partition] = places;
     return places;

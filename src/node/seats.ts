@@ -18,8 +18,8 @@ import { preferenceOrder } from "../core/ring/preference-list.ts";
 import { type SeatOwner, wantedOwners } from "../core/seats/bucket-seats.ts";
 import { firstEpoch } from "../core/seats/epoch.ts";
 import { firstHolders, type KnownSeats } from "../core/seats/known.ts";
-import { hashOfKnown, hashOfTable } from "../core/seats/known-hash.ts";
-import { disown, type Hold, isSameHold, isVoiceless, learn, type SeatRecord, voiceOf } from "../core/seats/record.ts";
+import { hashOfTable } from "../core/seats/known-hash.ts";
+import { disown, type Hold, isSameHold, isVoiceless, learn, type SeatRecord } from "../core/seats/record.ts";
 import { seatToTake } from "../core/seats/wanted.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
@@ -30,15 +30,8 @@ import type { MetaStore } from "../storage/meta-store.ts";
 import type { PartitionSeats } from "../wire/message.ts";
 import type { Membership } from "./membership.ts";
 import { asJson, readJson } from "./membership-store.ts";
+import { newEntry, type SeatEntry, setRecord, voiceOfEntry } from "./seat-entry.ts";
 import { type BucketPart, type BucketPlace, SeatPlaces } from "./seat-places.ts";
-
-/** One partition. */
-interface Entry {
-  record: SeatRecord;
-  hash: number;
-  /** What the disk says; undefined before the first write. */
-  stored: SeatRecord | undefined;
-}
 
 type Decide = (record: SeatRecord) => SeatRecord | undefined;
 
@@ -63,7 +56,7 @@ export class Seats {
   readonly #pause: Pause;
   readonly #places: SeatPlaces;
   readonly #listeners: ((partition: PartitionId) => void)[] = [];
-  #entries: Entry[] = [];
+  #entries: SeatEntry[] = [];
   /** Of the entries' hashes, until one changes: gossip asks for it each second. */
   #tableHash: Hash64 | undefined;
   #waiting: Waiting[] = [];
@@ -93,23 +86,22 @@ export class Seats {
     const stored = readJson(this.#meta, "seats") as { readonly incarnation: string } | undefined;
     for (let partition = 0; partition < ring.settings.partitions; partition++) {
       const record = readJson(this.#meta, `seat/${partition}`) as SeatRecord | undefined;
-      this.#entries.push({ record: record ?? nothing, hash: 0, stored: record });
+      this.#entries.push(newEntry(record ?? nothing, record));
     }
     const founded = history[0];
     const isFounder = founded?.author === self && incarnation === `${founded.lamport}-${founded.author}`;
     if (isFounder && stored === undefined) {
       const known = firstHolders([self]);
       const first: SeatRecord = { hold: { kind: "active", seat: 0, epoch: firstEpoch }, known };
-      for (const entry of this.#entries) entry.record = first;
+      for (const entry of this.#entries) setRecord(entry, first);
     }
     for (const { partition, known } of told) {
       const entry = this.#entries[partition];
-      if (entry !== undefined) entry.record = learn(entry.record, known, self);
+      if (entry !== undefined) setRecord(entry, learn(entry.record, known, self));
     }
     this.#tableHash = undefined;
     const changes = this.#entries.map((entry, partition) => {
-      entry.record = disown(entry.record, self);
-      entry.hash = hashOfKnown(entry.record.known);
+      setRecord(entry, disown(entry.record, self));
       return { entry, partition };
     });
     const news = changes.filter(({ entry }) => entry.record !== entry.stored && entry.record !== nothing);
@@ -153,7 +145,7 @@ export class Seats {
   }
 
   known(partition: PartitionId): KnownSeats {
-    return this.record(partition).known;
+    return (this.#entries[partition] ?? nothing).known;
   }
 
   /** Of what is known of the partition. */
@@ -198,8 +190,7 @@ export class Seats {
   /** Its voice for whatever the partition's seat keeps. */
   voiceIn(partition: PartitionId): Voice | undefined {
     const entry = this.#entries[partition];
-    if (entry === undefined || !isSameHold(entry.record.hold, entry.stored?.hold)) return undefined;
-    return voiceOf(entry.record);
+    return entry && voiceOfEntry(entry);
   }
 
   /** Whether this node may merge something into its own copy: it speaks for a seat, or is to. */
@@ -300,9 +291,8 @@ export class Seats {
     return this.#entries[partition]?.stored?.hold;
   }
 
-  #use(partition: PartitionId, entry: Entry, record: SeatRecord): void {
-    entry.record = record;
-    entry.hash = hashOfKnown(record.known);
+  #use(partition: PartitionId, entry: SeatEntry, record: SeatRecord): void {
+    setRecord(entry, record);
     this.#tableHash = undefined;
     this.#unstored.add(partition);
     this.#storeSoon();
@@ -371,7 +361,7 @@ export class Seats {
       this.#log.warn("seats cannot be stored", { error: error.message });
       isStored = false;
     }
-    if (isStored) for (const [partition, record] of written) (this.#entries[partition] as Entry).stored = record;
+    if (isStored) for (const [partition, record] of written) (this.#entries[partition] as SeatEntry).stored = record;
     for (const { partition, decide, settle } of waiting) {
       settle(isStored && (decide === undefined || this.#enforce(partition, decide)));
     }
@@ -382,7 +372,7 @@ export class Seats {
 
   /** What was decided is on disk, and is decided again if something else was meanwhile. Whether it holds. */
   #enforce(partition: PartitionId, decide: Decide): boolean {
-    const entry = this.#entries[partition] as Entry;
+    const entry = this.#entries[partition] as SeatEntry;
     const after = decide(entry.record);
     if (after === undefined) {
       void this.#write(partition, undefined);
