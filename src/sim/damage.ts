@@ -7,9 +7,12 @@
  * Of each partition disks are lost one at a time: the next one when the last has copied what the other owners hold. So
  * what two voices held survives any number of them; a copy at a stand-in may not have been there to be copied. A member
  * that was removed counts as a disk that is lost, whatever it still holds.
+ *
+ * A bucket that was told to keep one copy has each key in one seat before long, and the others drop it: it may go with that
+ * one disk, however many voices a write was acknowledged by before.
  */
 
-import type { WriteEntry } from "./journal.ts";
+import type { KeyJournal, WriteEntry } from "./journal.ts";
 
 export interface Loss {
   readonly member: string;
@@ -26,9 +29,17 @@ export interface Removal {
   readonly until: number;
 }
 
+/** An operator told a bucket to keep so many copies, at that virtual ms; nodes hear of it some time later. */
+export interface Told {
+  readonly bucket: string;
+  readonly copies: number;
+  readonly at: number;
+}
+
 export class Damage {
   readonly losses: Loss[] = [];
   readonly removals: Removal[] = [];
+  readonly told: Told[] = [];
 
   /** How many machines may have lost, from `from` to `to`, what they held on disk, or (if not `synced`) in memory. */
   machinesHit(from: number, to: number, synced: boolean): number {
@@ -44,8 +55,12 @@ export class Damage {
     return this.removals.some((removal) => removal.from <= to && removal.until >= from);
   }
 
-  /** Whether, by the book, an acknowledged write may be gone by then. */
-  mayHaveCost({ began, copies, voices, synced }: WriteEntry, until: number): boolean {
+  /** Whether, by the book, an acknowledged write of the key may be gone by then. */
+  mayHaveCost({ bucket }: Pick<KeyJournal, "bucket">, write: WriteEntry, until: number): boolean {
+    const { began, copies, voices, synced } = write;
+    const single = this.told.find((told) => told.bucket === bucket && told.copies === 1 && told.at <= until);
+    // Whoever drops his copy has seen that the other is on a disk.
+    if (single !== undefined && this.machinesHit(Math.max(began, single.at), until, true) > 0) return true;
     if (synced && voices > 1) return false;
     return this.machinesHit(began, until, synced) >= copies;
   }

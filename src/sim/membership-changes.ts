@@ -111,6 +111,7 @@ export class MembershipChanges {
     const staying = members.filter(({ isLeaving, isLost, hasJoined }) => hasJoined && !isLeaving && !isLost);
     if (ready.length === 0 || staying.length < n) return;
     this.#mostCopies = Math.max(this.#mostCopies, n);
+    this.#cluster.damage.told.push({ bucket: changing, copies: n, at: this.#cluster.simulation.now });
     const sponsor = this.#prng.pick(ready);
     const { node, machine } = sponsor;
     const { simulation } = this.#cluster;

@@ -209,6 +209,30 @@ test("durability: what was acknowledged is known at the end, unless as many disk
   }
 });
 
+test("durability: what many voices held goes with one disk once its bucket was told to keep one copy, and not before", () => {
+  for (const [bucket, copies, toldAt, until, laws] of [
+    ["b", 1, 5, 5, []],
+    ["b", 1, 5, Number.POSITIVE_INFINITY, []],
+    ["b", 1, 6, 5, ["durability"]],
+    ["b", 2, 5, 5, ["durability"]],
+    ["another", 1, 5, 5, ["durability"]],
+    ["b", 1, 1e9, Number.POSITIVE_INFINITY, ["durability"]],
+  ] as const) {
+    const story = new Story();
+    story.write(1, [], { copies: 3, voices: 3 });
+    const damage = new Damage();
+    damage.losses.push({ member: "n1", from: 5, to: until, kind: "disk" });
+    damage.losses.push({ member: "n2", from: 7, to: 7, kind: "memory" });
+    damage.told.push({ bucket, copies, at: toldAt });
+    const last = { ...story.read([]), began: 10, ended: 11 };
+    assert.deepEqual(
+      story.laws(({ simulation, key }) => void checkDurability(simulation, key, last, damage, strict)),
+      laws,
+      `${bucket} told ${copies} at ${toldAt}`,
+    );
+  }
+});
+
 test("durability under pruning: a write may be forgotten only if something that had seen it is not", () => {
   for (const [seen, laws] of [
     [dots(1), []],

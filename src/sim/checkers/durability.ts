@@ -21,7 +21,7 @@ export function checkDurability(
   let checked = 0;
   for (const write of key.writes) {
     if (write.fate !== "acknowledged" || write.ended > last.began) continue;
-    if (damage.mayHaveCost(write, last.ended)) continue;
+    if (damage.mayHaveCost(key, write, last.ended)) continue;
     checked++;
     if (accountsFor(key, last, write, leniency)) continue;
     const what = `write ${write.number} of ${key.bucket}/${key.key} was acknowledged by ${write.copies} copies and is lost`;

@@ -22,7 +22,7 @@ export function checkOnlyIfAbsent(simulation: Simulation, key: KeyJournal, damag
 
 function wasSurelyThere(key: KeyJournal, other: WriteEntry, write: WriteEntry, damage: Damage): boolean {
   if (other.kind === "delete" || other.fate !== "acknowledged" || other.ended >= write.began) return false;
-  if (damage.mayHaveCost(other, write.ended)) return false;
+  if (damage.mayHaveCost(key, other, write.ended)) return false;
   // A bucket's n may have changed: whoever looked asked most of as many as kept it then.
   const seats = Math.max(key.settings.n, other.seats, write.seats);
   const majority = Math.floor(Math.min(key.settings.n, seats) / 2) + 1;

@@ -24,7 +24,7 @@ export function checkRegularReads(simulation: Simulation, key: KeyJournal, damag
   let pairs = 0;
   for (const read of key.reads) {
     for (const write of key.writes) {
-      if (!mustOverlap(read, write, damage)) continue;
+      if (!mustOverlap(key, read, write, damage)) continue;
       pairs++;
       if (accountsFor(key, read, write, leniency)) continue;
       const what = `read ${read.number} of ${key.bucket}/${key.key} with ${read.voices} voices misses write ${write.number}, acknowledged before by ${write.voices} of ${write.seats}`;
@@ -36,11 +36,16 @@ export function checkRegularReads(simulation: Simulation, key: KeyJournal, damag
 }
 
 /** Whether the read had to see the write. */
-export function mustOverlap(read: ReadEntry, write: WriteEntry, damage: Damage): boolean {
+export function mustOverlap(
+  key: Pick<KeyJournal, "bucket">,
+  read: ReadEntry,
+  write: WriteEntry,
+  damage: Damage,
+): boolean {
   if (write.fate !== "acknowledged" || write.ended >= read.began) return false;
   const seats = Math.max(read.seats, write.seats);
   if (read.voices + write.voices <= seats) return false;
-  if (damage.mayHaveCost(write, read.ended)) return false;
+  if (damage.mayHaveCost(key, write, read.ended)) return false;
   if (write.voices === 1 && damage.machinesHit(write.began, read.ended, true) > 0) return false;
   if (read.voices === 1 && damage.mayHaveSpokenAlone(read.began, read.ended)) return false;
   if (write.synced) return true;

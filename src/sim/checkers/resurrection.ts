@@ -27,7 +27,7 @@ export function checkResurrection(
     for (const { write, dot } of read.shown) {
       looked++;
       const by = key.writes.find(
-        (later) => later !== write && holds(later.seen, dot) && mustBeSeen(read, later, damage),
+        (later) => later !== write && holds(later.seen, dot) && mustBeSeen(key, read, later, damage),
       );
       if (by === undefined) continue;
       const what = `read ${read.number} of ${key.bucket}/${key.key} shows write ${write.number}, which ${by.kind} ${by.number} had seen and replaced`;
@@ -38,8 +38,8 @@ export function checkResurrection(
   return looked;
 }
 
-function mustBeSeen(read: ReadEntry, later: WriteEntry, damage: Damage): boolean {
-  if (knows(read.context, later) || mustOverlap(read, later, damage)) return true;
+function mustBeSeen(key: KeyJournal, read: ReadEntry, later: WriteEntry, damage: Damage): boolean {
+  if (knows(read.context, later) || mustOverlap(key, read, later, damage)) return true;
   if (!read.isLast || later.fate !== "acknowledged" || later.ended >= read.began) return false;
-  return !damage.mayHaveCost(later, read.ended);
+  return !damage.mayHaveCost(key, later, read.ended);
 }
