@@ -75,7 +75,10 @@ export interface GetFound {
   readonly kind: "found";
   readonly context: string | undefined;
   readonly versions: readonly Version[];
-  /** How many owners' answers it rests on, those that count; fallbacks that stood in are none of them. */
+  /**
+   * How many owners' answers it rests on, those that count; fallbacks that stood in are none of them. While n changes, none
+   * where fallbacks alone answered for those that had to hold the key before.
+   */
   readonly voices: number;
   /** How many owners the key had then: fewer than n while the cluster is young. */
   readonly seats: number;

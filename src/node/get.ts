@@ -219,7 +219,7 @@ export class GetOperation implements SeatListener {
       id: 0,
       state: this.#merged === undefined ? undefined : this.#bounded(this.#merged),
       fastest: this.#fastest,
-      voices: tally.voices,
+      voices: tally.voicesRead,
       seats: this.#calls.filled,
     });
   }

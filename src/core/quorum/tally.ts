@@ -142,6 +142,15 @@ export class Tally {
     return bitsIn(this.#voices & this.#told.seats);
   }
 
+  /**
+   * Those that a read rests on: none while any quorum has none. What was acknowledged before the time of the fewest seats lies
+   * in those, and the others that the newest counts may have nothing of it.
+   */
+  get voicesRead(): number {
+    for (const { seats } of this.#quorums) if ((this.#voices & seats) === 0) return 0;
+    return this.voices;
+  }
+
   /** Seats that have answered so far, one way or the other. */
   get received(): number {
     return bitsIn((this.#voices | this.#standIns) & this.#told.seats);

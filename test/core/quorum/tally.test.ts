@@ -165,6 +165,21 @@ test("nobody stands in where voices are asked for", () => {
   assert.ok(tally.isLost, "an owner without a voice is no owner");
 });
 
+test("a read rests on no voices while one of its quorums has none", () => {
+  const tally = new Tally([
+    { answers: 1, owners: 0, seats: [0, 1] },
+    { answers: 1, owners: 0, seats: [0] },
+  ]);
+  tally.ownerFailed(0);
+  tally.standInAsked(0);
+  tally.ownerHeard(1, voiceOf(1), false);
+  tally.standInHeard(0, true);
+  assert.ok(tally.isMet);
+  assert.deepEqual([tally.voices, tally.voicesRead], [1, 0]);
+  tally.voiceHeard(voiceOf(0));
+  assert.deepEqual([tally.voices, tally.voicesRead], [2, 2]);
+});
+
 test("a seat that speaks twice, or speaks and is stood in for, is one answer", () => {
   const tally = new Tally([{ ...two, seats: [0, 1, 2] }]);
   tally.ownerHeard(0, voiceOf(0), true);
