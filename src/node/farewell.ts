@@ -6,7 +6,8 @@
  * Then it writes that down. Started again after everybody that it knew has gone, too, it would wait for ever for one to
  * tell; but what it had to say is known, and it may end.
  *
- * Invariant: what is written down was so: a member that had not left had this node's word on its disk.
+ * Invariant: what is written down was so: a member that stayed, or one at all where none did, had this node's word on its
+ * disk.
  */
 
 import { Pause } from "../runtime/pause.ts";

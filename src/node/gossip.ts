@@ -173,14 +173,21 @@ export class Gossip {
 
   /**
    * Tells every member, and the addresses of `--join`, what this node knows. Resolves when each has answered, or will not
-   * in time: whether one of them has all events of it on its disk. An exchange that went through does not say that: on
-   * a full disk nothing is taken in.
+   * in time: whether one of them that stays has all events of it on its disk, or one at all where nobody stays. An
+   * exchange that went through does not say that: on a full disk nothing is taken in.
    */
   async tellAll(): Promise<boolean> {
-    const { seeds } = this.#options;
-    const members = this.#some(Number.POSITIVE_INFINITY).map((node) => this.#tell(this.#asking(node), node));
-    const others = seeds.map((seed) => this.#tell(this.#askingAddress(seed), seed));
-    return (await Promise.all([...members, ...others])).includes(true);
+    const { records } = this.#membership;
+    const members = this.#some(Number.POSITIVE_INFINITY);
+    const staying = members.filter((node) => this.#membership.ring.members.get(node)?.isLeaving !== true);
+    // Two that leave, and reach nobody but each other, would both go with what only they know.
+    const hearers = new Set(staying.length > 0 ? staying : members);
+    const told = members.map(async (node) => (await this.#tell(this.#asking(node), node)) && hearers.has(node));
+    const others = this.#options.seeds.map(async (seed) => {
+      const whose = members.find((node) => records.get(node)?.peer === seed);
+      return (await this.#tell(this.#askingAddress(seed), seed)) && (whose === undefined || hearers.has(whose));
+    });
+    return (await Promise.all([...told, ...others])).includes(true);
   }
 
   async #tell(ask: Ask, whom: string): Promise<boolean> {
