@@ -51,11 +51,11 @@ caughtTest({
 caughtTest({
   name: "a member that lost its disk and speaks all the same",
   file: "node/seats",
-  find: "entry.record = learn(entry.record, known, self);",
+  find: "setRecord(entry, learn(entry.record, known, self));",
   replace: `{
     const seat = known.findIndex(({ holder }) => holder === self);
-    if (seat < 0) entry.record = learn(entry.record, known, self);
-    else entry.record = { known, hold: { kind: "active", seat, epoch: known[seat].held } };
+    if (seat < 0) setRecord(entry, learn(entry.record, known, self));
+    else setRecord(entry, { known, hold: { kind: "active", seat, epoch: known[seat].held } });
   }`,
   laws: ["regular reads", "durability"],
   plan: withoutHints(busy([["wiped disk", 1000]], { safetyMs: 8000, keysPerBucket: 3 })),

@@ -8,9 +8,9 @@ const joining = { changes: new Map([["join", 1000]] as const), keysPerBucket: 6,
 caughtTest({
   name: "a holder that goes on speaking after its seal",
   file: "node/seats",
-  find: "return voiceOf(entry.record);",
-  replace: `const { hold } = entry.record;
-        return hold.kind === "sealed" ? hold : voiceOf(entry.record);`,
+  find: "return entry && voiceOfEntry(entry);",
+  replace: `const hold = entry?.record.hold;
+        return hold?.kind === "sealed" ? hold : entry && voiceOfEntry(entry);`,
   laws: ["one seat, one voice", "regular reads"],
   plan: busy([["slow network", 1000]], joining),
 });
